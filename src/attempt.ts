@@ -1,0 +1,201 @@
+import type { Clock, SyncClock } from "./clock.js";
+
+/** How an attempt ended: with a value, or with whatever was thrown. */
+export type Outcome<T = any> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: unknown };
+
+/**
+ * What every strategy and hook sees: one object per attempt, complete when the attempt's fate is decided and never
+ * touched afterwards, so a hook may keep it.
+ */
+export interface RetryState<T = any> {
+  /** The policy's `name`, else the function's or method's own. */
+  readonly name: string;
+  /** The call's arguments; empty in `runWithRetry`. */
+  readonly args: readonly unknown[];
+  /** Attempts made so far, from 1. (0 only where a call is aborted before its first attempt.) */
+  readonly attempt: number;
+  readonly outcome: Outcome<T>;
+  /** ms since the call began, read when the attempt ended. */
+  readonly elapsed: number;
+  /** ms, the coming sleep: 0 until `wait` has answered. */
+  readonly delay: number;
+  /** ms slept before this attempt, 0 for the first. */
+  readonly previousDelay: number;
+  /** ms slept so far in this call. */
+  readonly idle: number;
+  /** The error already exhausted a retry nested inside this attempt. */
+  readonly exhausted: boolean;
+  /** The policy's source of randomness, in [0, 1). */
+  readonly random: () => number;
+}
+
+/** Decides, after a failed attempt, whether to give up. */
+export type Stop = (state: RetryState) => boolean;
+
+/** Answers how many ms to wait before the next attempt: finite, not negative. */
+export type Wait = (state: RetryState) => number;
+
+/**
+ * Decides whether an outcome deserves another attempt.
+ *
+ * It is asked about **values too**: `() => true` turns success into retries. Look at `state.outcome.ok`, or begin with
+ * one of the `retryIf…` predicates, which tell errors and results apart.
+ */
+export type RetryIf<T = any> = (state: RetryState<T>) => boolean | Promise<boolean>;
+
+/** A `RetryIf` that answers at once, as a sync policy needs it. */
+export type SyncRetryIf<T = any> = (state: RetryState<T>) => boolean;
+
+/** Why a call was given up. */
+export type GiveUpReason = "not-retryable" | "exhausted" | "stopped" | "deadline" | "budget" | "aborted";
+
+/** What `onGiveUp` and `fallback` see: the last attempt's state, why, and the error the call ends in. */
+export interface GiveUpState<T = any> extends RetryState<T> {
+  readonly reason: GiveUpReason;
+  /** What the call rejects with unless a `fallback` answers. */
+  readonly error: unknown;
+}
+
+/** What `onAttempt` sees. */
+export interface AttemptStart {
+  readonly name: string;
+  readonly args: readonly unknown[];
+  readonly attempt: number;
+}
+
+/** The attempt in progress, as the code inside it sees it. */
+export interface AttemptContext {
+  /** From 1, the first call included. */
+  readonly attempt: number;
+  /**
+   * Aborts with the caller's reason, an `AttemptTimeoutError` or a `TotalTimeoutError` when this attempt is abandoned.
+   * Made only when read; read late, it is found already aborted.
+   */
+  readonly signal: AbortSignal;
+  /** What the attempt before this one threw; `undefined` in the first, or where it returned a value. */
+  readonly previousError: unknown;
+}
+
+/**
+ * Tokens that retries are paid with, shared by the calls of one dependency, so that retries cannot multiply an outage.
+ * The core only asks; any object of this shape will do.
+ */
+export interface RetryBudget {
+  /** Takes tokens for one retry and answers how many; 0 refuses it. */
+  acquire(state: RetryState): number | Promise<number>;
+  /** A call succeeded: `taken` is what its last retry took (0 without one), `after` the state that was paid for. */
+  recordSuccess(taken: number, after?: RetryState): void;
+  /** An attempt failed in a way that deserves a retry. */
+  recordFailure?(state: RetryState): void;
+  /** Gives back what was taken for a retry that was never made. */
+  refund(taken: number): void;
+  readonly balance: number;
+}
+
+/** Watches a call from outside. A hook can never change an outcome; what it throws goes to `onHookError`. */
+export interface Hooks<T = any> {
+  /** Before each attempt. */
+  onAttempt?: ((start: AttemptStart) => unknown) | undefined;
+  /** When a retry is decided, before its sleep of `state.delay` ms. */
+  onRetry?: ((state: RetryState<T>) => unknown) | undefined;
+  /** When a value is accepted. */
+  onSuccess?: ((state: RetryState<T>) => unknown) | undefined;
+  /** When the call gives up, before `fallback`. */
+  onGiveUp?: ((state: GiveUpState<T>) => unknown) | undefined;
+}
+
+interface CommonOptions<T> extends Hooks<T> {
+  /**
+   * When to give up.
+   * @default stopAfterAttempt(4)
+   */
+  stop?: Stop | undefined;
+  /**
+   * How long to wait before the next attempt.
+   * @default waitFullJitter({ base: 500, max: 20_000 })
+   */
+  wait?: Wait | undefined;
+  /**
+   * Retry also what exhausted a retry nested inside the attempt: a slow outer policy may want what a quick inner one
+   * gave up on.
+   * @default false
+   */
+  retryExhausted?: boolean | undefined;
+  /** Where retries are paid from. One per thing that can fail alone. */
+  budget?: RetryBudget | undefined;
+  /**
+   * ms: a hard deadline from the call's start over attempts, sleeps, hooks and strategies. Ends in a
+   * `TotalTimeoutError`; a sleep that would pass it is not begun. For a soft limit use `stopBeforeDelay`.
+   */
+  totalTimeout?: number | undefined;
+  /** Receives what hooks throw or reject with. By default a warning, once per hook. */
+  onHookError?: ((error: unknown) => void) | undefined;
+  /**
+   * What strategies, hooks and errors call the function.
+   * @default the function's or method's name
+   */
+  name?: string | undefined;
+  /**
+   * The source of randomness, in [0, 1).
+   * @default Math.random
+   */
+  random?: (() => number) | undefined;
+}
+
+/** The policy of an async function. Every option is optional; an unknown one is a `TypeError`. */
+export interface RetryOptions<T = any> extends CommonOptions<T> {
+  /**
+   * What deserves another attempt.
+   * @default every error
+   */
+  retryIf?: RetryIf<T> | undefined;
+  /**
+   * ms per attempt: then its `signal` aborts and the attempt has failed with an `AttemptTimeoutError`, even if the
+   * function takes no notice.
+   */
+  attemptTimeout?: number | undefined;
+  /** Rejects the call at once with `signal.reason`, whatever it is doing. */
+  signal?: AbortSignal | undefined;
+  /**
+   * Answers in place of a failure, whatever the reason but an abort: what it returns is the result, what it throws is
+   * the error. It may take longer than `totalTimeout`.
+   */
+  fallback?: ((state: GiveUpState<T>) => T | PromiseLike<T>) | undefined;
+  /** What an attempt that had timed out or was aborted settled with after all. */
+  onLateResult?: ((outcome: Outcome<T>) => void) | undefined;
+  /**
+   * `true`: a pending sleep or timeout does not keep the process alive.
+   * @default false
+   */
+  unref?: boolean | undefined;
+  /** Time: `virtualClock()` from `undaunted/testing` in tests. */
+  clock?: Clock | undefined;
+}
+
+/** The policy of a sync function: no signal, no attempt timeout, and no promise from any callback. */
+export interface SyncRetryOptions<T = any> extends CommonOptions<T> {
+  /**
+   * What deserves another attempt.
+   * @default every error
+   */
+  retryIf?: SyncRetryIf<T> | undefined;
+  /** Answers in place of a failure: what it returns is the result, what it throws is the error. */
+  fallback?: ((state: GiveUpState<T>) => T) | undefined;
+  /** Time: `virtualClock()` from `undaunted/testing` in tests. */
+  clock?: SyncClock | undefined;
+}
+
+/** Live counters of a wrapped function. */
+export interface RetryStats {
+  readonly calls: number;
+  readonly attempts: number;
+  readonly retries: number;
+  /** Calls whose value was accepted. */
+  readonly successes: number;
+  /** Calls that gave up, also those that a `fallback` then answered. */
+  readonly failures: number;
+  /** ms slept. */
+  readonly idle: number;
+}

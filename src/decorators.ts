@@ -1,0 +1,127 @@
+import type { RetryOptions, SyncRetryOptions } from "./attempt.js";
+import { compile, compileSync, type PolicySource, sourceOf } from "./policy.js";
+import { wrap } from "./retry.js";
+import { syncTargetOf, wrapSync } from "./retry-sync.js";
+import { dressAs, type Target, targetOf } from "./target.js";
+
+/** A decorator of methods that return a promise, TC39 standard and legacy. */
+export interface RetryDecorator<T> {
+  <M extends (this: any, ...args: any) => Promise<T>>(
+    method: M,
+    context: ClassMethodDecoratorContext<ThisParameterType<M>, M>,
+  ): M;
+  <M extends (...args: never[]) => Promise<unknown>>(
+    target: object,
+    key: string | symbol,
+    descriptor: TypedPropertyDescriptor<M>,
+  ): TypedPropertyDescriptor<M>;
+}
+
+/** A method that returns no promise. */
+type SyncMethod<M extends (...args: any) => any> = [Extract<ReturnType<M>, PromiseLike<any>>] extends [never]
+  ? M
+  : never;
+
+/** A decorator of sync methods, TC39 standard and legacy. */
+export interface RetrySyncDecorator<T> {
+  <M extends (this: any, ...args: any) => T>(
+    method: M & SyncMethod<M>,
+    context: ClassMethodDecoratorContext<ThisParameterType<M>, M>,
+  ): M;
+  <M extends (...args: any) => any>(
+    target: object,
+    key: string | symbol,
+    descriptor: TypedPropertyDescriptor<M> & TypedPropertyDescriptor<SyncMethod<M>>,
+  ): TypedPropertyDescriptor<M>;
+}
+
+/**
+ * Retries a method that returns a promise: instance, static or private, under TC39 standard decorators and
+ * `experimentalDecorators` alike. A sync method is a compile error; a generator method, a field, an accessor or a
+ * getter is a `TypeError` when the class is defined.
+ *
+ * @example
+ * class Users {
+ *   @Retry({ wait: waitNone })
+ *   async load(id: string) {
+ *     return { id, attempt: currentAttempt().attempt };
+ *   }
+ * }
+ * await new Users().load("42"); // => { id: "42", attempt: 1 }
+ */
+export function Retry<T = any>(
+  options?: RetryOptions<T> | ((this: any, ...args: any) => RetryOptions<T>),
+): RetryDecorator<T> {
+  return decorator("@Retry", sourceOf(options, compile), targetOf, wrap) as RetryDecorator<T>;
+}
+
+/**
+ * Retries a sync method. **The whole thread sleeps between attempts.** An async method is a compile error and a
+ * `TypeError`, and so is whatever `Retry` refuses.
+ *
+ * @example
+ * class Config {
+ *   @RetrySync({ wait: waitNone })
+ *   read() {
+ *     return currentAttempt().attempt;
+ *   }
+ * }
+ * new Config().read(); // => 1
+ */
+export function RetrySync<T = any>(
+  options?: SyncRetryOptions<T> | ((this: any, ...args: any) => SyncRetryOptions<T>),
+): RetrySyncDecorator<T> {
+  return decorator("@RetrySync", sourceOf(options, compileSync), syncTargetOf, wrapSync) as RetrySyncDecorator<T>;
+}
+
+type Key = string | symbol;
+type Context = { readonly kind: string; readonly name: Key };
+
+function decorator(
+  owner: string,
+  source: PolicySource,
+  makeTarget: (owner: string, fn: unknown, name: string) => Target,
+  makeWrapped: (target: Target, source: PolicySource) => object,
+) {
+  const replace = (method: unknown, name: Key): object => {
+    const wrapped = makeWrapped(makeTarget(owner, method, String(name)), source);
+    dressAs(method as object, wrapped);
+    copyMetadata(method as object, wrapped);
+    return wrapped;
+  };
+  return (target: unknown, key: unknown, descriptor?: PropertyDescriptor) => {
+    if (isContext(key)) {
+      refuseUnless(key.kind === "method", owner, key.name, key.kind);
+      return replace(target, key.name);
+    }
+    const isMethod = typeof descriptor === "object" && typeof descriptor.value === "function";
+    refuseUnless(
+      isMethod,
+      owner,
+      key as Key,
+      descriptor?.get || descriptor?.set ? "getter or setter" : "field or class",
+    );
+    return { ...descriptor, value: replace(descriptor!.value, key as Key) };
+  };
+}
+
+function isContext(key: unknown): key is Context {
+  return typeof key === "object" && key !== null && "kind" in key;
+}
+
+function refuseUnless(isMethod: boolean, owner: string, name: Key | undefined, kind: string): asserts isMethod {
+  if (isMethod) return;
+  throw new TypeError(
+    `${owner} decorates methods only, and ${String(name)} is a ${kind}: make it a method, or wrap the function in retry()`,
+  );
+}
+
+// Frameworks keep metadata on the method itself (`reflect-metadata`), and look for it on what stands in its place.
+function copyMetadata(from: object, to: object): void {
+  const { getOwnMetadataKeys, getOwnMetadata, defineMetadata } = Reflect as unknown as {
+    getOwnMetadataKeys?(target: object): unknown[];
+    getOwnMetadata(key: unknown, target: object): unknown;
+    defineMetadata(key: unknown, value: unknown, target: object): void;
+  };
+  for (const key of getOwnMetadataKeys?.(from) ?? []) defineMetadata(key, getOwnMetadata(key, from), to);
+}

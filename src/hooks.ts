@@ -1,0 +1,154 @@
+import type { GiveUpState, Hooks, RetryState } from "./attempt.js";
+import { describe } from "./errors.js";
+import type { Policy } from "./policy.js";
+import { isThenable } from "./thenable.js";
+import { check, checkOptions, FUNCTION } from "./validate.js";
+
+/**
+ * Calls a hook. What it throws or rejects with goes to `onHookError`. Answers a promise to wait for, which never
+ * rejects, only where the hook returned one. A sync policy cannot wait: there the promise is an error of the hook's.
+ */
+export function callHook<A>(policy: Policy, hook: (arg: A) => unknown, arg: A): Promise<void> | undefined {
+  try {
+    const pending = hook(arg);
+    if (!isThenable(pending)) return undefined;
+    const settled = Promise.resolve(pending).then(
+      () => {},
+      (error) => reportHookError(policy, hook, error),
+    );
+    if (!policy.sync) return settled;
+    reportHookError(policy, hook, new TypeError("a hook of a sync policy must not return a promise"));
+  } catch (error) {
+    reportHookError(policy, hook, error);
+  }
+  return undefined;
+}
+
+/** Reports what `source`, a hook or a budget's bookkeeping, threw: never to the caller. */
+export function reportHookError(policy: Policy, source: object, error: unknown): void {
+  if (!policy.onHookError) return warnOnce(source, error);
+  try {
+    policy.onHookError(error);
+  } catch (cause) {
+    warnOnce(policy.onHookError, cause);
+  }
+}
+
+const warned = /* @__PURE__ */ new WeakSet<object>();
+
+function warnOnce(source: object, error: unknown): void {
+  if (warned.has(source)) return;
+  warned.add(source);
+  const message = `undaunted: a hook failed, which changes nothing for the call: ${describe(error)}`;
+  const { process, console } = globalThis as {
+    process?: { emitWarning?: (message: string) => void };
+    console?: { warn?: (message: string) => void };
+  };
+  if (process?.emitWarning) process.emitWarning(message);
+  else console?.warn?.(message);
+}
+
+const HOOKS = { onAttempt: FUNCTION, onRetry: FUNCTION, onSuccess: FUNCTION, onGiveUp: FUNCTION };
+
+/**
+ * Merges hook objects into one: all are called, in order, and one that throws does not keep the rest from being
+ * called. Several errors reach `onHookError` as one `AggregateError`.
+ *
+ * @example
+ * const seen: string[] = [];
+ * const hooks = mergeHooks({ onSuccess: () => seen.push("a") }, { onSuccess: () => seen.push("b") });
+ * await runWithRetry(() => 1, hooks);
+ * seen; // => ["a", "b"]
+ */
+export function mergeHooks<T = any>(...parts: readonly Hooks<T>[]): Hooks<T> {
+  for (const part of parts) checkOptions("mergeHooks", part, HOOKS);
+  const merged: Record<string, (arg: never) => unknown> = {};
+  for (const name of Object.keys(HOOKS) as (keyof Hooks)[]) {
+    const hooks = parts.flatMap((part) => (part[name] as (arg: never) => unknown) ?? []);
+    if (hooks.length > 0) merged[name] = (arg) => callAll(hooks, arg);
+  }
+  return merged;
+}
+
+function callAll(hooks: readonly ((arg: never) => unknown)[], arg: never): unknown {
+  const errors: unknown[] = [];
+  const pending: unknown[] = [];
+  for (const hook of hooks) {
+    try {
+      const result = hook(arg);
+      if (isThenable(result)) pending.push(Promise.resolve(result).catch((error: unknown) => errors.push(error)));
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (pending.length > 0) return Promise.all(pending).then(() => throwAll(errors));
+  return throwAll(errors);
+}
+
+function throwAll(errors: readonly unknown[]): void {
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new AggregateError(errors, "several hooks failed");
+}
+
+/** Anything that logs: `console`, a pino or a winston logger. */
+export interface Logger {
+  warn(...args: any[]): unknown;
+  error(...args: any[]): unknown;
+}
+
+/** What `retryLogger` logs. */
+export interface RetryLogEntry {
+  readonly name: string;
+  /** The attempt that failed, from 1. */
+  readonly attempt: number;
+  /** What it threw; `undefined` where it returned a value that the policy rejected. */
+  readonly error: unknown;
+  /** ms until the next attempt; `undefined` on giving up. */
+  readonly delay: number | undefined;
+  /** Why the call was given up; `undefined` before a retry. */
+  readonly reason: string | undefined;
+  /** All of it in one sentence. */
+  readonly message: string;
+}
+
+/**
+ * Hooks that log each failed attempt at `warn` and the giving up at `error`. Arguments are never logged: they may hold
+ * secrets. `format` makes the logger's arguments from the entry; the default is its `message` alone. For pino:
+ * `({ message, ...fields }) => [fields, message]`.
+ *
+ * @example
+ * const lines: string[] = [];
+ * const logger = { warn: (line: string) => lines.push(line), error: (line: string) => lines.push(line) };
+ * await retry(flaky([new Error("busy"), "ok"]), { wait: waitFixed(5), name: "load", ...retryLogger(logger) })();
+ * lines; // => ["load: attempt 1 failed with Error: busy; the next follows in 5 ms"]
+ */
+export function retryLogger(
+  logger: Logger,
+  options: { format?: ((entry: RetryLogEntry) => unknown[]) | undefined } = {},
+): Pick<Hooks, "onRetry" | "onGiveUp"> {
+  const isLogger = (value: Logger) => typeof value.warn === "function" && typeof value.error === "function";
+  check("retryLogger", "logger", logger, ["an object with warn and error", "object", isLogger]);
+  checkOptions("retryLogger", options, { format: FUNCTION });
+  const { format = (entry: RetryLogEntry) => [entry.message] } = options;
+  return {
+    onRetry: (state) => {
+      const failure = `${state.name}: attempt ${state.attempt} ${howItFailed(state)}`;
+      const message = `${failure}; the next follows in ${Math.round(state.delay)} ms`;
+      logger.warn(...format({ ...fieldsOf(state), delay: state.delay, reason: undefined, message }));
+    },
+    onGiveUp: (state: GiveUpState) => {
+      const { reason, attempt } = state;
+      const end = `${state.name}: gave up (${reason}) after ${attempt} attempt${attempt === 1 ? "" : "s"}`;
+      const message = `${end}: the last ${howItFailed(state)}`;
+      logger.error(...format({ ...fieldsOf(state), delay: undefined, reason, message }));
+    },
+  };
+}
+
+function fieldsOf({ name, attempt, outcome }: RetryState) {
+  return { name, attempt, error: outcome.ok ? undefined : outcome.error };
+}
+
+function howItFailed({ outcome }: RetryState): string {
+  return outcome.ok ? "returned a value that was not wanted" : `failed with ${describe(outcome.error)}`;
+}

@@ -1,0 +1,70 @@
+export type {
+  AttemptContext,
+  AttemptStart,
+  GiveUpReason,
+  GiveUpState,
+  Hooks,
+  Outcome,
+  RetryBudget,
+  RetryIf,
+  RetryOptions,
+  RetryState,
+  RetryStats,
+  Stop,
+  SyncRetryIf,
+  SyncRetryOptions,
+  Wait,
+} from "./attempt.js";
+export type { Clock, SyncClock } from "./clock.js";
+export { currentAttempt } from "./current.js";
+export { Retry, type RetryDecorator, RetrySync, type RetrySyncDecorator } from "./decorators.js";
+export {
+  AttemptTimeoutError,
+  BulkheadFullError,
+  CircuitOpenError,
+  NonRetryableError,
+  RetryExhaustedError,
+  StrategyError,
+  TotalTimeoutError,
+  TryAgainError,
+} from "./errors.js";
+export { returnLastResult, throwRetryExhausted } from "./fallback.js";
+export { type Logger, mergeHooks, type RetryLogEntry, retryLogger } from "./hooks.js";
+export { type PreviewRow, previewPolicy } from "./preview.js";
+export { type AnyFn, type OptionsFor, type Retried, retry, runWithRetry } from "./retry.js";
+export {
+  type ErrorClass,
+  retryIfAll,
+  retryIfAny,
+  retryIfError,
+  retryIfErrorCause,
+  retryIfErrorCode,
+  retryIfErrorMessage,
+  retryIfErrorType,
+  retryIfNot,
+  retryIfNotErrorType,
+  retryIfNotResult,
+  retryIfResult,
+  retryNever,
+} from "./retry-if.js";
+export { type RetriedSync, retrySync, runWithRetrySync } from "./retry-sync.js";
+export { stopAfterAttempt, stopAfterDelay, stopAll, stopAny, stopBeforeDelay, stopNever } from "./stop.js";
+export {
+  type ExponentialOptions,
+  waitChain,
+  waitDecorrelatedJitter,
+  waitEqualJitter,
+  waitExponential,
+  waitFibonacci,
+  waitFixed,
+  waitFromError,
+  waitFromResult,
+  waitFullJitter,
+  waitIncrementing,
+  waitJittered,
+  waitMax,
+  waitMin,
+  waitNone,
+  waitRandom,
+  waitSum,
+} from "./wait.js";

@@ -1,0 +1,198 @@
+import type { AttemptContext, GiveUpReason, Outcome, RetryStats, SyncRetryOptions } from "./attempt.js";
+import { Attempt, enter, FIRST, leave } from "./current.js";
+import { type Decision, decide, exhausts, finalError } from "./decide.js";
+import { StrategyError } from "./errors.js";
+import { beginNumber, rememberExhausted } from "./exhausted.js";
+import { callHook } from "./hooks.js";
+import { compileSync, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
+import type { AnyFn, OptionsFor } from "./retry.js";
+import { countInBudget, NO_ARGS } from "./run.js";
+import { State } from "./state.js";
+import { Stats } from "./stats.js";
+import { dressAs, equip, isKind, type Target, targetOf } from "./target.js";
+import { isThenable } from "./thenable.js";
+
+/** What a function that returns a promise fails to be. */
+interface SyncOnly {
+  readonly "returns a promise": "use retry, runWithRetry or @Retry";
+}
+
+type RefusePromise<R> = [Extract<R, PromiseLike<any>>] extends [never] ? unknown : SyncOnly;
+
+/** `F`, retried. */
+export type RetriedSync<F extends AnyFn> = F & {
+  /** A new wrapped function with some options replaced. It shares stats and budget. */
+  with(overrides: SyncRetryOptions<ReturnType<F>>): RetriedSync<F>;
+  readonly stats: RetryStats;
+};
+
+/**
+ * Wraps a sync `fn` so that it is retried. **The whole thread sleeps between attempts** (`Atomics.wait`): for scripts,
+ * workers and start-up code, not for a server's event loop. Where a thread may not block, as on a browser's main
+ * thread, a delay above 0 is an error. A function that returns a promise is a compile error and a `TypeError`.
+ *
+ * @example
+ * const read = retrySync(flaky([new Error("locked"), "data"]), { wait: waitNone });
+ * read(); // => "data"
+ */
+export function retrySync<F extends AnyFn>(
+  fn: F & RefusePromise<ReturnType<F>>,
+  options?: OptionsFor<F, SyncRetryOptions<ReturnType<F>>>,
+): RetriedSync<F> {
+  const wrapped = wrapSync(syncTargetOf("retrySync", fn), sourceOf(options, compileSync));
+  dressAs(fn, wrapped);
+  return wrapped as unknown as RetriedSync<F>;
+}
+
+/**
+ * Runs a sync `task` now and retries it. **The whole thread sleeps between attempts.**
+ *
+ * @example
+ * runWithRetrySync(({ attempt }) => attempt); // => 1
+ */
+export function runWithRetrySync<T>(
+  task: ((context: AttemptContext) => T) & RefusePromise<T>,
+  options?: SyncRetryOptions<T>,
+): T {
+  const target = syncTargetOf("runWithRetrySync", task, "", UNCOUNTED);
+  return runSync(target, compileSync(options), undefined, undefined) as T;
+}
+
+const UNCOUNTED = /* @__PURE__ */ new Stats();
+
+/** `targetOf` that also refuses what is written as an async function. */
+export function syncTargetOf(owner: string, fn: unknown, name?: string, stats?: Stats): Target {
+  if (isKind(fn, "AsyncFunction")) {
+    throw new TypeError(`${owner}: fn must not be an async function, use retry, runWithRetry or @Retry instead`);
+  }
+  return targetOf(owner, fn, name, stats);
+}
+
+export function wrapSync(target: Target, source: PolicySource): object {
+  const retried =
+    typeof source === "function"
+      ? function (this: unknown, ...args: unknown[]) {
+          let policy: Policy;
+          try {
+            policy = source(this, args);
+          } catch (error) {
+            target.stats.calls++;
+            target.stats.failures++;
+            throw error;
+          }
+          return runSync(target, policy, this, args);
+        }
+      : function (this: unknown, ...args: unknown[]) {
+          return runSync(target, source, this, args);
+        };
+  return equip(retried, target.stats, (overrides) => wrapSync(target, overlay(source, overrides)));
+}
+
+function runSync(target: Target, policy: Policy, self: unknown, args: readonly unknown[] | undefined): unknown {
+  target.stats.calls++;
+  try {
+    return attemptUntilDecided(target, policy, self, args);
+  } catch (error) {
+    target.stats.failures++;
+    throw error;
+  }
+}
+
+function attemptUntilDecided(
+  target: Target,
+  policy: Policy,
+  self: unknown,
+  args: readonly unknown[] | undefined,
+): unknown {
+  const { fn, stats } = target;
+  const name = policy.name ?? target.name;
+  const began = beginNumber();
+  const startedAt = policy.needsClock ? policy.clock.now() : 0;
+  let attemptBegan = began;
+  let context = args ? undefined : new Attempt(1, undefined);
+  let previousDelay = 0;
+  let idle = 0;
+  let taken = 0;
+  let paidFor: State | undefined;
+
+  for (let attempt = 1; ; attempt++) {
+    if (policy.onAttempt) callHook(policy, policy.onAttempt, { name, args: args ?? NO_ARGS, attempt });
+    stats.attempts++;
+    const outer = enter(context ?? FIRST);
+    let outcome: Outcome | undefined;
+    let value: unknown;
+    try {
+      value = args ? fn.apply(self, args as unknown[]) : fn(context);
+    } catch (error) {
+      outcome = { ok: false, error };
+    } finally {
+      leave(outer);
+    }
+    if (!outcome) {
+      refusePromise("fn", value);
+      if (!policy.readsValues && !policy.onSuccess) {
+        stats.successes++;
+        countInBudget(policy, taken, paidFor);
+        return value;
+      }
+      outcome = { ok: true, value };
+    }
+
+    const elapsed = policy.needsClock ? policy.clock.now() - startedAt : 0;
+    const state = new State(policy, name, args ?? NO_ARGS, attempt, outcome, elapsed, previousDelay, idle);
+    // No promise can come back: a sync policy's strategies are refused one.
+    const decision = decide(policy, state, attemptBegan) as Decision;
+    if (decision === "accept") {
+      stats.successes++;
+      countInBudget(policy, taken, paidFor);
+      if (policy.onSuccess) callHook(policy, policy.onSuccess, state);
+      return value;
+    }
+    if (typeof decision !== "number") return giveUp(target, policy, state, decision, began);
+
+    taken = decision;
+    paidFor = taken > 0 ? state : undefined;
+    if (policy.onRetry) callHook(policy, policy.onRetry, state);
+    sleep(policy, state);
+    previousDelay = state.delay;
+    idle += state.delay;
+    stats.idle += state.delay;
+    stats.retries++;
+    attemptBegan = beginNumber();
+    context = new Attempt(attempt + 1, outcome.ok ? undefined : outcome.error);
+  }
+}
+
+function sleep({ clock }: Policy, { delay, outcome }: State): void {
+  if (delay === 0) return;
+  try {
+    clock.sleepSync(delay);
+  } catch (cause) {
+    throw new StrategyError("wait", outcome, cause);
+  }
+}
+
+function giveUp({ stats }: Target, policy: Policy, state: State, reason: GiveUpReason, began: number): unknown {
+  const final = { ...state, reason, error: finalError(policy, state, reason) };
+  let { error } = final;
+  if (policy.onGiveUp) callHook(policy, policy.onGiveUp, final);
+  if (policy.fallback) {
+    try {
+      const value = policy.fallback(final);
+      refusePromise("fallback", value);
+      stats.failures++;
+      return value;
+    } catch (thrown) {
+      error = thrown;
+    }
+  }
+  if (exhausts(final)) rememberExhausted(error, began);
+  throw error;
+}
+
+function refusePromise(what: string, value: unknown): void {
+  if (!isThenable(value)) return;
+  // Its rejection is nobody's any more: the error says what went wrong.
+  value.then(undefined, () => {});
+  throw new TypeError(`retrySync: ${what} must not return a promise; use retry, runWithRetry or @Retry instead`);
+}

@@ -1,0 +1,137 @@
+import type { AttemptContext, RetryOptions, RetryStats } from "./attempt.js";
+import { Attempt, enter, FIRST, leave } from "./current.js";
+import { beginNumber } from "./exhausted.js";
+import { GuardedRun } from "./guarded-run.js";
+import { callHook } from "./hooks.js";
+import { compile, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
+import { countInBudget, NO_ARGS, Run } from "./run.js";
+import { Stats } from "./stats.js";
+import { dressAs, equip, type Target, targetOf } from "./target.js";
+
+/** Any function. */
+export type AnyFn = (...args: any) => any;
+
+type Plain<F extends AnyFn> = (this: ThisParameterType<F>, ...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>>;
+
+/** `F`, retried: `F` itself where it returns a plain promise, else the same with a plain promise. */
+export type Retried<F extends AnyFn> = ([ReturnType<F>] extends [Promise<any>]
+  ? [Promise<any>] extends [ReturnType<F>]
+    ? F
+    : Plain<F>
+  : Plain<F>) & {
+  /** A new wrapped function with some options replaced. It shares stats and budget; a `signal` joins the policy's own. */
+  with(overrides: RetryOptions<Awaited<ReturnType<F>>>): Retried<F>;
+  readonly stats: RetryStats;
+};
+
+/** Options, or a function that answers them each time a call starts, with the call's `this` and arguments. */
+export type OptionsFor<F extends AnyFn, O> = O | ((this: ThisParameterType<F>, ...args: Parameters<F>) => O);
+
+/**
+ * Wraps `fn` so that it is retried. The wrapped function takes the same arguments, `this` and types, and rejects with
+ * the last attempt's own error. By default: 4 attempts, every error, full jitter from 500 ms to 20 s. Throws a
+ * `TypeError` or `RangeError` at once for an option that makes no sense.
+ *
+ * @example
+ * const load = retry(flaky([new Error("busy"), "done"]), { wait: waitNone });
+ * await load(); // => "done"
+ */
+export function retry<F extends AnyFn>(
+  fn: F,
+  options?: OptionsFor<F, RetryOptions<Awaited<ReturnType<F>>>>,
+): Retried<F> {
+  const wrapped = wrap(targetOf("retry", fn), sourceOf(options, compile));
+  dressAs(fn, wrapped);
+  return wrapped as unknown as Retried<F>;
+}
+
+/**
+ * Runs `task` now and retries it; it gets the context of each attempt: `attempt`, `signal`, `previousError`. Bad input
+ * rejects.
+ *
+ * @example
+ * await runWithRetry(({ attempt }) => attempt); // => 1
+ */
+export function runWithRetry<T>(
+  task: (context: AttemptContext) => T,
+  options?: RetryOptions<Awaited<T>>,
+): Promise<Awaited<T>> {
+  try {
+    return start(targetOf("runWithRetry", task, "", UNCOUNTED), compile(options), undefined, undefined) as Promise<
+      Awaited<T>
+    >;
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+const UNCOUNTED = /* @__PURE__ */ new Stats();
+
+export function wrap(target: Target, source: PolicySource): object {
+  const retried =
+    typeof source === "function"
+      ? function (this: unknown, ...args: unknown[]) {
+          let policy: Policy;
+          try {
+            policy = source(this, args);
+          } catch (error) {
+            target.stats.calls++;
+            target.stats.failures++;
+            return Promise.reject(error);
+          }
+          return start(target, policy, this, args);
+        }
+      : function (this: unknown, ...args: unknown[]) {
+          return start(target, source, this, args);
+        };
+  return equip(retried, target.stats, (overrides) => wrap(target, overlay(source, overrides)));
+}
+
+/** Starts a call. Its success path ends here; a run is made when the first attempt fails, or when more is asked for. */
+function start(target: Target, policy: Policy, self: unknown, args: readonly unknown[] | undefined): Promise<unknown> {
+  const { fn, stats } = target;
+  const began = beginNumber();
+  const startedAt = policy.needsClock ? policy.clock.now() : 0;
+  stats.calls++;
+  if (policy.guarded) return new GuardedRun({ target, policy, self, args }, began, startedAt).start();
+  if (policy.onAttempt) {
+    const name = policy.name ?? target.name;
+    const pending = callHook(policy, policy.onAttempt, { name, args: args ?? NO_ARGS, attempt: 1 });
+    if (pending) {
+      const run = new Run({ target, policy, self, args }, began, startedAt);
+      run.after(pending, 0, () => run.invoke());
+      return run.answer();
+    }
+  }
+  const resume = () => new Run({ target, policy, self, args }, began, startedAt, 1);
+  const context = args ? undefined : new Attempt(1, undefined);
+  const outer = enter(context ?? FIRST);
+  let promise: Promise<unknown>;
+  stats.attempts++;
+  try {
+    promise = Promise.resolve(args ? fn.apply(self, args as unknown[]) : fn(context));
+  } catch (error) {
+    const run = resume();
+    run.threw(error);
+    return run.answer();
+  } finally {
+    leave(outer);
+  }
+  const failed = (error: unknown) => {
+    const run = resume();
+    run.settled({ ok: false, error });
+    return run.answer();
+  };
+  if (policy.readsValues || policy.onSuccess) {
+    return promise.then((value) => {
+      const run = resume();
+      run.settled({ ok: true, value });
+      return run.answer();
+    }, failed);
+  }
+  if (!policy.budget) return promise.then(target.succeeded, failed);
+  return promise.then((value) => {
+    countInBudget(policy, 0);
+    return target.succeeded(value);
+  }, failed);
+}

@@ -1,0 +1,41 @@
+import type { Outcome } from "../attempt.js";
+import { NonRetryableError } from "../errors.js";
+
+/** A function that plays a script, and remembers how it was called. */
+export interface Flaky<T> {
+  (...args: any[]): T;
+  /** The arguments of each call so far. */
+  readonly calls: readonly (readonly unknown[])[];
+}
+
+/**
+ * Makes a function that plays a script, one entry per call: an `Error` is thrown, an outcome
+ * (`{ ok: false, error }`, `{ ok: true, value }`) is played, a function is called with the arguments and answers, and
+ * anything else is returned. A call past the end throws a `NonRetryableError` that says so.
+ *
+ * @example
+ * const load = flaky([new Error("busy"), "ok"]);
+ * await retry(load, { wait: waitNone })("42"); // => "ok"
+ * load.calls; // => [["42"], ["42"]]
+ */
+export function flaky<T = any>(outcomes: readonly (Error | Outcome<T> | ((...args: any[]) => T) | T)[]): Flaky<T> {
+  if (!Array.isArray(outcomes)) throw new TypeError(`flaky: outcomes must be an array, got ${typeof outcomes}`);
+  const calls: unknown[][] = [];
+  const play = (...args: unknown[]): T => {
+    const entry = outcomes[calls.length];
+    if (calls.push(args) > outcomes.length) {
+      throw new NonRetryableError(`flaky: the script has ${outcomes.length} outcomes, this is call ${calls.length}`);
+    }
+    if (entry instanceof Error) throw entry;
+    if (typeof entry === "function") return entry(...args);
+    if (!isOutcome(entry)) return entry;
+    if (!entry.ok) throw entry.error;
+    return entry.value;
+  };
+  return Object.assign(play, { calls });
+}
+
+function isOutcome(entry: unknown): entry is Outcome {
+  if (typeof entry !== "object" || entry === null || !("ok" in entry)) return false;
+  return entry.ok === true ? "value" in entry : entry.ok === false && "error" in entry;
+}

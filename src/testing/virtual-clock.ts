@@ -1,0 +1,111 @@
+import type { Clock, SyncClock } from "../clock.js";
+
+/** Time that passes only when told to. */
+export interface VirtualClock extends Clock, SyncClock {
+  /** Lets `ms` pass: fires what is due, in order, and lets the code between the timers run. */
+  advance(ms: number): Promise<void>;
+  /**
+   * Lets time pass until no timer is left, and answers how many fired. Throws an `Error` once `limit` have fired
+   * (default 10,000): something retries for ever.
+   */
+  runAll(limit?: number): Promise<number>;
+  /** Timers waiting. */
+  readonly pending: number;
+}
+
+interface Timer {
+  readonly at: number;
+  readonly age: number;
+  readonly fn: () => void;
+}
+
+/**
+ * A clock for the `clock` option, async and sync: sleeping retries settle without real time. `sleepSync` advances it.
+ *
+ * @example
+ * const clock = virtualClock();
+ * const result = retry(flaky([new Error("busy"), "ok"]), { wait: waitFixed(60_000), clock })();
+ * await clock.advance(60_000);
+ * await result; // => "ok"
+ */
+export function virtualClock(): VirtualClock {
+  let time = 0;
+  let count = 0;
+  // In the order in which they fire: by time, then by age.
+  const timers: Timer[] = [];
+
+  const indexOf = (timer: Timer): number => {
+    let [low, high] = [0, timers.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const each = timers[middle]!;
+      if (each.at < timer.at || (each.at === timer.at && each.age < timer.age)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+
+  const fireNext = (until: number): boolean => {
+    const next = timers[0];
+    if (!next || next.at > until) return false;
+    timers.shift();
+    time = Math.max(time, next.at);
+    next.fn();
+    return true;
+  };
+
+  return {
+    now: () => time,
+
+    setTimer(fn, ms) {
+      const timer: Timer = { at: time + Math.max(0, ms), age: count++, fn };
+      timers.splice(indexOf(timer), 0, timer);
+      return () => {
+        const index = indexOf(timer);
+        if (timers[index] === timer) timers.splice(index, 1);
+      };
+    },
+
+    sleepSync(ms) {
+      time += ms;
+    },
+
+    async advance(ms) {
+      if (!(ms >= 0 && ms < Infinity)) {
+        throw new RangeError(`advance: ms must be a finite number from 0, got ${String(ms)}`);
+      }
+      const until = time + ms;
+      do await othersRun();
+      while (fireNext(until));
+      time = Math.max(time, until);
+    },
+
+    async runAll(limit = 10_000) {
+      let fired = 0;
+      await othersRun();
+      while (timers.length > 0) {
+        if (fired === limit) throw new Error(`runAll: ${limit} timers have fired and there is no end of them`);
+        fireNext(Infinity);
+        fired++;
+        await othersRun();
+      }
+      return fired;
+    },
+
+    get pending() {
+      return timers.length;
+    },
+  };
+}
+
+/** Lets every microtask run, however many follow from each other: a message is delivered only after them. */
+function othersRun(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}

@@ -1,0 +1,34 @@
+// What a built-in strategy tells the policy about itself, so that the loop can spare what nobody looks at. A user's
+// function carries no mark and is assumed to look at everything.
+
+/** Reads `state.elapsed`. */
+export const CLOCK = 1;
+/** May say yes to a value. */
+export const VALUES = 2;
+/** Is, or contains, a result predicate. */
+export const RESULT = 4;
+
+const traits: unique symbol = /* @__PURE__ */ Symbol.for("undaunted.traits");
+
+/** The mark of result predicates, so that `retryIfNot` can refuse them at compile time. */
+export interface OfResult {
+  readonly [traits]: typeof RESULT;
+}
+
+/** A predicate that is no result predicate. */
+export interface NotOfResult {
+  readonly [traits]?: never;
+}
+
+export function mark<F extends object>(strategy: F, bits: number): F {
+  return Object.defineProperty(strategy, traits, { value: bits });
+}
+
+export function traitsOf(strategy: object): number {
+  return (strategy as { [traits]?: number })[traits] ?? CLOCK | VALUES;
+}
+
+/** What a combination of strategies looks at: all that its parts do. */
+export function traitsOfAll(strategies: readonly object[]): number {
+  return strategies.reduce((bits, each) => bits | traitsOf(each), 0);
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from "tsup";
+
+export default defineConfig({
+  entry: { index: "src/index.ts", testing: "src/testing/index.ts" },
+  format: ["esm", "cjs"],
+  target: "es2022",
+  // Entries share their modules, in both formats: an error class exists once per format.
+  splitting: true,
+  // typescript 6 calls the `baseUrl` that the d.ts step sets deprecated.
+  dts: { compilerOptions: { ignoreDeprecations: "6.0" } },
+  clean: true,
+  treeshake: false,
+});

@@ -1,0 +1,38 @@
+import { fileURLToPath } from "node:url";
+import { transform } from "esbuild";
+import { defineConfig, type Plugin } from "vitest/config";
+
+const source = (path: string) => fileURLToPath(new URL(`src/${path}`, import.meta.url));
+
+const alias = [
+  { find: /^undaunted$/, replacement: source("index.ts") },
+  { find: /^undaunted\/testing$/, replacement: source("testing/index.ts") },
+];
+
+// Vite leaves TC39 decorators as they are, and Node cannot parse them yet.
+const lowerDecorators: Plugin = {
+  name: "lower-decorators",
+  enforce: "pre",
+  async transform(code, id) {
+    if (!/\.standard\.test\.ts$/.test(id)) return null;
+    return transform(code, { loader: "ts", target: "es2022", sourcemap: "inline", sourcefile: id });
+  },
+};
+
+export default defineConfig({
+  test: {
+    coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary", "json"] },
+    projects: [
+      {
+        resolve: { alias },
+        plugins: [lowerDecorators],
+        test: { name: "main", include: ["test/**/*.test.ts"], exclude: ["test/**/*.legacy.test.ts"] },
+      },
+      {
+        resolve: { alias },
+        oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
+        test: { name: "legacy decorators", include: ["test/**/*.legacy.test.ts"] },
+      },
+    ],
+  },
+});
