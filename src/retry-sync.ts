@@ -17,7 +17,8 @@ interface SyncOnly {
   readonly "returns a promise": "use retry, runWithRetry or @Retry";
 }
 
-type RefusePromise<R> = [Extract<R, PromiseLike<any>>] extends [never] ? unknown : SyncOnly;
+/** `any` may be anything, so it is let through and looked at when it comes. */
+type RefusePromise<R> = 0 extends 1 & R ? unknown : [Extract<R, PromiseLike<any>>] extends [never] ? unknown : SyncOnly;
 
 /** `F`, retried. */
 export type RetriedSync<F extends AnyFn> = F & {

@@ -1,0 +1,454 @@
+import {
+  CircuitOpenError,
+  type GiveUpState,
+  NonRetryableError,
+  type RetryState,
+  retryIfError,
+  retryIfErrorType,
+  retryIfNotResult,
+  retryIfResult,
+  retryNever,
+  StrategyError,
+  stopAfterAttempt,
+  TryAgainError,
+  waitFixed,
+  waitNone,
+} from "undaunted";
+import { flaky, instant, virtualClock } from "undaunted/testing";
+import { describe, expect, it } from "vitest";
+import { bothLoops } from "./both-loops.js";
+
+const busy = new Error("busy");
+
+describe.each(bothLoops)("%s decides", (_name, wrap) => {
+  it("to return the first value", async () => {
+    const load = flaky(["ok"]);
+
+    expect(await wrap(load, instant)()).toBe("ok");
+    expect(load.calls).toHaveLength(1);
+  });
+
+  it("to try every error again, four attempts in all, and rethrows the very error of the last", async () => {
+    const last = new Error("last");
+    const load = flaky([busy, busy, busy, last, "too late"]);
+
+    await expect(wrap(load, instant)()).rejects.toBe(last);
+    expect(load.calls).toHaveLength(4);
+  });
+
+  it("to wait by default a random time up to 500, 1,000 and 2,000 ms", async () => {
+    const delays: number[] = [];
+    const clock = virtualClock();
+    const call = wrap(flaky([busy, busy, busy, busy]), {
+      clock,
+      random: () => 0.5,
+      onRetry: (state) => delays.push(state.delay),
+    });
+
+    const result = call();
+    result.catch(() => {});
+    await clock.runAll();
+
+    await expect(result).rejects.toBe(busy);
+    expect(delays).toEqual([250, 500, 1_000]);
+  });
+
+  it("to return a value that an error predicate is not asked about", async () => {
+    const asked: unknown[] = [];
+    const retryIf = retryIfError((error) => {
+      asked.push(error);
+      return true;
+    });
+
+    expect(await wrap(flaky([busy, "ok"]), { ...instant, retryIf })()).toBe("ok");
+    expect(asked).toEqual([busy]);
+  });
+
+  it("to give up unchanged on an error that retryIf does not want", async () => {
+    const reasons: string[] = [];
+    const load = flaky([busy]);
+    const onGiveUp = (state: GiveUpState) => reasons.push(state.reason);
+
+    await expect(wrap(load, { ...instant, retryIf: retryIfErrorType(RangeError), onGiveUp })()).rejects.toBe(busy);
+    expect(reasons).toEqual(["not-retryable"]);
+  });
+
+  it("to try a value again that retryIf wants to", async () => {
+    const load = flaky(["pending", "pending", "done"]);
+
+    expect(await wrap(load, { ...instant, retryIf: retryIfNotResult((job) => job === "done") })()).toBe("done");
+    expect(load.calls).toHaveLength(3);
+  });
+
+  it("to ask a user's own retryIf about values too", async () => {
+    const load = flaky(["one", "two", "three"]);
+
+    expect(await wrap(load, { ...instant, retryIf: (state) => state.attempt < 3 })()).toBe("three");
+  });
+
+  it("never to hand back a value that the user called unacceptable", async () => {
+    const load = flaky(["pending", "pending"]);
+    const call = wrap(load, {
+      ...instant,
+      name: "poll",
+      stop: stopAfterAttempt(2),
+      retryIf: retryIfResult((job) => job === "pending"),
+    });
+
+    await expect(call("secret")).rejects.toMatchObject({
+      name: "RetryExhaustedError",
+      code: "ERR_RETRY_EXHAUSTED",
+      attempts: 2,
+      task: "poll",
+      outcome: { ok: true, value: "pending" },
+      args: ["secret"],
+    });
+  });
+
+  it("to try no NonRetryableError again and rejects with its cause", async () => {
+    const cause = new Error("no such user");
+    const load = flaky([new NonRetryableError("stop", { cause })]);
+
+    await expect(wrap(load, { ...instant, retryIf: () => true })()).rejects.toBe(cause);
+    expect(load.calls).toHaveLength(1);
+  });
+
+  it.each([
+    ["none", {}],
+    ["a string", { cause: "gone" }],
+    ["null", { cause: null }],
+  ])("to reject with the NonRetryableError itself where its cause is %s", async (_what, options) => {
+    const error = new NonRetryableError("stop", options);
+
+    await expect(wrap(flaky([error]), instant)()).rejects.toBe(error);
+  });
+
+  it.each([
+    ["CircuitOpenError", new CircuitOpenError("open")],
+    ["StrategyError", new StrategyError("stop", { ok: false, error: busy }, busy)],
+    [
+      "error of another copy of the package, told by its code,",
+      Object.assign(new Error(), { code: "ERR_CIRCUIT_OPEN" }),
+    ],
+  ])("to try no %s again, whatever retryIf says", async (_what, error) => {
+    const reasons: string[] = [];
+    const load = flaky([error, "too late"]);
+    const onGiveUp = (state: GiveUpState) => reasons.push(state.reason);
+
+    await expect(wrap(load, { ...instant, retryIf: () => true, onGiveUp })()).rejects.toBe(error);
+    expect(reasons).toEqual(["not-retryable"]);
+  });
+
+  it("to obey a TryAgainError although retryIf says no", async () => {
+    expect(await wrap(flaky([new TryAgainError(), "ok"]), { ...instant, retryIf: retryNever })()).toBe("ok");
+  });
+
+  it("to wait what a TryAgainError asks for, and what the policy says where it asks for nothing", async () => {
+    const clock = virtualClock();
+    const delays: number[] = [];
+    const call = wrap(
+      flaky([new TryAgainError({ after: 7_000 }), new TryAgainError({ after: 0 }), new TryAgainError(), "ok"]),
+      {
+        clock,
+        wait: waitFixed(5),
+        onRetry: (state) => delays.push(state.delay),
+      },
+    );
+
+    const result = call();
+    await clock.runAll();
+
+    expect(await result).toBe("ok");
+    expect(delays).toEqual([7_000, 0, 5]);
+  });
+
+  it("to stop in spite of a TryAgainError, and rejects with its cause where it has one", async () => {
+    const plain = new TryAgainError();
+    const options = { ...instant, stop: stopAfterAttempt(1) };
+
+    await expect(wrap(flaky([new TryAgainError({ cause: busy })]), options)()).rejects.toBe(busy);
+    await expect(wrap(flaky([plain]), options)()).rejects.toBe(plain);
+  });
+
+  it("asks wait before stop, so that stop sees the coming delay", async () => {
+    const seen: number[] = [];
+    const stop = (state: RetryState) => {
+      seen.push(state.delay);
+      return true;
+    };
+
+    await expect(wrap(flaky([busy]), { wait: waitFixed(40), stop })()).rejects.toBe(busy);
+    expect(seen).toEqual([40]);
+  });
+
+  it("to give up with the deadline when the coming sleep would end at totalTimeout, without sleeping", async () => {
+    const clock = virtualClock();
+    const load = flaky([busy, "too late"]);
+
+    await expect(wrap(load, { clock, wait: waitFixed(100), totalTimeout: 100 })()).rejects.toMatchObject({
+      name: "TotalTimeoutError",
+      code: "ERR_TOTAL_TIMEOUT",
+      timeout: 100,
+      attempts: 1,
+      cause: busy,
+      outcome: { ok: false, error: busy },
+    });
+    expect(clock.now()).toBe(0);
+    expect(load.calls).toHaveLength(1);
+  });
+
+  it("to go on when the coming sleep ends before totalTimeout", async () => {
+    const clock = virtualClock();
+    const result = wrap(flaky([busy, "ok"]), { clock, wait: waitFixed(99), totalTimeout: 100 })();
+
+    await clock.runAll();
+
+    expect(await result).toBe("ok");
+  });
+
+  describe.each([
+    ["NaN", Number.NaN],
+    ["negative", -1],
+    ["infinite", Number.POSITIVE_INFINITY],
+    ["negatively infinite", Number.NEGATIVE_INFINITY],
+    ["a string", "5"],
+    ["undefined", undefined],
+  ])("that a delay that is %s", (_what, delay) => {
+    it("is an error that names the strategy, the value and the attempt's outcome", async () => {
+      const load = flaky([busy, "too late"]);
+
+      const error = await wrap(load, { wait: () => delay as number })().catch((thrown: unknown) => thrown);
+
+      expect(error).toMatchObject({
+        code: "ERR_RETRY_STRATEGY",
+        strategy: "wait",
+        outcome: { ok: false, error: busy },
+      });
+      expect(error.cause).toBeInstanceOf(RangeError);
+      expect(error.message).toContain(String(delay));
+      expect(load.calls).toHaveLength(1);
+    });
+
+    it("does not hide the last error where stop says yes", async () => {
+      await expect(wrap(flaky([busy]), { wait: () => delay as number, stop: () => true })()).rejects.toBe(busy);
+    });
+  });
+
+  it.each(["stop", "wait", "retryIf"] as const)(
+    "that a %s that throws is a StrategyError which loses nothing",
+    async (strategy) => {
+      const thrown = new Error("bug");
+      const given: unknown[] = [];
+      const call = wrap(flaky([busy, "too late"]), {
+        ...instant,
+        [strategy]: () => {
+          throw thrown;
+        },
+        onGiveUp: (state) => given.push(state),
+        fallback: (state) => given.push(state),
+      });
+
+      await expect(call()).rejects.toMatchObject({
+        name: "StrategyError",
+        code: "ERR_RETRY_STRATEGY",
+        strategy,
+        cause: thrown,
+        outcome: { ok: false, error: busy },
+      });
+      expect(given).toEqual([]);
+    },
+  );
+
+  it.each(["stop", "wait"] as const)("that a %s that answers a promise is a StrategyError", async (strategy) => {
+    const call = wrap(flaky([busy, "too late"]), { ...instant, [strategy]: (async () => true) as never });
+
+    const error = await call().catch((thrown: unknown) => thrown);
+
+    expect(error).toMatchObject({ code: "ERR_RETRY_STRATEGY", strategy });
+    expect(error.cause).toBeInstanceOf(TypeError);
+  });
+
+  it.each(["stop", "retryIf", "wait"] as const)(
+    "that a %s that is a factory passed without a call is a StrategyError",
+    async (strategy) => {
+      const call = wrap(flaky([busy, "too late"]), { ...instant, [strategy]: (() => () => true) as never });
+
+      const error = await call().catch((thrown: unknown) => thrown);
+
+      expect(error).toMatchObject({ code: "ERR_RETRY_STRATEGY", strategy });
+      expect(error.message).toContain("factory");
+    },
+  );
+
+  it.each<[string, unknown]>([
+    ["undefined", undefined],
+    ["null", null],
+    ["a string", "boom"],
+    ["zero", 0],
+    ["a symbol", Symbol("boom")],
+    ["a frozen object", Object.freeze({ code: "E" })],
+    ["an object without a prototype", Object.create(null)],
+    [
+      "a proxy that throws at every touch",
+      new Proxy(
+        {},
+        {
+          get() {
+            throw new Error("hands off");
+          },
+          set() {
+            throw new Error("hands off");
+          },
+          has() {
+            throw new Error("hands off");
+          },
+          ownKeys() {
+            throw new Error("hands off");
+          },
+          getOwnPropertyDescriptor() {
+            throw new Error("hands off");
+          },
+          getPrototypeOf() {
+            throw new Error("hands off");
+          },
+          defineProperty() {
+            throw new Error("hands off");
+          },
+        },
+      ),
+    ],
+  ])("that anything can be thrown: %s comes back as it was", async (_what, thrown) => {
+    let calls = 0;
+    const call = wrap(
+      () => {
+        calls++;
+        throw thrown;
+      },
+      { ...instant, stop: stopAfterAttempt(2) },
+    );
+
+    let caught: unknown = "nothing";
+    await call().then(undefined, (error: unknown) => {
+      caught = error;
+    });
+
+    expect(Object.is(caught, thrown)).toBe(true);
+    expect(calls).toBe(2);
+  });
+
+  it("writes nothing on the error", async () => {
+    const error = new Error("busy");
+    const keys = Reflect.ownKeys(error);
+
+    await wrap(flaky([error, error, error, error]), { ...instant, onGiveUp: () => {} })().catch(() => {});
+
+    expect(Reflect.ownKeys(error)).toEqual(keys);
+  });
+});
+
+describe.each(bothLoops)("the state that %s shows", (_name, wrap) => {
+  it("tells of the attempt, its outcome and the time slept", async () => {
+    const clock = virtualClock();
+    const states: RetryState[] = [];
+    const call = wrap(flaky([busy, busy, "ok"]), {
+      clock,
+      wait: (state) => state.attempt * 100,
+      onRetry: (state) => states.push(state),
+      onSuccess: (state) => states.push(state),
+      name: "load",
+    });
+
+    const result = call("a", 1);
+    await clock.runAll();
+    await result;
+
+    const common = { name: "load", args: ["a", 1], exhausted: false };
+    const failed = { ok: false, error: busy };
+    expect(states).toMatchObject([
+      { ...common, attempt: 1, outcome: failed, elapsed: 0, delay: 100, previousDelay: 0, idle: 0 },
+      { ...common, attempt: 2, outcome: failed, elapsed: 100, delay: 200, previousDelay: 100, idle: 100 },
+      {
+        ...common,
+        attempt: 3,
+        outcome: { ok: true, value: "ok" },
+        elapsed: 300,
+        delay: 0,
+        previousDelay: 200,
+        idle: 300,
+      },
+    ]);
+  });
+
+  it("is one object per attempt, the same for every strategy and hook, and never touched afterwards", async () => {
+    const seen: RetryState[] = [];
+    const copies: RetryState[] = [];
+    const keep = (state: RetryState) => {
+      seen.push(state);
+      return true;
+    };
+    const call = wrap(flaky([busy, busy, "ok"]), {
+      wait: (state) => (keep(state) ? 0 : 0),
+      retryIf: (state) => keep(state) && !state.outcome.ok,
+      onRetry: (state) => {
+        keep(state);
+        copies.push({ ...state });
+      },
+    });
+
+    await call();
+
+    expect(seen.slice(0, 3).every((state) => state === seen[0])).toBe(true);
+    expect(seen[3]).not.toBe(seen[0]);
+    expect([seen[0], seen[3]]).toEqual(copies);
+  });
+
+  it("hands the policy's randomness to wait", async () => {
+    const drawn: number[] = [];
+    const call = wrap(flaky([busy, "ok"]), {
+      random: () => 0.25,
+      wait: (state) => {
+        drawn.push(state.random());
+        return 0;
+      },
+    });
+
+    await call();
+
+    expect(drawn).toEqual([0.25]);
+  });
+
+  it("tells onGiveUp and fallback the reason and the error that the call would end in", async () => {
+    const seen: GiveUpState[] = [];
+    const cause = new Error("gone");
+    const call = wrap(flaky([new NonRetryableError("stop", { cause })]), {
+      ...instant,
+      onGiveUp: (state) => seen.push(state),
+      fallback: (state) => {
+        seen.push(state);
+        return "cached";
+      },
+    });
+
+    expect(await call()).toBe("cached");
+    expect(seen).toMatchObject([
+      { attempt: 1, reason: "not-retryable", error: cause },
+      { attempt: 1, reason: "not-retryable", error: cause },
+    ]);
+    expect(seen[0]!.error).toBe(cause);
+  });
+
+  it("keeps time out of a policy where nobody looks at it", async () => {
+    let reads = 0;
+    const clock = {
+      ...virtualClock(),
+      now: () => {
+        reads++;
+        return 0;
+      },
+    };
+
+    await wrap(flaky([busy, "ok"]), { clock, wait: waitNone, retryIf: retryIfError() })();
+
+    expect(reads).toBe(0);
+  });
+});
