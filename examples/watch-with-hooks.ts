@@ -26,6 +26,6 @@ console.log(`${chargeCard.stats.calls} calls, ${chargeCard.stats.attempts} attem
 
 // prints:
 // charge: attempt 1 failed with Error: refused; the next follows in 10 ms
-// charge: gave up (stopped) after 2 attempts: the last failed with Error: refused
+// charge: gave up (stopped) after 2 attempts: Error: refused
 // { succeeded: 1, gaveUp: 1 }
 // 2 calls, 3 attempts

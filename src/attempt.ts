@@ -162,7 +162,7 @@ export interface RetryOptions<T = any> extends CommonOptions<T> {
    * Answers in place of a failure, whatever the reason but an abort: what it returns is the result, what it throws is
    * the error. It may take longer than `totalTimeout`.
    */
-  fallback?: ((state: GiveUpState<T>) => T | PromiseLike<T>) | undefined;
+  fallback?: ((state: GiveUpState<T>) => NoInfer<T> | PromiseLike<NoInfer<T>>) | undefined;
   /** What an attempt that had timed out or was aborted settled with after all. */
   onLateResult?: ((outcome: Outcome<T>) => void) | undefined;
   /**
@@ -182,7 +182,7 @@ export interface SyncRetryOptions<T = any> extends CommonOptions<T> {
    */
   retryIf?: SyncRetryIf<T> | undefined;
   /** Answers in place of a failure: what it returns is the result, what it throws is the error. */
-  fallback?: ((state: GiveUpState<T>) => T) | undefined;
+  fallback?: ((state: GiveUpState<T>) => NoInfer<T>) | undefined;
   /** Time: `virtualClock()` from `undaunted/testing` in tests. */
   clock?: SyncClock | undefined;
 }

@@ -20,7 +20,7 @@ export class Attempt implements AttemptContext {
 
   /** Nobody waits for this attempt any more. */
   abandon(reason: unknown): void {
-    this.#abandoned = { reason };
+    this.#abandoned ??= { reason };
     this.#controller?.abort(reason);
   }
 }

@@ -1,13 +1,7 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "./attempt.js";
-import {
-  describe,
-  RetryExhaustedError,
-  readField,
-  StrategyError,
-  TotalTimeoutError,
-  type TryAgainError,
-} from "./errors.js";
-import { isExhausted } from "./exhausted.js";
+import { describe, RetryExhaustedError, readField, StrategyError, TotalTimeoutError } from "./errors.js";
+import { isExhausted, isHopeless } from "./exhausted.js";
+import { bookInBudget } from "./hooks.js";
 import type { Policy } from "./policy.js";
 import type { State } from "./state.js";
 import { isThenable } from "./thenable.js";
@@ -34,11 +28,14 @@ export function decide(policy: Policy, state: State, began: number): Decision | 
   const { error } = outcome;
   const code = readField(error, "code");
   // A TryAgainError overrules what its cause exhausted; only one that itself exhausted an inner run is gated.
-  state.exhausted = isExhausted(error, began, code !== TRY_AGAIN);
+  const depth = code === TRY_AGAIN ? 0 : 10;
+  state.exhausted = isExhausted(error, began, depth);
   if (NEVER_RETRIED.includes(code)) return "not-retryable";
-  if (state.exhausted && !policy.retryExhausted) return "exhausted";
-  if (code === TRY_AGAIN) return plan(policy, state, false, (error as TryAgainError).after);
-  return judge(policy, state);
+  if (state.exhausted) {
+    if (!policy.retryExhausted) return "exhausted";
+    if (isHopeless(error, began, depth)) return "not-retryable";
+  }
+  return code === TRY_AGAIN ? plan(policy, state, false, readField(error, "after")) : judge(policy, state);
 }
 
 /** The error that giving up for `reason` ends in. */
@@ -55,54 +52,42 @@ export function finalError(policy: Policy, state: State, reason: GiveUpReason): 
 }
 
 /** Whether an outer run must not retry what this one gave up on. */
-export function exhausts({ reason, outcome }: GiveUpState): boolean {
-  return reason !== "not-retryable" || (!outcome.ok && readField(outcome.error, "code") === NON_RETRYABLE);
+export function exhausts(final: GiveUpState): boolean {
+  return final.reason !== "not-retryable" || isNonRetryable(final);
+}
+
+/** Whether it must not do so in any case. */
+export function isNonRetryable({ reason, outcome }: GiveUpState): boolean {
+  return reason === "not-retryable" && !outcome.ok && readField(outcome.error, "code") === NON_RETRYABLE;
 }
 
 function judge(policy: Policy, state: State): Decision | Promise<Decision> {
   if (!policy.retryIf) return plan(policy, state, true);
   const wanted = ask(policy, "retryIf", policy.retryIf, state);
-  if (!isThenable(wanted)) return judged(policy, state, wanted as boolean);
-  return wanted.then(
-    (answer) => judged(policy, state, !!settled("retryIf", answer, state.outcome)),
-    (cause) => fail("retryIf", state.outcome, cause),
-  );
+  if (!(wanted instanceof Promise)) return judged(policy, state, wanted);
+  return wanted.then((answer) => judged(policy, state, answer));
 }
 
-function judged(policy: Policy, state: State, wanted: boolean): Decision | Promise<Decision> {
-  if (state.outcome.ok) return wanted ? plan(policy, state, false) : "accept";
-  return wanted ? plan(policy, state, true) : "not-retryable";
+function judged(policy: Policy, state: State, wanted: unknown): Decision | Promise<Decision> {
+  const { ok } = state.outcome;
+  if (wanted) return plan(policy, state, !ok);
+  return ok ? "accept" : "not-retryable";
 }
 
 /** Another attempt is wanted: when, and is it allowed? `paid`: by the budget. */
-function plan(policy: Policy, state: State, paid: boolean, after?: number): Decision | Promise<Decision> {
-  const { outcome } = state;
-  if (paid && policy.budget?.recordFailure) note(policy, state);
-  state.delay = after ?? (ask(policy, "wait", policy.wait, state) as number);
+function plan(policy: Policy, state: State, paid: boolean, after?: unknown): Decision | Promise<Decision> {
+  const { budget } = policy;
+  if (paid && budget?.recordFailure) bookInBudget(policy, "recordFailure", state);
+  state.delay = (after ?? ask(policy, "wait", policy.wait, state)) as number;
   if (ask(policy, "stop", policy.stop, state)) return "stopped";
-  const { delay } = state;
+  const { delay, outcome } = state;
   if (typeof delay !== "number" || !(delay >= 0 && delay < Infinity)) {
     fail("wait", outcome, new RangeError(`a delay must be a finite number of ms from 0, got ${describe(delay)}`));
   }
   if (state.elapsed + delay >= policy.totalTimeout) return "deadline";
-  return paid && policy.budget ? pay(policy, state) : 0;
-}
-
-function note({ budget }: Policy, state: State): void {
-  try {
-    budget!.recordFailure!(state);
-  } catch (cause) {
-    fail("budget", state.outcome, cause);
-  }
-}
-
-function pay(policy: Policy, state: State): Decision | Promise<Decision> {
-  const taken = ask(policy, "budget", (each) => policy.budget!.acquire(each), state);
-  if (!isThenable(taken)) return paidWith(taken, state.outcome);
-  return taken.then(
-    (tokens) => paidWith(tokens, state.outcome),
-    (cause) => fail("budget", state.outcome, cause),
-  );
+  if (!paid || !budget) return 0;
+  const taken = ask(policy, "budget", (failed) => budget.acquire(failed), state);
+  return taken instanceof Promise ? taken.then((tokens) => paidWith(tokens, outcome)) : paidWith(taken, outcome);
 }
 
 function paidWith(taken: unknown, outcome: Outcome): Decision {
@@ -110,30 +95,40 @@ function paidWith(taken: unknown, outcome: Outcome): Decision {
   return fail("budget", outcome, new RangeError(`tokens taken must be a finite number from 0, got ${describe(taken)}`));
 }
 
-/** Asks a strategy. Whatever it throws is a `StrategyError`, and so is an answer that it may not give. */
+/**
+ * Asks a strategy. Whatever it throws or rejects with is a `StrategyError`, and so is an answer that it may not give. A
+ * promise comes back only where the policy may wait for one.
+ */
 function ask(
   policy: Policy,
   strategy: StrategyError["strategy"],
   fn: (state: State) => unknown,
   state: State,
 ): unknown {
+  const { outcome } = state;
   let answer: unknown;
   try {
     answer = fn(state);
+    if (isThenable(answer)) answer = Promise.resolve(answer);
   } catch (cause) {
-    fail(strategy, state.outcome, cause);
+    fail(strategy, outcome, cause);
   }
-  if (isThenable(answer)) {
-    const mayBeAsync = !policy.sync && (strategy === "retryIf" || strategy === "budget");
-    if (mayBeAsync) return answer;
-    // Its rejection is nobody's any more: the error below says what went wrong.
-    answer.then(undefined, () => {});
-    fail(strategy, state.outcome, new TypeError(`${strategy} must answer at once here, got a promise`));
+  if (!(answer instanceof Promise)) return checked(strategy, answer, outcome);
+  if (!policy.sync && (strategy === "retryIf" || strategy === "budget")) {
+    return answer.then(
+      (settled) => checked(strategy, settled, outcome),
+      (cause) => fail(strategy, outcome, cause),
+    );
   }
-  return settled(strategy, answer, state.outcome);
+  // The error below says what went wrong: nobody waits for the promise. Tokens that it grants are given back.
+  answer.then(
+    (taken) => strategy === "budget" && taken > 0 && bookInBudget(policy, "refund", taken),
+    () => {},
+  );
+  return fail(strategy, outcome, new TypeError(`${strategy} must answer at once here, got a promise`));
 }
 
-function settled(strategy: StrategyError["strategy"], answer: unknown, outcome: Outcome): unknown {
+function checked(strategy: StrategyError["strategy"], answer: unknown, outcome: Outcome): unknown {
   if (typeof answer !== "function") return answer;
   return fail(
     strategy,

@@ -1,37 +1,47 @@
 import type { RetryOptions, SyncRetryOptions } from "./attempt.js";
 import { compile, compileSync, type PolicySource, sourceOf } from "./policy.js";
 import { wrap } from "./retry.js";
-import { syncTargetOf, wrapSync } from "./retry-sync.js";
+import { type RefusePromise, syncTargetOf, wrapSync } from "./retry-sync.js";
 import { dressAs, type Target, targetOf } from "./target.js";
 
 /** A decorator of methods that return a promise, TC39 standard and legacy. */
 export interface RetryDecorator<T> {
+  // No decorator is called like this: it is where `T` is inferred from, so that an inline `retryIfResult((job) => …)`
+  // knows what the method gives.
+  (
+    method: (...args: any) => Promise<T>,
+    key: unknown,
+    descriptor: TypedPropertyDescriptor<(...args: any) => Promise<T>>,
+    never: never,
+  ): any;
   <M extends (this: any, ...args: any) => Promise<T>>(
     method: M,
     context: ClassMethodDecoratorContext<ThisParameterType<M>, M>,
   ): M;
-  <M extends (...args: never[]) => Promise<unknown>>(
+  <M extends (this: any, ...args: any) => Promise<T>>(
     target: object,
     key: string | symbol,
     descriptor: TypedPropertyDescriptor<M>,
   ): TypedPropertyDescriptor<M>;
 }
 
-/** A method that returns no promise. */
-type SyncMethod<M extends (...args: any) => any> = [Extract<ReturnType<M>, PromiseLike<any>>] extends [never]
-  ? M
-  : never;
-
 /** A decorator of sync methods, TC39 standard and legacy. */
 export interface RetrySyncDecorator<T> {
+  // As above.
+  (
+    method: (...args: any) => T,
+    key: unknown,
+    descriptor: TypedPropertyDescriptor<(...args: any) => T>,
+    never: never,
+  ): any;
   <M extends (this: any, ...args: any) => T>(
-    method: M & SyncMethod<M>,
+    method: M & RefusePromise<ReturnType<M>>,
     context: ClassMethodDecoratorContext<ThisParameterType<M>, M>,
   ): M;
-  <M extends (...args: any) => any>(
+  <M extends (this: any, ...args: any) => T>(
     target: object,
     key: string | symbol,
-    descriptor: TypedPropertyDescriptor<M> & TypedPropertyDescriptor<SyncMethod<M>>,
+    descriptor: TypedPropertyDescriptor<M> & RefusePromise<ReturnType<M>>,
   ): TypedPropertyDescriptor<M>;
 }
 
@@ -42,7 +52,7 @@ export interface RetrySyncDecorator<T> {
  *
  * @example
  * class Users {
- *   @Retry({ wait: waitNone })
+ *   @ Retry({ wait: waitNone })
  *   async load(id: string) {
  *     return { id, attempt: currentAttempt().attempt };
  *   }
@@ -52,7 +62,7 @@ export interface RetrySyncDecorator<T> {
 export function Retry<T = any>(
   options?: RetryOptions<T> | ((this: any, ...args: any) => RetryOptions<T>),
 ): RetryDecorator<T> {
-  return decorator("@Retry", sourceOf(options, compile), targetOf, wrap) as RetryDecorator<T>;
+  return decorator("@Retry", sourceOf("@Retry", options, compile), targetOf, wrap) as RetryDecorator<T>;
 }
 
 /**
@@ -61,7 +71,7 @@ export function Retry<T = any>(
  *
  * @example
  * class Config {
- *   @RetrySync({ wait: waitNone })
+ *   @ RetrySync({ wait: waitNone })
  *   read() {
  *     return currentAttempt().attempt;
  *   }
@@ -71,7 +81,12 @@ export function Retry<T = any>(
 export function RetrySync<T = any>(
   options?: SyncRetryOptions<T> | ((this: any, ...args: any) => SyncRetryOptions<T>),
 ): RetrySyncDecorator<T> {
-  return decorator("@RetrySync", sourceOf(options, compileSync), syncTargetOf, wrapSync) as RetrySyncDecorator<T>;
+  return decorator(
+    "@RetrySync",
+    sourceOf("@RetrySync", options, compileSync),
+    syncTargetOf,
+    wrapSync,
+  ) as RetrySyncDecorator<T>;
 }
 
 type Key = string | symbol;

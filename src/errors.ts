@@ -1,19 +1,24 @@
 import type { Outcome } from "./attempt.js";
 import { check, TIME } from "./validate.js";
 
-// `name` is a getter on the prototype: it heads the stack and is no own key of the error. `code` tells an error of
-// another copy of this package, where `instanceof` fails.
+// `name` is a getter on the prototype: it heads the stack and is no own key of the error; a subclass may set its own.
+// `code` tells an error of another copy of this package, where `instanceof` fails.
 
 /**
  * Thrown inside an attempt: give up at once. The call rejects with `cause` where that is an object, else with this
  * error. An outer retry does not try again either.
  *
  * @example
- * if (response.status === 404) throw new NonRetryableError("no such user");
+ * await runWithRetry(() => {
+ *   throw new NonRetryableError("no such user");
+ * }); // rejects NonRetryableError: no such user
  */
 export class NonRetryableError extends Error {
-  override get name() {
-    return "NonRetryableError" as const;
+  override get name(): "NonRetryableError" {
+    return "NonRetryableError";
+  }
+  override set name(name: string) {
+    rename(this, name);
   }
   readonly code = "ERR_NON_RETRYABLE";
 }
@@ -24,11 +29,17 @@ export class NonRetryableError extends Error {
  * rejects with `cause` where there is one.
  *
  * @example
- * if (job.state === "pending") throw new TryAgainError({ after: 1_000 });
+ * await runWithRetry(({ attempt }) => {
+ *   if (attempt < 3) throw new TryAgainError({ after: 5 });
+ *   return attempt;
+ * }); // => 3
  */
 export class TryAgainError extends Error {
-  override get name() {
-    return "TryAgainError" as const;
+  override get name(): "TryAgainError" {
+    return "TryAgainError";
+  }
+  override set name(name: string) {
+    rename(this, name);
   }
   readonly code = "ERR_TRY_AGAIN";
   /** ms to wait before the next attempt; where absent, `wait` decides. */
@@ -43,8 +54,11 @@ export class TryAgainError extends Error {
 
 /** The call gave up on a value that `retryIf` did not want, or `throwRetryExhausted` was asked to say so. */
 export class RetryExhaustedError extends Error {
-  override get name() {
-    return "RetryExhaustedError" as const;
+  override get name(): "RetryExhaustedError" {
+    return "RetryExhaustedError";
+  }
+  override set name(name: string) {
+    rename(this, name);
   }
   readonly code = "ERR_RETRY_EXHAUSTED";
   /** Attempts made. */
@@ -80,8 +94,11 @@ export class RetryExhaustedError extends Error {
 
 /** An attempt took longer than `attemptTimeout`. Retryable like any other error. */
 export class AttemptTimeoutError extends Error {
-  override get name() {
-    return "AttemptTimeoutError" as const;
+  override get name(): "AttemptTimeoutError" {
+    return "AttemptTimeoutError";
+  }
+  override set name(name: string) {
+    rename(this, name);
   }
   readonly code = "ERR_ATTEMPT_TIMEOUT";
 
@@ -91,18 +108,21 @@ export class AttemptTimeoutError extends Error {
     /** Which attempt, from 1. */
     readonly attempt: number,
   ) {
-    super(`attempt ${attempt} took longer than ${timeout} ms`);
+    super(`timed out after ${timeout} ms`);
   }
 }
 
 /** The call reached its `totalTimeout`. `cause` is the last attempt's error, `outcome` how the last attempt ended. */
 export class TotalTimeoutError extends Error {
-  override get name() {
-    return "TotalTimeoutError" as const;
+  override get name(): "TotalTimeoutError" {
+    return "TotalTimeoutError";
+  }
+  override set name(name: string) {
+    rename(this, name);
   }
   readonly code = "ERR_TOTAL_TIMEOUT";
   /** How the last attempt ended; where none had, a failure with this error. */
-  readonly outcome: Outcome;
+  declare readonly outcome: Outcome;
 
   constructor(
     /** ms allowed. */
@@ -115,14 +135,18 @@ export class TotalTimeoutError extends Error {
       `the call reached its total timeout of ${timeout} ms in attempt ${attempts}`,
       outcome && !outcome.ok ? { cause: outcome.error } : undefined,
     );
-    this.outcome = outcome ?? { ok: false, error: this };
+    // Not enumerable: where no attempt had ended it is this very error, and a logger would go round in circles.
+    Object.defineProperty(this, "outcome", { value: outcome ?? { ok: false, error: this } });
   }
 }
 
 /** A strategy (`stop`, `wait`, `retryIf` or `budget`) threw, or answered what it may not. Never retried. */
 export class StrategyError extends Error {
-  override get name() {
-    return "StrategyError" as const;
+  override get name(): "StrategyError" {
+    return "StrategyError";
+  }
+  override set name(name: string) {
+    rename(this, name);
   }
   readonly code = "ERR_RETRY_STRATEGY";
 
@@ -139,8 +163,11 @@ export class StrategyError extends Error {
 
 /** A circuit breaker refused the call. Never retried: failing fast is the breaker's point. */
 export class CircuitOpenError extends Error {
-  override get name() {
-    return "CircuitOpenError" as const;
+  override get name(): "CircuitOpenError" {
+    return "CircuitOpenError";
+  }
+  override set name(name: string) {
+    rename(this, name);
   }
   readonly code = "ERR_CIRCUIT_OPEN";
   /** ms until it is worth coming back; `undefined` while isolated by hand. */
@@ -154,10 +181,17 @@ export class CircuitOpenError extends Error {
 
 /** A bulkhead had no slot and no place in its queue. */
 export class BulkheadFullError extends Error {
-  override get name() {
-    return "BulkheadFullError" as const;
+  override get name(): "BulkheadFullError" {
+    return "BulkheadFullError";
+  }
+  override set name(name: string) {
+    rename(this, name);
   }
   readonly code = "ERR_BULKHEAD_FULL";
+}
+
+function rename(error: Error, value: string): void {
+  Object.defineProperty(error, "name", { value, writable: true, configurable: true });
 }
 
 /** An error's property, or `undefined` where there is none or reading it throws. */
@@ -175,6 +209,20 @@ export function describe(error: unknown): string {
     return String(error);
   } catch {
     return "something that cannot be shown";
+  }
+}
+
+/**
+ * The errors of an `AggregateError`, if it has any. Told by its name: errors of other classes may keep something else in
+ * an `errors` field, as Google's API clients do.
+ */
+export function errorsOf(error: unknown): readonly unknown[] | undefined {
+  if (readField(error, "name") !== "AggregateError") return undefined;
+  try {
+    const errors = [...(error as AggregateError).errors];
+    return errors.length > 0 ? errors : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,10 +1,12 @@
-import { readField } from "./errors.js";
+import { errorsOf, readField } from "./errors.js";
 
 interface Ledger {
   /** Numbers calls and attempts in the order in which they begin. */
   count: number;
   /** Error → the number at which the run that gave up on it began. */
-  readonly errors: WeakMap<object, number>;
+  readonly exhausted: WeakMap<object, number>;
+  /** The same for runs that a `NonRetryableError` ended. */
+  readonly hopeless: WeakMap<object, number>;
 }
 
 const KEY = Symbol.for("undaunted.exhausted");
@@ -12,7 +14,7 @@ const KEY = Symbol.for("undaunted.exhausted");
 // On globalThis, so that an ESM and a CJS copy of the package agree.
 function shared(): Ledger {
   const home = globalThis as { [KEY]?: Ledger };
-  home[KEY] ??= { count: 0, errors: new WeakMap() };
+  home[KEY] ??= { count: 0, exhausted: new WeakMap(), hopeless: new WeakMap() };
   return home[KEY];
 }
 
@@ -23,21 +25,37 @@ export function beginNumber(): number {
   return ++ledger.count;
 }
 
-/** Notes that the run that began at `began` gave up on `error`. */
-export function rememberExhausted(error: unknown, began: number): void {
-  if (isTrackable(error) && !(ledger.errors.get(error)! > began)) ledger.errors.set(error, began);
+/** Notes that the run that began at `began` gave up on `error`, for good if `hopeless`. */
+export function rememberExhausted(error: unknown, began: number, hopeless: boolean): void {
+  note(ledger.exhausted, error, began);
+  if (hopeless) note(ledger.hopeless, error, began);
 }
 
 /**
- * Whether a run that began after `began`, that is inside the attempt with that number, already gave up on `error` or
- * (`deep`) on one of its causes, to depth 10.
+ * Whether a run that began after `began`, that is inside the attempt with that number, already gave up on `error` or,
+ * to `depth`, on one of its causes, or on all errors of an `AggregateError`.
  */
-export function isExhausted(error: unknown, began: number, deep: boolean): boolean {
-  for (let depth = 0; depth <= (deep ? 10 : 0) && isTrackable(error); depth++) {
-    if (ledger.errors.get(error)! > began) return true;
-    error = readField(error, "cause");
-  }
-  return false;
+export function isExhausted(error: unknown, began: number, depth: number): boolean {
+  return isNoted(ledger.exhausted, error, began, depth);
+}
+
+/** Whether such a run was ended by a `NonRetryableError`. */
+export function isHopeless(error: unknown, began: number, depth: number): boolean {
+  return isNoted(ledger.hopeless, error, began, depth);
+}
+
+function note(numbers: WeakMap<object, number>, error: unknown, began: number): void {
+  if (isTrackable(error) && !(numbers.get(error)! > began)) numbers.set(error, began);
+}
+
+function isNoted(numbers: WeakMap<object, number>, error: unknown, began: number, depth: number): boolean {
+  if (!isTrackable(error)) return false;
+  if (numbers.get(error)! > began) return true;
+  if (depth === 0) return false;
+  const errors = errorsOf(error);
+  return errors
+    ? errors.every((each) => isNoted(numbers, each, began, depth - 1))
+    : isNoted(numbers, readField(error, "cause"), began, depth - 1);
 }
 
 function isTrackable(error: unknown): error is object {

@@ -6,7 +6,7 @@ import { RetryExhaustedError } from "./errors.js";
  *
  * @example
  * const load = retry(flaky([new Error("busy")]), { stop: stopAfterAttempt(1), fallback: throwRetryExhausted });
- * await load().catch((error) => [error.code, error.cause.message]); // => ["ERR_RETRY_EXHAUSTED", "busy"]
+ * await load().catch((error: RetryExhaustedError) => error.cause); // => new Error("busy")
  */
 export function throwRetryExhausted(state: GiveUpState): never {
   throw new RetryExhaustedError(state);

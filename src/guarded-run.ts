@@ -1,8 +1,10 @@
-import type { GiveUpState, Outcome } from "./attempt.js";
+import type { Outcome } from "./attempt.js";
 import { AttemptTimeoutError, TotalTimeoutError } from "./errors.js";
+import { beginNumber } from "./exhausted.js";
 import { callHook } from "./hooks.js";
 import { type Interruptible, unwatch, watch } from "./interrupt.js";
 import { Run } from "./run.js";
+import type { State } from "./state.js";
 
 /** A run that a signal or a timeout can interrupt. */
 export class GuardedRun extends Run implements Interruptible {
@@ -23,12 +25,11 @@ export class GuardedRun extends Run implements Interruptible {
     return this.promise;
   }
 
-  override invoke(): void {
+  protected override arm(): void {
     const { attemptTimeout, clock, unref } = this.call.policy;
     if (attemptTimeout < Infinity) {
       this.cancelAttempt = clock.setTimer(() => this.timeOut(attemptTimeout), attemptTimeout, unref);
     }
-    super.invoke();
   }
 
   override settled(outcome: Outcome): void {
@@ -37,44 +38,73 @@ export class GuardedRun extends Run implements Interruptible {
     super.settled(outcome);
   }
 
+  /** Strategies and hooks may have taken the time that the sleep needs. */
+  protected override sleep(state: State, ms: number): void {
+    const { totalTimeout } = this.call.policy;
+    if (totalTimeout < Infinity && this.elapsed() + ms >= totalTimeout) {
+      this.refund();
+      this.giveUp(state, "deadline");
+    } else super.sleep(state, ms);
+  }
+
   /** The attempt took too long: it has failed, whatever it still does. */
   private timeOut(timeout: number): void {
     const error = new AttemptTimeoutError(timeout, this.attempt);
-    this.interrupt(error);
-    this.settled({ ok: false, error });
+    const turn = this.interrupt();
+    // A run nested in this attempt that its signal cut gives up on this very error, but did not exhaust it.
+    this.attemptBegan = beginNumber();
+    this.abandon(error);
+    if (turn === this.turn) this.settled({ ok: false, error });
   }
 
-  /** The signal aborted. */
+  /** The signal aborted. The call is over before any code of the user's is told. */
   cut(reason: unknown): void {
     if (this.over) return;
-    this.interrupt(reason);
-    if (this.accepted) return this.finish();
-    const { onGiveUp } = this.call.policy;
-    const seen = this.givenUp;
-    const outcome = this.last ?? { ok: false, error: reason };
-    const final: GiveUpState = { ...this.stateOf(outcome), reason: "aborted", error: reason };
+    const { accepted, givenUp } = this;
+    const { policy } = this.call;
+    this.interrupt();
+    const state = this.interruptedState({ ok: false, error: reason });
+    const final = { ...state, reason: "aborted" as const, error: reason };
     this.givenUp = final;
-    this.fail(reason);
+    if (accepted) this.finish();
+    else this.fail(reason);
+    this.abandon(reason);
     // A call that had already given up for another reason has told its hook so.
-    if (onGiveUp && !seen) callHook(this.call.policy, onGiveUp, final);
+    if (policy.onGiveUp && !accepted && !givenUp) callHook(policy, policy.onGiveUp, final);
   }
 
   /** The call's time is up. */
   private expire(): void {
+    const { last, attempt } = this;
+    const error = new TotalTimeoutError(this.call.policy.totalTimeout, attempt, last?.outcome);
+    const turn = this.interrupt();
     this.expired = true;
-    const error = new TotalTimeoutError(this.call.policy.totalTimeout, this.attempt, this.last);
-    this.interrupt(error);
+    this.refund();
+    this.abandon(error);
+    if (turn !== this.turn) return;
     if (this.accepted) this.finish();
-    else if (this.givenUp) this.fallBack(this.givenUp);
-    else this.giveUp(this.stateOf(error.outcome), "deadline", error);
+    else if (this.givenUp) this.fallBack();
+    else this.giveUp(this.interruptedState(error.outcome), "deadline", error);
   }
 
-  private interrupt(reason: unknown): void {
-    this.turn++;
+  /** Makes all that is in progress late. */
+  private interrupt(): number {
     this.cancelSleep?.();
     this.cancelAttempt?.();
-    this.refund();
+    return ++this.turn;
+  }
+
+  private abandon(reason: unknown): void {
     if (this.running) this.context.abandon(reason);
+  }
+
+  /** The state between or in the midst of attempts: the last outcome, else `otherwise`. */
+  private interruptedState(otherwise: Outcome): State {
+    const { last } = this;
+    const state = this.stateOf(last?.outcome ?? otherwise);
+    state.exhausted = last?.exhausted ?? false;
+    state.delay = this.running ? 0 : (last?.delay ?? 0);
+    return state;
   }
 
   /** Past the deadline nobody waits for a hook any more. */
@@ -83,9 +113,9 @@ export class GuardedRun extends Run implements Interruptible {
   }
 
   /** A fallback may take longer than the call was allowed to. */
-  protected override fallBack(final: GiveUpState): void {
+  protected override fallBack(): void {
     this.cancelTotal?.();
-    super.fallBack(final);
+    super.fallBack();
   }
 
   protected override settle(): void {

@@ -2,7 +2,7 @@ import type { GiveUpState, Hooks, RetryState } from "./attempt.js";
 import { describe } from "./errors.js";
 import type { Policy } from "./policy.js";
 import { isThenable } from "./thenable.js";
-import { check, checkOptions, FUNCTION } from "./validate.js";
+import { check, FUNCTION, hasMethods, readOptions } from "./validate.js";
 
 /**
  * Calls a hook. What it throws or rejects with goes to `onHookError`. Answers a promise to wait for, which never
@@ -10,27 +10,51 @@ import { check, checkOptions, FUNCTION } from "./validate.js";
  */
 export function callHook<A>(policy: Policy, hook: (arg: A) => unknown, arg: A): Promise<void> | undefined {
   try {
-    const pending = hook(arg);
-    if (!isThenable(pending)) return undefined;
-    const settled = Promise.resolve(pending).then(
-      () => {},
-      (error) => reportHookError(policy, hook, error),
-    );
-    if (!policy.sync) return settled;
-    reportHookError(policy, hook, new TypeError("a hook of a sync policy must not return a promise"));
+    return settle(policy, hook, hook(arg));
   } catch (error) {
-    reportHookError(policy, hook, error);
+    report(policy, hook, error);
+    return undefined;
   }
+}
+
+/** Books in the policy's budget. A budget that fails at that cannot change the outcome: it is reported like a hook. */
+export function bookInBudget(policy: Policy, entry: "recordFailure", failed: RetryState): void;
+export function bookInBudget(policy: Policy, entry: "refund", taken: number): void;
+export function bookInBudget(
+  policy: Policy,
+  entry: "recordSuccess",
+  taken: number,
+  after: RetryState | undefined,
+): void;
+export function bookInBudget(policy: Policy, entry: string, what: unknown, after?: RetryState): void {
+  const budget = policy.budget as unknown as Record<string, (what: unknown, after?: RetryState) => unknown>;
+  try {
+    settle(policy, budget, budget[entry]!(what, after));
+  } catch (error) {
+    report(policy, budget, error);
+  }
+}
+
+function settle(policy: Policy, source: object, result: unknown): Promise<void> | undefined {
+  if (!isThenable(result)) return undefined;
+  const settled = Promise.resolve(result).then(
+    () => {},
+    (error) => report(policy, source, error),
+  );
+  if (!policy.sync) return settled;
+  report(policy, source, new TypeError("a hook of a sync policy must not return a promise"));
   return undefined;
 }
 
-/** Reports what `source`, a hook or a budget's bookkeeping, threw: never to the caller. */
-export function reportHookError(policy: Policy, source: object, error: unknown): void {
-  if (!policy.onHookError) return warnOnce(source, error);
+function report(policy: Policy, source: object, error: unknown): void {
+  const { onHookError } = policy;
+  if (!onHookError) return warnOnce(source, error);
+  const failed = (cause: unknown) => warnOnce(onHookError, cause);
   try {
-    policy.onHookError(error);
+    const result: unknown = onHookError(error);
+    if (isThenable(result)) Promise.resolve(result).then(undefined, failed);
   } catch (cause) {
-    warnOnce(policy.onHookError, cause);
+    failed(cause);
   }
 }
 
@@ -61,10 +85,10 @@ const HOOKS = { onAttempt: FUNCTION, onRetry: FUNCTION, onSuccess: FUNCTION, onG
  * seen; // => ["a", "b"]
  */
 export function mergeHooks<T = any>(...parts: readonly Hooks<T>[]): Hooks<T> {
-  for (const part of parts) checkOptions("mergeHooks", part, HOOKS);
+  const read = parts.map((part) => readOptions("mergeHooks", part, HOOKS));
   const merged: Record<string, (arg: never) => unknown> = {};
   for (const name of Object.keys(HOOKS) as (keyof Hooks)[]) {
-    const hooks = parts.flatMap((part) => (part[name] as (arg: never) => unknown) ?? []);
+    const hooks = read.flatMap((part) => (part[name] as (arg: never) => unknown) ?? []);
     if (hooks.length > 0) merged[name] = (arg) => callAll(hooks, arg);
   }
   return merged;
@@ -101,7 +125,7 @@ export interface RetryLogEntry {
   readonly name: string;
   /** The attempt that failed, from 1. */
   readonly attempt: number;
-  /** What it threw; `undefined` where it returned a value that the policy rejected. */
+  /** What it threw, or what the call ends in; `undefined` where it returned a value that the policy rejected. */
   readonly error: unknown;
   /** ms until the next attempt; `undefined` on giving up. */
   readonly delay: number | undefined;
@@ -126,27 +150,33 @@ export function retryLogger(
   logger: Logger,
   options: { format?: ((entry: RetryLogEntry) => unknown[]) | undefined } = {},
 ): Pick<Hooks, "onRetry" | "onGiveUp"> {
-  const isLogger = (value: Logger) => typeof value.warn === "function" && typeof value.error === "function";
-  check("retryLogger", "logger", logger, ["an object with warn and error", "object", isLogger]);
-  checkOptions("retryLogger", options, { format: FUNCTION });
-  const { format = (entry: RetryLogEntry) => [entry.message] } = options;
+  check("retryLogger", "logger", logger, [
+    "an object with warn and error",
+    typeof logger === "function" ? "function" : "object",
+    hasMethods("warn", "error"),
+  ]);
+  const { format = (entry: RetryLogEntry) => [entry.message] } = readOptions("retryLogger", options, {
+    format: FUNCTION,
+  });
   return {
     onRetry: (state) => {
       const failure = `${state.name}: attempt ${state.attempt} ${howItFailed(state)}`;
       const message = `${failure}; the next follows in ${Math.round(state.delay)} ms`;
-      logger.warn(...format({ ...fieldsOf(state), delay: state.delay, reason: undefined, message }));
+      const { name, attempt, outcome, delay } = state;
+      const error = outcome.ok ? undefined : outcome.error;
+      return logger.warn(...format({ name, attempt, error, delay, reason: undefined, message }));
     },
     onGiveUp: (state: GiveUpState) => {
-      const { reason, attempt } = state;
-      const end = `${state.name}: gave up (${reason}) after ${attempt} attempt${attempt === 1 ? "" : "s"}`;
-      const message = `${end}: the last ${howItFailed(state)}`;
-      logger.error(...format({ ...fieldsOf(state), delay: undefined, reason, message }));
+      const { name, reason, attempt, error, outcome } = state;
+      // Of an abort or a deadline the last outcome tells nothing.
+      const unwanted = outcome.ok && reason !== "aborted" && reason !== "deadline";
+      const why = unwanted ? `the last ${howItFailed(state)}` : describe(error);
+      const message = `${name}: gave up (${reason}) after ${attempt} attempt${attempt === 1 ? "" : "s"}: ${why}`;
+      return logger.error(
+        ...format({ name, attempt, error: unwanted ? undefined : error, delay: undefined, reason, message }),
+      );
     },
   };
-}
-
-function fieldsOf({ name, attempt, outcome }: RetryState) {
-  return { name, attempt, error: outcome.ok ? undefined : outcome.error };
 }
 
 function howItFailed({ outcome }: RetryState): string {

@@ -17,7 +17,16 @@ export function watch(signal: AbortSignal, run: Interruptible): void {
   if (!entry) {
     const runs = new Set<Interruptible>();
     const listener = () => {
-      for (const each of runs) each.cut(signal.reason);
+      const errors: unknown[] = [];
+      for (const each of runs) {
+        try {
+          each.cut(signal.reason);
+        } catch (error) {
+          // A clock of the user's that fails for one run must not keep the others from being cut.
+          errors.push(error);
+        }
+      }
+      if (errors.length > 0) throw errors[0];
     };
     entry = { runs, listener };
     watches.set(signal, entry);

@@ -2,7 +2,7 @@ import type { RetryBudget, RetryOptions, SyncRetryOptions } from "./attempt.js";
 import { type Clock, type SyncClock, systemClock } from "./clock.js";
 import { stopAfterAttempt } from "./stop.js";
 import { CLOCK, traitsOf, VALUES } from "./traits.js";
-import { BOOLEAN, checkOptions, FUNCTION, type Rule, STRING, TIMEOUT } from "./validate.js";
+import { BOOLEAN, check, FUNCTION, hasMethods, OPTIONS, type Rule, readOptions, STRING, TIMEOUT } from "./validate.js";
 import { waitFullJitter } from "./wait.js";
 
 /** Options checked, filled with the defaults, and what the loops need to know about them worked out once. */
@@ -29,11 +29,6 @@ export interface Policy extends Omit<RetryOptions, "clock" | "signal" | "attempt
   /** A value must pass the run before it goes to the caller. */
   readonly watched: boolean;
 }
-
-const hasMethods =
-  (...names: readonly string[]) =>
-  (value: Record<string, unknown>) =>
-    names.every((name) => typeof value[name] === "function");
 
 const COMMON: Record<string, Rule> = {
   stop: FUNCTION,
@@ -89,29 +84,33 @@ export type PolicySource = Policy | ((self: unknown, args: unknown[]) => Policy)
 
 /** What the options argument of a wrapper says: options, or a function that answers them. */
 export function sourceOf<O extends object>(
+  owner: string,
   options: O | ((...args: any) => O) | undefined,
   compileOptions: (options?: O) => Policy,
 ): PolicySource {
   if (typeof options !== "function") return compileOptions(options);
-  return (self, args) => compileOptions(options.apply(self, args));
-}
-
-/** `source` with some options replaced; a signal joins those that are there. */
-export function overlay(source: PolicySource, overrides: RetryOptions): PolicySource {
-  if (typeof source !== "function") return extend(source, overrides);
-  const extended = new WeakMap<Policy, Policy>();
   return (self, args) => {
-    const base = source(self, args);
-    return extended.get(base) ?? remember(extended, base, extend(base, overrides));
+    const answered = options.apply(self, args);
+    check(owner, "options", answered, OPTIONS);
+    return compileOptions(answered);
   };
 }
 
-function extend(base: Policy, overrides: RetryOptions): Policy {
-  checkOptions("with", overrides, base.sync ? SYNC : ASYNC);
-  const { signal, ...rest } = overrides;
-  const given = Object.entries(rest).filter(([, value]) => value !== undefined);
+/** `source` with some options replaced; a signal joins those that are there. */
+export function overlay(source: PolicySource, overrides: RetryOptions, sync: boolean): PolicySource {
+  const given = readOptions("with", overrides, sync ? SYNC : ASYNC);
+  if (typeof source !== "function") return extend(source, given);
+  const extended = new WeakMap<Policy, Policy>();
+  return (self, args) => {
+    const base = source(self, args);
+    return extended.get(base) ?? remember(extended, base, extend(base, given));
+  };
+}
+
+function extend(base: Policy, given: RetryOptions): Policy {
+  const { signal } = given;
   const added = signal && !base.signals.includes(signal) ? [signal] : [];
-  return build({ ...base.options, ...Object.fromEntries(given) }, base.sync, [...base.signals, ...added]);
+  return build({ ...base.options, ...given }, base.sync, [...base.signals, ...added]);
 }
 
 function remember<K extends object>(cache: WeakMap<K, Policy>, key: K, policy: Policy): Policy {
@@ -119,8 +118,8 @@ function remember<K extends object>(cache: WeakMap<K, Policy>, key: K, policy: P
   return policy;
 }
 
-function build(options: RetryOptions, sync: boolean, inherited?: readonly AbortSignal[]): Policy {
-  checkOptions(sync ? "retrySync" : "retry", options, sync ? SYNC : ASYNC);
+function build(source: RetryOptions, sync: boolean, inherited?: readonly AbortSignal[]): Policy {
+  const options = readOptions(sync ? "retrySync" : "retry", source, sync ? SYNC : ASYNC);
   const { stop = defaultStop, wait = defaultWait, retryIf, budget, signal } = options;
   const { attemptTimeout = Infinity, totalTimeout = Infinity } = options;
   const { onRetry, onSuccess, onGiveUp, fallback } = options;

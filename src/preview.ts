@@ -2,7 +2,7 @@ import type { RetryOptions, SyncRetryOptions } from "./attempt.js";
 import { decide } from "./decide.js";
 import { compile, type Policy } from "./policy.js";
 import { State } from "./state.js";
-import { COUNT, check } from "./validate.js";
+import { check, OPTIONS } from "./validate.js";
 
 /** What a policy does after one attempt; times are ms. */
 export interface PreviewRow {
@@ -28,48 +28,61 @@ export interface PreviewRow {
  * previewPolicy({ stop: stopAfterAttempt(3), wait: waitFixed(100) }).map((row) => row.maxElapsed); // => [0, 100, 200]
  */
 export function previewPolicy(options: RetryOptions | SyncRetryOptions = {}, attempts = 20): PreviewRow[] {
-  check("previewPolicy", "attempts", attempts, COUNT);
+  check("previewPolicy", "attempts", attempts, [
+    "a whole number from 1",
+    "number",
+    (n) => Number.isInteger(n) && n >= 1,
+  ]);
+  check("previewPolicy", "options", options, OPTIONS);
   const { clock: _, ...rest } = options as RetryOptions;
   const policy = { ...compile(rest), retryIf: undefined, budget: undefined };
-  const lucky = chain({ ...policy, random: () => 0 }, 0);
-  // The largest number below 1.
-  const unlucky = chain(
-    { ...policy, random: () => 1 - 2 ** -53 },
-    Math.min(policy.attemptTimeout, policy.totalTimeout),
-  );
+  const length = Math.min(policy.attemptTimeout, policy.totalTimeout);
+  const chains = [
+    failingChain({ ...policy, random: () => 0 }, 0),
+    // The largest number below 1; an attempt of unknown length counts as none.
+    failingChain({ ...policy, random: () => 1 - 2 ** -53 }, length < Infinity ? length : 0),
+  ];
 
   const rows: PreviewRow[] = [];
-  for (let attempt = 1; attempt <= attempts; attempt++) {
-    const [low, high] = [lucky(attempt), unlucky(attempt)];
-    const over = low.stops && high.stops;
+  let [minElapsed, maxElapsed, mayStop] = [0, 0, false];
+  for (let attempt = 1; attempt <= attempts && chains.some((chain) => !chain.stopped); attempt++) {
+    // A chain that has stopped says nothing about the time of later attempts, but still how long they may wait.
+    const going = chains.filter((chain) => !chain.stopped);
+    for (const chain of chains) chain.next();
+    const over = chains.every((chain) => chain.stopped);
+    const delays = over ? [0] : chains.map((chain) => chain.delay);
+    minElapsed = Math.max(minElapsed, Math.min(...going.map((chain) => chain.elapsed)));
+    maxElapsed = Math.max(maxElapsed, ...going.map((chain) => chain.elapsed));
+    mayStop ||= chains.some((chain) => chain.stopped);
     rows.push({
       attempt,
-      minDelay: over ? 0 : Math.min(low.delay, high.delay),
-      maxDelay: over ? 0 : Math.max(low.delay, high.delay),
-      minElapsed: Math.min(low.elapsed, high.elapsed),
-      maxElapsed: Math.max(low.elapsed, high.elapsed),
-      mayStop: low.stops || high.stops,
+      minDelay: Math.min(...delays),
+      maxDelay: Math.max(...delays),
+      minElapsed,
+      maxElapsed,
+      mayStop,
     });
-    if (over) break;
   }
   return rows;
 }
 
-/** Follows the policy through failed attempts of `length` ms (Infinity, an unknown length, counts as none). */
-function chain(policy: Policy, length: number) {
-  const error = new Error("previewPolicy: a failed attempt");
-  const step = length < Infinity ? length : 0;
-  let elapsed = 0;
-  let previousDelay = 0;
-  let idle = 0;
-  return (attempt: number) => {
-    elapsed = Math.min(elapsed + step, policy.totalTimeout);
-    const state = new State(policy, "preview", [], attempt, { ok: false, error }, elapsed, previousDelay, idle);
-    const stops = typeof decide(policy, state, 0) !== "number";
-    const row = { delay: state.delay, elapsed, stops };
-    previousDelay = state.delay;
-    idle += state.delay;
-    elapsed += state.delay;
-    return row;
+/** Follows the policy through failed attempts of `length` ms. */
+function failingChain(policy: Policy, length: number) {
+  const outcome = { ok: false, error: new Error("previewPolicy: a failed attempt") } as const;
+  let attempt = 0;
+  let slept = 0;
+  const chain = {
+    elapsed: 0,
+    delay: 0,
+    stopped: false,
+    next() {
+      const elapsed = Math.min(attempt * length + slept + length, policy.totalTimeout);
+      const state = new State(policy, "preview", [], ++attempt, outcome, elapsed, chain.delay, slept);
+      chain.stopped = typeof decide(policy, state, 0) !== "number" || chain.stopped;
+      chain.elapsed = elapsed;
+      chain.delay = state.delay;
+      slept += state.delay;
+    },
   };
+  return chain;
 }

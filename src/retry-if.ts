@@ -1,5 +1,5 @@
 import type { RetryIf, RetryState, SyncRetryIf } from "./attempt.js";
-import { chainOf, readField } from "./errors.js";
+import { chainOf, errorsOf, readField } from "./errors.js";
 import { isThenable } from "./thenable.js";
 import { CLOCK, mark, type NotOfResult, type OfResult, RESULT, traitsOf, traitsOfAll, VALUES } from "./traits.js";
 import { check, checkAll, FUNCTION } from "./validate.js";
@@ -7,7 +7,12 @@ import { check, checkAll, FUNCTION } from "./validate.js";
 /** A class whose instances can be thrown. */
 export type ErrorClass<E = unknown> = abstract new (...args: any) => E;
 
-/** Never retries: for a policy whose attempts are steered by `TryAgainError` alone, or switched off. */
+/**
+ * Never retries: for a policy whose attempts are steered by `TryAgainError` alone, or switched off.
+ *
+ * @example
+ * retryNever(failed(new Error("busy"))); // => false
+ */
 export const retryNever: SyncRetryIf = /* @__PURE__ */ mark(() => false, 0);
 
 /**
@@ -29,21 +34,21 @@ export function retryIfError(test: (error: unknown) => boolean | Promise<boolean
  * @example
  * retryIfErrorType([RangeError, URIError])(failed(new TypeError())); // => false
  */
-export function retryIfErrorType<E>(
-  type: ErrorClass<E> | readonly ErrorClass<E>[],
-  test?: (error: E) => boolean,
+export function retryIfErrorType<C extends ErrorClass>(
+  type: C | readonly C[],
+  test?: (error: InstanceType<C>) => boolean,
 ): SyncRetryIf;
-export function retryIfErrorType<E>(
-  type: ErrorClass<E> | readonly ErrorClass<E>[],
-  test: (error: E) => boolean | Promise<boolean>,
+export function retryIfErrorType<C extends ErrorClass>(
+  type: C | readonly C[],
+  test: (error: InstanceType<C>) => boolean | Promise<boolean>,
 ): RetryIf;
-export function retryIfErrorType<E>(
-  type: ErrorClass<E> | readonly ErrorClass<E>[],
-  test: (error: E) => boolean | Promise<boolean> = () => true,
+export function retryIfErrorType<C extends ErrorClass>(
+  type: C | readonly C[],
+  test: (error: InstanceType<C>) => boolean | Promise<boolean> = () => true,
 ): RetryIf {
   const isOfType = compileTypes("retryIfErrorType", type);
   check("retryIfErrorType", "test", test, FUNCTION);
-  return ofError((error) => isOfType(error) && test(error as E));
+  return ofError((error) => isOfType(error) && test(error as InstanceType<C>));
 }
 
 /**
@@ -104,7 +109,11 @@ export function retryIfErrorCode(...codes: readonly (string | number)[]): SyncRe
  */
 export function retryIfErrorCause(test: (cause: unknown) => boolean): SyncRetryIf {
   check("retryIfErrorCause", "test", test, FUNCTION);
-  return ofError((error) => chainOf(error).slice(1).some(test));
+  return ofError((error) =>
+    chainOf(error)
+      .slice(1)
+      .some((cause) => test(cause)),
+  );
 }
 
 /**
@@ -193,7 +202,7 @@ function ofResult<T>(test: (value: T) => boolean | Promise<boolean>): RetryIf<T>
 }
 
 function negate(answer: boolean | Promise<boolean>): boolean | Promise<boolean> {
-  return isThenable(answer) ? answer.then((yes) => !yes) : !answer;
+  return isThenable(answer) ? Promise.resolve(answer).then((yes) => !yes) : !answer;
 }
 
 function firstThatSays<T>(
@@ -205,7 +214,9 @@ function firstThatSays<T>(
   for (let index = from; index < predicates.length; index++) {
     const answer = predicates[index]!(state);
     if (isThenable(answer)) {
-      return answer.then((yes) => (!!yes === verdict ? verdict : firstThatSays(verdict, predicates, state, index + 1)));
+      return Promise.resolve(answer).then((yes) =>
+        !!yes === verdict ? verdict : firstThatSays(verdict, predicates, state, index + 1),
+      );
     }
     if (!!answer === verdict) return verdict;
   }
@@ -214,25 +225,29 @@ function firstThatSays<T>(
 
 function compileTypes(owner: string, type: ErrorClass | readonly ErrorClass[]): (error: unknown) => boolean {
   const types = Array.isArray(type) ? (type as readonly ErrorClass[]) : [type as ErrorClass];
-  checkAll(owner, types);
-  return (error) => types.some((each) => error instanceof each);
+  checkAll(owner, types, "class", ["a class", "function", (each) => typeof each.prototype === "object"]);
+  return (error) => types.some((each) => isInstance(error, each));
+}
+
+function isInstance(error: unknown, type: ErrorClass): boolean {
+  try {
+    return error instanceof type;
+  } catch {
+    // A proxy may refuse to tell.
+    return false;
+  }
 }
 
 const CODE_FIELDS = ["code", "errno", "status", "statusCode"];
 
 function hasCode(error: unknown, wanted: ReadonlySet<unknown>, nesting = 0): boolean {
   for (const each of chainOf(error)) {
-    const errors = isAggregate(each) ? each.errors : [];
-    if (errors.length > 0 && nesting < 3) return errors.every((one) => hasCode(one, wanted, nesting + 1));
+    const errors = nesting < 3 && errorsOf(each);
+    if (errors) return errors.every((one) => hasCode(one, wanted, nesting + 1));
     const codes = CODE_FIELDS.map((field) => readField(each, field)).filter(
       (code) => typeof code === "string" || typeof code === "number",
     );
     if (codes.length > 0) return codes.some((code) => wanted.has(code));
   }
   return false;
-}
-
-// By name, not by an `errors` field: Google's API errors carry details under it, and a code that counts.
-function isAggregate(error: unknown): error is AggregateError {
-  return readField(error, "name") === "AggregateError" && Array.isArray(readField(error, "errors"));
 }

@@ -1,12 +1,12 @@
 import type { AttemptContext, GiveUpReason, Outcome, RetryStats, SyncRetryOptions } from "./attempt.js";
 import { Attempt, enter, FIRST, leave } from "./current.js";
-import { type Decision, decide, exhausts, finalError } from "./decide.js";
+import { type Decision, decide, exhausts, finalError, isNonRetryable } from "./decide.js";
 import { StrategyError } from "./errors.js";
 import { beginNumber, rememberExhausted } from "./exhausted.js";
-import { callHook } from "./hooks.js";
+import { bookInBudget, callHook } from "./hooks.js";
 import { compileSync, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
 import type { AnyFn, OptionsFor } from "./retry.js";
-import { countInBudget, NO_ARGS } from "./run.js";
+import { NO_ARGS } from "./run.js";
 import { State } from "./state.js";
 import { Stats } from "./stats.js";
 import { dressAs, equip, isKind, type Target, targetOf } from "./target.js";
@@ -18,7 +18,13 @@ interface SyncOnly {
 }
 
 /** `any` may be anything, so it is let through and looked at when it comes. */
-type RefusePromise<R> = 0 extends 1 & R ? unknown : [Extract<R, PromiseLike<any>>] extends [never] ? unknown : SyncOnly;
+export type RefusePromise<R> = 0 extends 1 & R
+  ? unknown
+  : [Extract<R, PromiseLike<any>>] extends [never]
+    ? unknown
+    : SyncOnly;
+
+type ResultOf<F> = F extends (...args: any) => infer R ? R : never;
 
 /** `F`, retried. */
 export type RetriedSync<F extends AnyFn> = F & {
@@ -36,11 +42,11 @@ export type RetriedSync<F extends AnyFn> = F & {
  * const read = retrySync(flaky([new Error("locked"), "data"]), { wait: waitNone });
  * read(); // => "data"
  */
-export function retrySync<F extends AnyFn>(
-  fn: F & RefusePromise<ReturnType<F>>,
+export function retrySync<F extends AnyFn & RefusePromise<ResultOf<F>>>(
+  fn: F,
   options?: OptionsFor<F, SyncRetryOptions<ReturnType<F>>>,
 ): RetriedSync<F> {
-  const wrapped = wrapSync(syncTargetOf("retrySync", fn), sourceOf(options, compileSync));
+  const wrapped = wrapSync(syncTargetOf("retrySync", fn), sourceOf("retrySync", options, compileSync));
   dressAs(fn, wrapped);
   return wrapped as unknown as RetriedSync<F>;
 }
@@ -51,9 +57,9 @@ export function retrySync<F extends AnyFn>(
  * @example
  * runWithRetrySync(({ attempt }) => attempt); // => 1
  */
-export function runWithRetrySync<T>(
+export function runWithRetrySync<T = any>(
   task: ((context: AttemptContext) => T) & RefusePromise<T>,
-  options?: SyncRetryOptions<T>,
+  options?: SyncRetryOptions<NoInfer<T>>,
 ): T {
   const target = syncTargetOf("runWithRetrySync", task, "", UNCOUNTED);
   return runSync(target, compileSync(options), undefined, undefined) as T;
@@ -86,7 +92,7 @@ export function wrapSync(target: Target, source: PolicySource): object {
       : function (this: unknown, ...args: unknown[]) {
           return runSync(target, source, this, args);
         };
-  return equip(retried, target.stats, (overrides) => wrapSync(target, overlay(source, overrides)));
+  return equip(retried, target.stats, (overrides) => wrapSync(target, overlay(source, overrides, true)));
 }
 
 function runSync(target: Target, policy: Policy, self: unknown, args: readonly unknown[] | undefined): unknown {
@@ -133,7 +139,7 @@ function attemptUntilDecided(
       refusePromise("fn", value);
       if (!policy.readsValues && !policy.onSuccess) {
         stats.successes++;
-        countInBudget(policy, taken, paidFor);
+        if (policy.budget) bookInBudget(policy, "recordSuccess", taken, paidFor);
         return value;
       }
       outcome = { ok: true, value };
@@ -145,30 +151,38 @@ function attemptUntilDecided(
     const decision = decide(policy, state, attemptBegan) as Decision;
     if (decision === "accept") {
       stats.successes++;
-      countInBudget(policy, taken, paidFor);
+      if (policy.budget) bookInBudget(policy, "recordSuccess", taken, paidFor);
       if (policy.onSuccess) callHook(policy, policy.onSuccess, state);
       return value;
     }
     if (typeof decision !== "number") return giveUp(target, policy, state, decision, began);
 
+    // Read before the hook: a hook that writes to the state changes nothing.
+    const { delay } = state;
+    if (policy.onRetry) callHook(policy, policy.onRetry, state);
+    // Strategies and the hook may have taken the time that the sleep needs.
+    if (policy.totalTimeout < Infinity && policy.clock.now() - startedAt + delay >= policy.totalTimeout) {
+      if (decision > 0) bookInBudget(policy, "refund", decision);
+      return giveUp(target, policy, state, "deadline", began);
+    }
+    sleep(policy, outcome, delay, decision);
     taken = decision;
     paidFor = taken > 0 ? state : undefined;
-    if (policy.onRetry) callHook(policy, policy.onRetry, state);
-    sleep(policy, state);
-    previousDelay = state.delay;
-    idle += state.delay;
-    stats.idle += state.delay;
+    previousDelay = delay;
+    idle += delay;
+    stats.idle += delay;
     stats.retries++;
     attemptBegan = beginNumber();
     context = new Attempt(attempt + 1, outcome.ok ? undefined : outcome.error);
   }
 }
 
-function sleep({ clock }: Policy, { delay, outcome }: State): void {
+function sleep(policy: Policy, outcome: Outcome, delay: number, taken: number): void {
   if (delay === 0) return;
   try {
-    clock.sleepSync(delay);
+    policy.clock.sleepSync(delay);
   } catch (cause) {
+    if (taken > 0) bookInBudget(policy, "refund", taken);
     throw new StrategyError("wait", outcome, cause);
   }
 }
@@ -176,7 +190,8 @@ function sleep({ clock }: Policy, { delay, outcome }: State): void {
 function giveUp({ stats }: Target, policy: Policy, state: State, reason: GiveUpReason, began: number): unknown {
   const final = { ...state, reason, error: finalError(policy, state, reason) };
   let { error } = final;
-  if (policy.onGiveUp) callHook(policy, policy.onGiveUp, final);
+  // A copy, so that a hook that writes to it changes nothing.
+  if (policy.onGiveUp) callHook(policy, policy.onGiveUp, { ...final });
   if (policy.fallback) {
     try {
       const value = policy.fallback(final);
@@ -187,13 +202,18 @@ function giveUp({ stats }: Target, policy: Policy, state: State, reason: GiveUpR
       error = thrown;
     }
   }
-  if (exhausts(final)) rememberExhausted(error, began);
+  if (exhausts(final)) rememberExhausted(error, began, isNonRetryable(final));
   throw error;
 }
 
 function refusePromise(what: string, value: unknown): void {
-  if (!isThenable(value)) return;
+  try {
+    if (!isThenable(value)) return;
+  } catch {
+    // A `then` that cannot be read makes no promise.
+    return;
+  }
   // Its rejection is nobody's any more: the error says what went wrong.
-  value.then(undefined, () => {});
+  Promise.resolve(value).then(undefined, () => {});
   throw new TypeError(`retrySync: ${what} must not return a promise; use retry, runWithRetry or @Retry instead`);
 }

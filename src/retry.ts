@@ -2,9 +2,9 @@ import type { AttemptContext, RetryOptions, RetryStats } from "./attempt.js";
 import { Attempt, enter, FIRST, leave } from "./current.js";
 import { beginNumber } from "./exhausted.js";
 import { GuardedRun } from "./guarded-run.js";
-import { callHook } from "./hooks.js";
+import { bookInBudget, callHook } from "./hooks.js";
 import { compile, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
-import { countInBudget, NO_ARGS, Run } from "./run.js";
+import { NO_ARGS, Run } from "./run.js";
 import { Stats } from "./stats.js";
 import { dressAs, equip, type Target, targetOf } from "./target.js";
 
@@ -40,7 +40,7 @@ export function retry<F extends AnyFn>(
   fn: F,
   options?: OptionsFor<F, RetryOptions<Awaited<ReturnType<F>>>>,
 ): Retried<F> {
-  const wrapped = wrap(targetOf("retry", fn), sourceOf(options, compile));
+  const wrapped = wrap(targetOf("retry", fn), sourceOf("retry", options, compile));
   dressAs(fn, wrapped);
   return wrapped as unknown as Retried<F>;
 }
@@ -52,9 +52,11 @@ export function retry<F extends AnyFn>(
  * @example
  * await runWithRetry(({ attempt }) => attempt); // => 1
  */
-export function runWithRetry<T>(
+// `any` stands in while a task that reads its context waits for its turn to tell `T`. The options never do: one shared
+// `RetryOptions`, which is of `any`, would make every result `any`.
+export function runWithRetry<T = any>(
   task: (context: AttemptContext) => T,
-  options?: RetryOptions<Awaited<T>>,
+  options?: RetryOptions<NoInfer<Awaited<T>>>,
 ): Promise<Awaited<T>> {
   try {
     return start(targetOf("runWithRetry", task, "", UNCOUNTED), compile(options), undefined, undefined) as Promise<
@@ -84,7 +86,7 @@ export function wrap(target: Target, source: PolicySource): object {
       : function (this: unknown, ...args: unknown[]) {
           return start(target, source, this, args);
         };
-  return equip(retried, target.stats, (overrides) => wrap(target, overlay(source, overrides)));
+  return equip(retried, target.stats, (overrides) => wrap(target, overlay(source, overrides, false)));
 }
 
 /** Starts a call. Its success path ends here; a run is made when the first attempt fails, or when more is asked for. */
@@ -99,7 +101,7 @@ function start(target: Target, policy: Policy, self: unknown, args: readonly unk
     const pending = callHook(policy, policy.onAttempt, { name, args: args ?? NO_ARGS, attempt: 1 });
     if (pending) {
       const run = new Run({ target, policy, self, args }, began, startedAt);
-      run.after(pending, 0, () => run.invoke());
+      run.after(pending, 0, () => run.launch());
       return run.answer();
     }
   }
@@ -131,7 +133,7 @@ function start(target: Target, policy: Policy, self: unknown, args: readonly unk
   }
   if (!policy.budget) return promise.then(target.succeeded, failed);
   return promise.then((value) => {
-    countInBudget(policy, 0);
+    bookInBudget(policy, "recordSuccess", 0, undefined);
     return target.succeeded(value);
   }, failed);
 }

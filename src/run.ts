@@ -1,8 +1,8 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "./attempt.js";
 import { Attempt, type AttemptSource, enter, leave } from "./current.js";
-import { type Decision, decide, exhausts, finalError } from "./decide.js";
+import { type Decision, decide, exhausts, finalError, isNonRetryable } from "./decide.js";
 import { beginNumber, rememberExhausted } from "./exhausted.js";
-import { callHook, reportHookError } from "./hooks.js";
+import { bookInBudget, callHook } from "./hooks.js";
 import type { Policy } from "./policy.js";
 import { State } from "./state.js";
 import type { Target } from "./target.js";
@@ -28,9 +28,9 @@ const SOON = /* @__PURE__ */ Promise.resolve();
 /**
  * One call in flight, once its first attempt has failed or something may interrupt it.
  *
- * One promise serves the whole call. Its own native `resolve` is handed to each attempt, since an engine follows only
- * native functions from a pending promise to whoever awaits it: that is what keeps the caller in the stack of an error
- * thrown by a later attempt (`at async …`).
+ * One promise serves the whole call, and every later attempt begins, and is waited for, under a `then` that ends in that
+ * promise's own native `resolve`: an engine follows only native functions from a pending promise to whoever awaits it,
+ * and that is what keeps the caller in the stack of an error thrown by a later attempt (`at async …`).
  */
 export class Run implements AttemptSource {
   protected readonly promise: Promise<unknown>;
@@ -40,12 +40,16 @@ export class Run implements AttemptSource {
   protected turn = 0;
   /** An attempt is in progress. */
   protected running = false;
-  private attemptContext: Attempt | undefined;
-  protected last: Outcome | undefined;
-  /** The state of the value that was accepted: from then on nothing takes it back. */
-  protected accepted: State | undefined;
+  /** The state of the last attempt that ended. */
+  protected last: State | undefined;
+  /** A value was accepted: from then on nothing takes it back. */
+  protected accepted = false;
   protected givenUp: GiveUpState | undefined;
   protected cancelSleep: (() => void) | undefined;
+  protected attemptBegan: number;
+  private attemptContext: Attempt | undefined;
+  private value: unknown;
+  private error: unknown;
   /** Tokens taken for a retry that has not begun. */
   private owed = 0;
   /** Tokens that the last retry took, and the state they were paid for. */
@@ -54,7 +58,6 @@ export class Run implements AttemptSource {
   private previousDelay = 0;
   private idle = 0;
   private immediate = 0;
-  private attemptBegan: number;
 
   constructor(
     protected readonly call: Call,
@@ -72,8 +75,8 @@ export class Run implements AttemptSource {
 
   /** The context of the attempt in progress, made when first asked for. */
   get context(): Attempt {
-    const { attempt, last } = this;
-    this.attemptContext ??= new Attempt(attempt, last && !last.ok ? last.error : undefined);
+    const outcome = this.last?.outcome;
+    this.attemptContext ??= new Attempt(this.attempt, outcome && !outcome.ok ? outcome.error : undefined);
     return this.attemptContext;
   }
 
@@ -89,59 +92,23 @@ export class Run implements AttemptSource {
   /** Begins the next attempt. */
   begin(): void {
     const { policy, target, args } = this.call;
+    if (!policy.onAttempt) return this.launch();
     const { turn } = this;
     const name = policy.name ?? target.name;
     const start = { name, args: args ?? NO_ARGS, attempt: this.attempt + 1 };
-    this.after(policy.onAttempt && callHook(policy, policy.onAttempt, start), turn, () => this.invoke());
+    this.after(callHook(policy, policy.onAttempt, start), turn, () => this.launch());
   }
 
-  /** Goes on with `next` when the hook is done, unless the run was interrupted meanwhile. */
-  after(pending: Promise<void> | undefined, turn: number, next: () => void): void {
-    if (pending) this.hold(pending, turn, next);
-    else if (turn === this.turn) next();
-  }
-
-  /** An attempt ended: what follows? */
-  settled(outcome: Outcome): void {
-    this.running = false;
-    this.last = outcome;
-    const state = this.stateOf(outcome);
-    const { turn } = this;
-    try {
-      const decision = decide(this.call.policy, state, this.attemptBegan);
-      if (isThenable(decision)) {
-        const follow = (made: Decision) => this.follow(state, made, turn);
-        this.hold(decision as Promise<Decision>, turn, follow, (made) => this.refund(made));
-      } else this.follow(state, decision, turn);
-    } catch (error) {
-      if (turn === this.turn) this.fail(error);
+  /** A first attempt is called by the caller itself, a later one under the promise that the caller awaits. */
+  launch(): void {
+    if (this.attempt === 0) this.invoke();
+    else {
+      const { turn } = this;
+      SOON.then(() => (turn === this.turn ? this.invoke() : NEVER)).then(this.resolve);
     }
   }
 
-  follow(state: State, decision: Decision, turn: number): void {
-    if (turn !== this.turn) this.refund(decision);
-    else if (decision === "accept") this.accept(state);
-    else if (typeof decision === "number") this.retry(state, decision);
-    else this.giveUp(state, decision);
-  }
-
-  protected stateOf(outcome: Outcome): State {
-    const { policy, target, args } = this.call;
-    const elapsed = policy.needsClock ? policy.clock.now() - this.startedAt : 0;
-    const { attempt, previousDelay, idle } = this;
-    return new State(
-      policy,
-      policy.name ?? target.name,
-      args ?? NO_ARGS,
-      attempt,
-      outcome,
-      elapsed,
-      previousDelay,
-      idle,
-    );
-  }
-
-  invoke(): void {
+  private invoke(): object {
     const { target, self, args, policy } = this.call;
     const { fn, stats } = target;
     const { turn } = this;
@@ -155,16 +122,17 @@ export class Run implements AttemptSource {
       this.taken = this.owed;
       this.owed = 0;
     }
+    this.arm();
     const outer = enter(this);
-    let promise: Promise<unknown> | undefined;
+    let promise: Promise<unknown>;
     try {
       promise = Promise.resolve(args ? fn.apply(self, args as unknown[]) : fn(this.context));
     } catch (error) {
       this.threw(error, turn);
+      return NEVER;
     } finally {
       leave(outer);
     }
-    if (!promise) return;
     if (!policy.watched) promise.then(this.resolve, this.failed);
     else {
       promise
@@ -174,12 +142,18 @@ export class Run implements AttemptSource {
         )
         .then(this.resolve);
     }
+    return NEVER;
   }
 
-  /** A sync throw is dealt with in a microtask of its own: attempts in a row do not grow the stack. */
+  /** Something may have to end the attempt that begins now. */
+  protected arm(): void {}
+
+  /** A sync throw is dealt with in a microtask of its own, as a rejection is. */
   threw(error: unknown, turn = this.turn): void {
     SOON.then(() => this.ended({ ok: false, error }, turn));
   }
+
+  private readonly failed = (error: unknown): void => this.settled({ ok: false, error });
 
   private ended(outcome: Outcome, turn: number): object {
     const { onLateResult } = this.call.policy;
@@ -188,125 +162,150 @@ export class Run implements AttemptSource {
     return NEVER;
   }
 
-  private readonly failed = (error: unknown): void => this.settled({ ok: false, error });
+  /** An attempt ended: what follows? */
+  settled(outcome: Outcome): void {
+    const { turn } = this;
+    this.running = false;
+    try {
+      const state = this.stateOf(outcome);
+      this.last = state;
+      const decision = decide(this.call.policy, state, this.attemptBegan);
+      if (typeof decision === "object") {
+        const follow = (made: Decision) => this.follow(state, made, turn);
+        this.hold(decision, turn, follow, (made) => this.refund(made));
+      } else this.follow(state, decision, turn);
+    } catch (error) {
+      if (turn === this.turn) this.fail(error);
+    }
+  }
 
-  protected retry(state: State, taken: number): void {
+  private follow(state: State, decision: Decision, turn: number): void {
+    if (turn !== this.turn) this.refund(decision);
+    else if (decision === "accept") this.accept(state);
+    else if (typeof decision === "number") this.retry(state, decision);
+    else this.giveUp(state, decision);
+  }
+
+  protected elapsed(): number {
+    const { needsClock, clock } = this.call.policy;
+    return needsClock ? clock.now() - this.startedAt : 0;
+  }
+
+  protected stateOf(outcome: Outcome): State {
+    const { policy, target, args } = this.call;
+    const name = policy.name ?? target.name;
+    const { attempt, previousDelay, idle } = this;
+    return new State(policy, name, args ?? NO_ARGS, attempt, outcome, this.elapsed(), previousDelay, idle);
+  }
+
+  private retry(state: State, taken: number): void {
     const { policy } = this.call;
     const { turn } = this;
+    // Read before the hook: a hook that writes to the state changes nothing.
+    const { delay } = state;
     this.owed = taken;
     this.paidFor = taken > 0 ? state : undefined;
-    this.after(policy.onRetry && callHook(policy, policy.onRetry, state), turn, () => this.sleep(state.delay));
+    if (!policy.onRetry) return this.sleep(state, delay);
+    this.after(callHook(policy, policy.onRetry, state), turn, () => this.sleep(state, delay));
   }
 
-  private sleep(ms: number): void {
+  protected sleep(_state: State, ms: number): void {
     const { clock, unref } = this.call.policy;
-    this.previousDelay = ms;
-    if (ms === 0 && ++this.immediate < IMMEDIATE_IN_A_ROW) return this.begin();
+    if (ms === 0 && ++this.immediate < IMMEDIATE_IN_A_ROW) {
+      this.previousDelay = 0;
+      return this.begin();
+    }
     this.immediate = 0;
-    this.cancelSleep = clock.setTimer(
-      () => {
-        this.idle += ms;
-        this.call.target.stats.idle += ms;
-        this.begin();
-      },
-      ms,
-      unref,
-    );
+    const wake = () => {
+      this.previousDelay = ms;
+      this.idle += ms;
+      this.call.target.stats.idle += ms;
+      this.begin();
+    };
+    // A pause between immediate retries is no sleep: it keeps the process alive.
+    this.cancelSleep = clock.setTimer(wake, ms, unref && ms > 0);
   }
 
-  protected accept(state: State): void {
+  private accept(state: State): void {
     const { policy } = this.call;
     const { turn } = this;
-    this.accepted = state;
+    this.accepted = true;
+    this.value = (state.outcome as { value: unknown }).value;
     this.countSuccess();
-    this.after(policy.onSuccess && callHook(policy, policy.onSuccess, state), turn, () => this.finish());
+    if (!policy.onSuccess) return this.finish();
+    this.after(callHook(policy, policy.onSuccess, state), turn, () => this.finish());
+  }
+
+  /** Returns the accepted value. */
+  protected finish(): void {
+    this.settle();
+    this.resolve(this.value);
   }
 
   protected giveUp(state: State, reason: GiveUpReason, error = finalError(this.call.policy, state, reason)): void {
     const { policy } = this.call;
     const { turn } = this;
-    const final = { ...state, reason, error };
-    this.givenUp = final;
-    this.after(policy.onGiveUp && callHook(policy, policy.onGiveUp, final), turn, () => this.fallBack(final));
+    this.givenUp = { ...state, reason, error };
+    this.error = error;
+    if (!policy.onGiveUp) return this.fallBack();
+    // A copy, so that a hook that writes to it changes nothing.
+    this.after(callHook(policy, policy.onGiveUp, { ...this.givenUp }), turn, () => this.fallBack());
   }
 
-  protected fallBack(final: GiveUpState): void {
+  protected fallBack(): void {
     const { fallback } = this.call.policy;
     const { turn } = this;
-    if (!fallback) return this.fail(final.error);
-    const fail = (error: unknown) => this.fail(error);
+    if (!fallback) return this.fail(this.error);
     const answer = (value: unknown) => {
       this.call.target.stats.failures++;
       this.settle();
       this.resolve(value);
     };
     try {
-      const pending = fallback(final);
-      if (isThenable(pending)) this.hold(Promise.resolve(pending), turn, answer, undefined, fail);
+      const pending = fallback(this.givenUp!);
+      if (isThenable(pending)) this.hold(Promise.resolve(pending), turn, answer);
       else if (turn === this.turn) answer(pending);
     } catch (error) {
-      if (turn === this.turn) fail(error);
+      if (turn === this.turn) this.fail(error);
     }
-  }
-
-  /** Returns the accepted value. */
-  protected finish(): void {
-    this.settle();
-    this.resolve((this.accepted!.outcome as { value: unknown }).value);
   }
 
   /** Ends the call in `error`. */
   protected fail(error: unknown): void {
-    if (this.givenUp && exhausts(this.givenUp)) rememberExhausted(error, this.began);
+    const { givenUp } = this;
+    if (givenUp && exhausts(givenUp)) rememberExhausted(error, this.began, isNonRetryable(givenUp));
     this.call.target.stats.failures++;
     this.settle();
     this.reject(error);
+    this.refund();
   }
 
   /** The call is over: lets go of all that could still happen to it. */
   protected settle(): void {}
 
+  /** Goes on with `next` when a hook is done, unless the run was interrupted meanwhile. */
+  after(pending: Promise<void> | undefined, turn: number, next: () => void): void {
+    if (pending) this.hold(pending, turn, next);
+    else if (turn === this.turn) next();
+  }
+
   /** Waits for something of the user's, which an interruption makes late. */
-  private hold<V>(
-    pending: Promise<V>,
-    turn: number,
-    next: (value: V) => void,
-    late?: (value: V) => void,
-    fail: (error: unknown) => void = (error) => this.fail(error),
-  ): void {
-    pending.then(
-      (value) => (turn === this.turn ? next(value) : late?.(value)),
-      (error) => {
-        if (turn === this.turn) fail(error);
-      },
-    );
+  private hold<V>(pending: Promise<V>, turn: number, next: (value: V) => void, late?: (value: V) => void): void {
+    const fail = (error: unknown) => {
+      if (turn === this.turn) this.fail(error);
+    };
+    pending.then((value) => (turn === this.turn ? next(value) : late?.(value))).then(undefined, fail);
   }
 
   private countSuccess(): void {
     const { policy, target } = this.call;
     target.stats.successes++;
-    countInBudget(policy, this.taken, this.paidFor);
+    if (policy.budget) bookInBudget(policy, "recordSuccess", this.taken, this.paidFor);
   }
 
   /** Gives back what was taken for a retry that is not going to begin. */
   protected refund(taken: Decision = this.owed): void {
-    const { policy } = this.call;
     this.owed = 0;
-    if (typeof taken !== "number" || taken === 0) return;
-    try {
-      policy.budget!.refund(taken);
-    } catch (error) {
-      reportHookError(policy, policy.budget!, error);
-    }
-  }
-}
-
-/** Tells the budget of a success; what it throws cannot take the value back. */
-export function countInBudget(policy: Policy, taken: number, paidFor?: State): void {
-  if (!policy.budget) return;
-  try {
-    policy.budget.recordSuccess(taken, paidFor);
-  } catch (error) {
-    reportHookError(policy, policy.budget, error);
+    if (typeof taken === "number" && taken > 0) bookInBudget(this.call.policy, "refund", taken);
   }
 }

@@ -2,7 +2,12 @@ import type { Stop } from "./attempt.js";
 import { CLOCK, mark, traitsOfAll } from "./traits.js";
 import { BOUND, COUNT, check, checkAll } from "./validate.js";
 
-/** Never stops: for what must be reconnected for ever. */
+/**
+ * Never stops: for what must be reconnected for ever.
+ *
+ * @example
+ * stopNever(retryState({ attempt: 1_000_000 })); // => false
+ */
 export const stopNever: Stop = /* @__PURE__ */ mark(() => false, 0);
 
 /**

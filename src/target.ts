@@ -24,7 +24,9 @@ export function targetOf(owner: string, fn: unknown, name = "", stats = new Stat
     stats.successes++;
     return value;
   };
-  return { fn: fn as Target["fn"], name: name || (fn as Target["fn"]).name || "anonymous", stats, succeeded };
+  // A class may have a static `name` that is anything.
+  const own: unknown = (fn as Target["fn"]).name;
+  return { fn: fn as Target["fn"], name: name || (typeof own === "string" && own) || "anonymous", stats, succeeded };
 }
 
 /** Whether `fn` was written as such: `"AsyncFunction"`, `"GeneratorFunction"`, … */
@@ -32,8 +34,8 @@ export function isKind(fn: unknown, kind: string): boolean {
   return Object.prototype.toString.call(fn) === `[object ${kind}]`;
 }
 
-// A function's own `prototype`, and what a sloppy function has instead of an error, are not the wrapper's.
-const OWN = ["prototype", "caller", "arguments"];
+// What the wrapper has of its own: so it is no constructor, and another wrapper's `with` and `stats` are not its.
+const OWN = ["prototype", "caller", "arguments", "with", "stats"];
 
 /** Gives `wrapped` the name, the length and whatever else `fn` carries. */
 export function dressAs(fn: object, wrapped: object): void {

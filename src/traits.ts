@@ -10,15 +10,14 @@ export const RESULT = 4;
 
 const traits: unique symbol = /* @__PURE__ */ Symbol.for("undaunted.traits");
 
-/** The mark of result predicates, so that `retryIfNot` can refuse them at compile time. */
-export interface OfResult {
-  readonly [traits]: typeof RESULT;
-}
+/**
+ * The mark of result predicates, so that `retryIfNot` can refuse them at compile time. For the compiler alone, and no
+ * interface: the declarations of a predicate that a user exports spell it out, and need no name for it.
+ */
+export type OfResult = { readonly "~result"?: true };
 
 /** A predicate that is no result predicate. */
-export interface NotOfResult {
-  readonly [traits]?: never;
-}
+export type NotOfResult = { readonly "~result"?: never };
 
 export function mark<F extends object>(strategy: F, bits: number): F {
   return Object.defineProperty(strategy, traits, { value: bits });

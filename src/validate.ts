@@ -1,3 +1,5 @@
+import { isThenable } from "./thenable.js";
+
 /** What an option may be: the words for it, its `typeof`, and what else must hold. */
 export type Rule = readonly [allowed: string, type: string, test?: (value: any) => boolean];
 
@@ -15,9 +17,16 @@ export const COUNT: Rule = [
 export const FACTOR: Rule = ["a finite number from 1", "number", (factor) => factor >= 1 && factor < Infinity];
 export const FINITE: Rule = ["a finite number", "number", Number.isFinite];
 export const RATIO: Rule = ["a finite number from 0", "number", (ratio) => ratio >= 0 && ratio < Infinity];
+export const OPTIONS: Rule = ["an object", "object", (value) => !Array.isArray(value) && !isThenable(value)];
 export const FUNCTION: Rule = ["a function", "function"];
 export const BOOLEAN: Rule = ["true or false", "boolean"];
 export const STRING: Rule = ["a string", "string"];
+
+/** A test for objects with these methods. */
+export const hasMethods =
+  (...names: readonly string[]) =>
+  (value: Record<string, unknown>): boolean =>
+    names.every((name) => typeof value[name] === "function");
 
 /**
  * Throws, naming owner, option, value and what is allowed: a `TypeError` for the wrong kind of value, a `RangeError`
@@ -31,24 +40,29 @@ export function check(owner: string, option: string, value: unknown, [allowed, t
 }
 
 /**
- * Checks an options object against a table: no unknown name, no bad value, nothing `required` left out. An option that
- * is `undefined` counts as not given.
+ * Reads an options object by a table: no unknown name, no bad value, nothing `required` left out. Each option is read
+ * once, inherited ones too; one that is `undefined` counts as not given.
  */
-export function checkOptions(
+export function readOptions<O extends object>(
   owner: string,
-  options: unknown,
+  options: O,
   table: Record<string, Rule>,
   required: readonly string[] = [],
-): void {
-  check(owner, "options", options, ["an object", "object"]);
-  const given = options as Record<string, unknown>;
-  for (const option in given) {
+): O {
+  check(owner, "options", options, OPTIONS);
+  for (const option in options) {
     if (!Object.hasOwn(table, option)) {
       throw new TypeError(`${owner}: there is no option ${show(option)}; allowed are ${Object.keys(table).join(", ")}`);
     }
-    if (given[option] !== undefined) check(owner, option, given[option], table[option]!);
   }
-  for (const option of required) check(owner, option, given[option], table[option]!);
+  const given: Record<string, unknown> = {};
+  for (const option of Object.keys(table)) {
+    const value = (options as Record<string, unknown>)[option];
+    if (value === undefined && !required.includes(option)) continue;
+    check(owner, option, value, table[option]!);
+    given[option] = value;
+  }
+  return given as O;
 }
 
 /** Throws a `RangeError` unless `low <= high`. */
@@ -62,10 +76,10 @@ function show(value: unknown): string {
   return typeof value === "object" && value !== null ? Object.prototype.toString.call(value) : String(value);
 }
 
-/** Checks the parts of a combinator: at least one, each a function. */
-export function checkAll(owner: string, strategies: readonly unknown[]): void {
-  if (strategies.length === 0) throw new TypeError(`${owner}: at least one strategy is needed, got none`);
-  strategies.forEach((strategy, index) => {
-    check(owner, `strategy ${index + 1}`, strategy, FUNCTION);
+/** Checks the parts of a combinator: at least one, each as the rule says. */
+export function checkAll(owner: string, parts: readonly unknown[], what = "strategy", rule = FUNCTION): void {
+  if (parts.length === 0) throw new TypeError(`${owner}: at least one ${what} is needed, got none`);
+  parts.forEach((part, index) => {
+    check(owner, `${what} ${index + 1}`, part, rule);
   });
 }

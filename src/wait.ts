@@ -1,10 +1,15 @@
 import type { RetryState, Wait } from "./attempt.js";
 import { mark, traitsOf, traitsOfAll } from "./traits.js";
-import { check, checkAll, checkOptions, checkOrder, FACTOR, FINITE, FUNCTION, RATIO, TIME } from "./validate.js";
+import { check, checkAll, checkOrder, FACTOR, FINITE, FUNCTION, RATIO, readOptions, TIME } from "./validate.js";
 
 const A_DAY = 86_400_000;
 
-/** Does not wait. */
+/**
+ * Does not wait.
+ *
+ * @example
+ * waitNone(retryState({ attempt: 7 })); // => 0
+ */
 export const waitNone: Wait = /* @__PURE__ */ mark(() => 0, 0);
 
 /**
@@ -38,8 +43,11 @@ export function waitRandom(min: number, max: number): Wait {
  * waitIncrementing({ start: 100, increment: 50 })(retryState({ attempt: 3 })); // => 200
  */
 export function waitIncrementing(options: { start: number; increment: number; max?: number | undefined }): Wait {
-  checkOptions("waitIncrementing", options, { start: TIME, increment: FINITE, max: TIME }, ["start", "increment"]);
-  const { start, increment, max = A_DAY } = options;
+  const {
+    start,
+    increment,
+    max = A_DAY,
+  } = readOptions("waitIncrementing", options, { start: TIME, increment: FINITE, max: TIME }, ["start", "increment"]);
   return mark<Wait>((state) => Math.max(0, Math.min(max, start + increment * (state.attempt - 1))), 0);
 }
 
@@ -75,7 +83,7 @@ const EXPONENTIAL = { base: TIME, factor: FACTOR, max: TIME, min: TIME };
  * waitExponential({ base: 100, max: 5_000 })(retryState({ attempt: 4 })); // => 800
  */
 export function waitExponential(options: ExponentialOptions): Wait {
-  const exponential = compileExponential("waitExponential", options);
+  const exponential = exponentialOf(readExponential("waitExponential", options));
   return mark<Wait>((state) => exponential(state.attempt), 0);
 }
 
@@ -86,8 +94,7 @@ export function waitExponential(options: ExponentialOptions): Wait {
  * waitFibonacci({ base: 100 })(retryState({ attempt: 5 })); // => 500
  */
 export function waitFibonacci(options: { base: number; max?: number | undefined }): Wait {
-  checkOptions("waitFibonacci", options, { base: TIME, max: TIME }, ["base"]);
-  const { base, max = A_DAY } = options;
+  const { base, max = A_DAY } = readOptions("waitFibonacci", options, { base: TIME, max: TIME }, ["base"]);
   return mark<Wait>((state) => {
     let [previous, current] = [0, 1];
     for (let n = 1; n < state.attempt && 0 < base * current && base * current < max; n++) {
@@ -105,8 +112,9 @@ export function waitFibonacci(options: { base: number; max?: number | undefined 
  * waitFullJitter({ base: 100, max: 5_000 })(retryState({ attempt: 4, random: () => 0.5 })); // => 400
  */
 export function waitFullJitter(options: ExponentialOptions): Wait {
-  const exponential = compileExponential("waitFullJitter", options);
-  const { min = 0 } = options;
+  const given = readExponential("waitFullJitter", options);
+  const exponential = exponentialOf(given);
+  const { min = 0 } = given;
   return mark<Wait>((state) => between(state, min, exponential(state.attempt)), 0);
 }
 
@@ -119,7 +127,7 @@ export function waitFullJitter(options: ExponentialOptions): Wait {
  */
 export function waitEqualJitter(options: Omit<ExponentialOptions, "min">): Wait {
   const { min: _, ...table } = EXPONENTIAL;
-  const exponential = compileExponential("waitEqualJitter", options, table);
+  const exponential = exponentialOf(readOptions("waitEqualJitter", options, table, ["base"]));
   return mark<Wait>((state) => {
     const most = exponential(state.attempt);
     return between(state, most / 2, most);
@@ -136,8 +144,7 @@ export function waitEqualJitter(options: Omit<ExponentialOptions, "min">): Wait 
  * waitDecorrelatedJitter({ base: 100, max: 250 })(retryState({ previousDelay: 100, random: () => 0.5 })); // => 175
  */
 export function waitDecorrelatedJitter(options: { base: number; max?: number | undefined }): Wait {
-  checkOptions("waitDecorrelatedJitter", options, { base: TIME, max: TIME }, ["base"]);
-  const { base, max = A_DAY } = options;
+  const { base, max = A_DAY } = readOptions("waitDecorrelatedJitter", options, { base: TIME, max: TIME }, ["base"]);
   checkOrder("waitDecorrelatedJitter", "base", base, "max", max);
   return mark<Wait>((state) => between(state, base, Math.min(max, 3 * Math.max(base, state.previousDelay))), 0);
 }
@@ -151,8 +158,11 @@ export function waitDecorrelatedJitter(options: { base: number; max?: number | u
  */
 export function waitJittered(wait: Wait, options: { from: number; to: number; max?: number | undefined }): Wait {
   check("waitJittered", "wait", wait, FUNCTION);
-  checkOptions("waitJittered", options, { from: RATIO, to: RATIO, max: TIME }, ["from", "to"]);
-  const { from, to, max = A_DAY } = options;
+  const {
+    from,
+    to,
+    max = A_DAY,
+  } = readOptions("waitJittered", options, { from: RATIO, to: RATIO, max: TIME }, ["from", "to"]);
   checkOrder("waitJittered", "from", from, "to", to);
   return mark<Wait>((state) => {
     const ms = wait(state);
@@ -238,15 +248,15 @@ export function waitFromResult<T = any>(read: (value: T) => unknown, otherwise: 
   }, traitsOf(otherwise));
 }
 
-function compileExponential(
-  owner: string,
-  options: ExponentialOptions,
-  table: Partial<typeof EXPONENTIAL> = EXPONENTIAL,
-): (attempt: number) => number {
-  checkOptions(owner, options, table, ["base"]);
-  const { base, factor = 2, max = A_DAY, min = 0 } = options;
+function readExponential(owner: string, options: ExponentialOptions): ExponentialOptions {
+  const given = readOptions(owner, options, EXPONENTIAL, ["base"]);
+  const { max = A_DAY, min = 0 } = given;
   checkOrder(owner, "min", min, "max", max);
-  // The power overflows to Infinity, which the cap takes in; only 0 · Infinity would be NaN.
+  return given;
+}
+
+// The power overflows to Infinity, which the cap takes in; only 0 · Infinity would be NaN.
+function exponentialOf({ base, factor = 2, max = A_DAY, min = 0 }: ExponentialOptions): (attempt: number) => number {
   return (attempt) => Math.max(min, base === 0 ? 0 : Math.min(max, base * factor ** (attempt - 1)));
 }
 

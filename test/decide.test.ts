@@ -3,6 +3,7 @@ import {
   type GiveUpState,
   NonRetryableError,
   type RetryState,
+  retry,
   retryIfError,
   retryIfErrorType,
   retryIfNotResult,
@@ -162,12 +163,39 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     expect(delays).toEqual([7_000, 0, 5]);
   });
 
+  it("that a TryAgainError of another copy whose after cannot be read asks for nothing", async () => {
+    const error = Object.defineProperty(Object.assign(new Error(), { code: "ERR_TRY_AGAIN" }), "after", {
+      get() {
+        throw new Error("hands off");
+      },
+    });
+
+    expect(await wrap(flaky([error, "ok"]), { ...instant, retryIf: retryNever })()).toBe("ok");
+  });
+
   it("to stop in spite of a TryAgainError, and rejects with its cause where it has one", async () => {
     const plain = new TryAgainError();
     const options = { ...instant, stop: stopAfterAttempt(1) };
 
     await expect(wrap(flaky([new TryAgainError({ cause: busy })]), options)()).rejects.toBe(busy);
     await expect(wrap(flaky([plain]), options)()).rejects.toBe(plain);
+  });
+
+  it("to give up with the deadline where onRetry took the time that the sleep needs, and the budget is paid back", async () => {
+    const clock = virtualClock();
+    const refunds: number[] = [];
+    const budget = { acquire: () => 2, recordSuccess() {}, refund: (taken: number) => refunds.push(taken), balance: 0 };
+    const call = wrap(flaky([busy, "too late"]), {
+      clock,
+      budget,
+      totalTimeout: 100,
+      wait: waitFixed(50),
+      onRetry: () => clock.sleepSync(60),
+    });
+
+    await expect(call()).rejects.toMatchObject({ code: "ERR_TOTAL_TIMEOUT", attempts: 1, cause: busy });
+    expect(refunds).toEqual([2]);
+    expect(clock.now()).toBe(60);
   });
 
   it("asks wait before stop, so that stop sees the coming delay", async () => {
@@ -289,6 +317,10 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     ["a frozen object", Object.freeze({ code: "E" })],
     ["an object without a prototype", Object.create(null)],
     [
+      "an aggregate whose errors refuse to be read",
+      { name: "AggregateError", errors: new Proxy([1], { get: () => Reflect.ownKeys(1 as never) }) },
+    ],
+    [
       "a proxy that throws at every touch",
       new Proxy(
         {},
@@ -343,6 +375,86 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     await wrap(flaky([error, error, error, error]), { ...instant, onGiveUp: () => {} })().catch(() => {});
 
     expect(Reflect.ownKeys(error)).toEqual(keys);
+  });
+});
+
+describe("an async answer", () => {
+  const thenable = (then: (resolve: (value: unknown) => void, reject: (error: unknown) => void) => void) =>
+    ({ then }) as never;
+
+  it.each<[string, unknown]>([
+    ["a promise", Promise.resolve(true)],
+    ["a thenable whose then answers nothing", thenable((resolve) => resolve(true))],
+    [
+      "a thenable that calls back twice",
+      thenable((resolve) => {
+        resolve(true);
+        resolve(true);
+      }),
+    ],
+  ])("of retryIf may be %s", async (_what, answer) => {
+    const taken: number[] = [];
+    const budget = { acquire: () => taken.push(1) && 1, recordSuccess() {}, refund() {}, balance: 0 };
+
+    expect(
+      await retry(flaky([busy, "ok"]), {
+        ...instant,
+        budget,
+        retryIf: (state) => !state.outcome.ok && (answer as never),
+      })(),
+    ).toBe("ok");
+    expect(taken).toEqual([1]);
+  });
+
+  it("of a budget may be a thenable", async () => {
+    const budget = {
+      acquire: () => thenable((resolve) => resolve(2)),
+      recordSuccess: (taken: number) => log.push(taken),
+      refund() {},
+      balance: 0,
+    };
+    const log: number[] = [];
+
+    expect(await retry(flaky([busy, "ok"]), { ...instant, budget })()).toBe("ok");
+    expect(log).toEqual([2]);
+  });
+
+  it.each<[string, () => unknown, unknown]>([
+    ["rejects", () => Promise.reject(busy), busy],
+    [
+      "throws in then",
+      () =>
+        thenable(() => {
+          throw busy;
+        }),
+      busy,
+    ],
+    [
+      "has a then that cannot be read",
+      () => ({
+        get then() {
+          throw busy;
+        },
+      }),
+      busy,
+    ],
+    ["is a factory passed without a call", async () => () => true, expect.any(TypeError)],
+  ])("of retryIf that %s is a StrategyError", async (_what, answer, cause) => {
+    const load = flaky([busy, "too late"]);
+
+    await expect(retry(load, { ...instant, retryIf: answer as never })()).rejects.toMatchObject({
+      code: "ERR_RETRY_STRATEGY",
+      strategy: "retryIf",
+      cause,
+    });
+    expect(load.calls).toHaveLength(1);
+  });
+
+  it("of retryIf is judged by its truth: no gives up, no for a value accepts it", async () => {
+    const no = { ...instant, retryIf: async () => false };
+
+    await expect(retry(flaky([busy]), no)()).rejects.toBe(busy);
+    expect(await retry(flaky(["ok"]), no)()).toBe("ok");
   });
 });
 

@@ -140,6 +140,47 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(without.calls).toBe(1);
   });
 
+  it("on a NonRetryableError of an inner run, even where the outer one asks for exhausted errors", async () => {
+    const cause = down();
+    const call = dead(() => new NonRetryableError("no", { cause }));
+    const reasons: string[] = [];
+    const options = { ...instant, retryExhausted: true };
+    const outer = wrap(
+      retrySync(() => retrySync(call, instant)(), options),
+      {
+        ...options,
+        onGiveUp: (state) => reasons.push(state.reason),
+      },
+    );
+
+    await expect(outer()).rejects.toBe(cause);
+    expect(call.calls).toBe(1);
+    expect(reasons).toEqual(["not-retryable"]);
+  });
+
+  it("on an AggregateError all of whose errors exhausted an inner run, and only then", async () => {
+    const first = dead(down);
+    const second = dead(down);
+    const catchError = (fn: () => unknown) => retrySync(fn, { ...instant, fallback: (state) => state.error })();
+    const both = wrap(() => {
+      const errors = [first, second].map((call) => {
+        try {
+          return retrySync(call, instant)();
+        } catch (error) {
+          return error;
+        }
+      });
+      throw new AggregateError(errors);
+    }, instant);
+    const one = dead(() => new AggregateError([catchError(dead(down)), down()]));
+
+    await both().catch(() => {});
+    await wrap(one, instant)().catch(() => {});
+
+    expect([first.calls, second.calls]).toEqual([4, 4]);
+    expect(one.calls).toBe(4);
+  });
+
   it("but an error that an inner run did not want to retry is the outer one's to judge", async () => {
     const call = dead(down);
     const inner = retrySync(call, { ...instant, retryIf: retryIfErrorType(RangeError) });

@@ -647,6 +647,195 @@ describe("totalTimeout", () => {
   });
 });
 
+describe("an interruption that sets off another", () => {
+  it("leaves a call that its attempt's own signal got aborted rejected, once and for all", async () => {
+    const clock = virtualClock();
+    const { signal, abort } = countedSignal();
+    const reasons: string[] = [];
+    let calls = 0;
+    const call = retry(
+      () => {
+        calls++;
+        currentAttempt().signal.addEventListener("abort", abort);
+        return never();
+      },
+      { clock, signal, attemptTimeout: 100, wait: waitFixed(10), onGiveUp: (state) => reasons.push(state.reason) },
+    );
+
+    const result = call();
+    result.catch(() => {});
+    await clock.runAll();
+
+    expect(await now(result)).toEqual({ error: reason });
+    expect(calls).toBe(1);
+    expect(reasons).toEqual(["aborted"]);
+    expect(call.stats).toMatchObject({ calls: 1, failures: 1 });
+  });
+
+  it("asks no fallback where the deadline's signal got the call aborted", async () => {
+    const clock = virtualClock();
+    const { signal, abort } = countedSignal();
+    const call = retry(
+      () => {
+        currentAttempt().signal.addEventListener("abort", abort);
+        return never();
+      },
+      { clock, signal, totalTimeout: 100, fallback: () => "cached" as never },
+    );
+
+    const result = call();
+    result.catch(() => {});
+    await clock.runAll();
+
+    expect(await now(result)).toEqual({ error: reason });
+    expect(call.stats).toMatchObject({ calls: 1, failures: 1 });
+  });
+
+  it("keeps the first reason where one signal's listener aborts another signal", async () => {
+    const first = countedSignal();
+    const second = new AbortController();
+    const call = retry(
+      () => {
+        currentAttempt().signal.addEventListener("abort", () => second.abort(new Error("second")));
+        return never();
+      },
+      { signal: first.signal },
+    ).with({ signal: second.signal });
+
+    const result = call();
+    first.abort();
+
+    await expect(result).rejects.toBe(reason);
+    expect(call.stats).toMatchObject({ calls: 1, failures: 1 });
+  });
+
+  it("is none where a nested run listens to the attempt's signal: the timeout is still retried", async () => {
+    const clock = virtualClock();
+    let attempts = 0;
+    const result = runWithRetry(
+      ({ signal }) => {
+        attempts++;
+        return runWithRetry(never, { signal, clock });
+      },
+      { clock, attemptTimeout: 100, wait: waitNone, stop: stopAfterAttempt(3) },
+    );
+    result.catch(() => {});
+
+    await clock.runAll();
+
+    await expect(result).rejects.toMatchObject({ code: "ERR_ATTEMPT_TIMEOUT", attempt: 3 });
+    expect(attempts).toBe(3);
+  });
+});
+
+describe("the state at an interruption", () => {
+  it("tells of a sleep that was cut short: its delay is the coming one, not a previous one", async () => {
+    const clock = virtualClock();
+    const { signal, abort } = countedSignal();
+    const seen: GiveUpState[] = [];
+    const inner = retry(flaky([busy]), { stop: stopAfterAttempt(1) });
+    const result = retry(inner, {
+      clock,
+      signal,
+      retryExhausted: true,
+      wait: waitFixed(100),
+      onGiveUp: (state) => seen.push(state),
+    })();
+    result.catch(() => {});
+    await clock.advance(40);
+
+    abort();
+
+    await expect(result).rejects.toBe(reason);
+    expect(seen).toMatchObject([{ attempt: 1, delay: 100, previousDelay: 0, idle: 0, elapsed: 40, exhausted: true }]);
+  });
+
+  it("has no coming delay in the midst of an attempt", async () => {
+    const clock = virtualClock();
+    const { signal, abort } = countedSignal();
+    const seen: GiveUpState[] = [];
+    const result = retry(flaky([busy, never]), {
+      clock,
+      signal,
+      wait: waitFixed(100),
+      onGiveUp: (state) => seen.push(state),
+    })();
+    result.catch(() => {});
+    await clock.advance(100);
+
+    abort();
+
+    await expect(result).rejects.toBe(reason);
+    expect(seen).toMatchObject([{ attempt: 2, delay: 0, previousDelay: 100, idle: 100, outcome: { error: busy } }]);
+  });
+});
+
+describe("a sleep that would pass totalTimeout", () => {
+  it("is not begun where retryIf took the time it needs, and the budget gets its tokens back", async () => {
+    const clock = virtualClock();
+    const { budget, log } = recordingBudget(() => 1);
+    const result = retry(flaky([busy]), {
+      clock,
+      budget,
+      totalTimeout: 100,
+      wait: waitFixed(50),
+      retryIf: () => new Promise<boolean>((resolve) => clock.setTimer(() => resolve(true), 80)),
+    })();
+    result.catch(() => {});
+
+    await clock.advance(80);
+
+    expect(await now(result)).toMatchObject({ error: { code: "ERR_TOTAL_TIMEOUT", cause: busy } });
+    expect(log).toEqual(["acquire", "refund 1"]);
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe("a clock that fails", () => {
+  it("fails the call and gives the tokens back", async () => {
+    const broken = new Error("no timers left");
+    const clock = {
+      ...virtualClock(),
+      setTimer: () => {
+        throw broken;
+      },
+    };
+    const { budget, log } = recordingBudget(() => 1);
+
+    await expect(retry(flaky([busy]), { clock, budget, wait: waitFixed(10) })()).rejects.toBe(broken);
+    expect(log).toEqual(["acquire", "refund 1"]);
+  });
+
+  it("in one run does not keep an abort from the other runs on the signal", async () => {
+    const broken = new Error("no time left");
+    const { signal, abort } = countedSignal();
+    let fails = false;
+    const clock = {
+      ...virtualClock(),
+      now: () => {
+        if (fails) throw broken;
+        return 0;
+      },
+    };
+    const uncaught: unknown[] = [];
+    const listeners = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    process.on("uncaughtException", (error) => uncaught.push(error));
+    const broke = retry(never, { signal, clock, totalTimeout: 1_000 })();
+    const fine = retry(never, { signal })();
+    broke.catch(() => {});
+
+    fails = true;
+    abort();
+
+    await expect(fine).rejects.toBe(reason);
+    await now(broke);
+    process.removeAllListeners("uncaughtException");
+    for (const listener of listeners) process.on("uncaughtException", listener);
+    expect(uncaught).toEqual([broken]);
+  });
+});
+
 /** A budget that writes down what it is asked. */
 function recordingBudget(acquire: () => number | Promise<number>) {
   const log: string[] = [];

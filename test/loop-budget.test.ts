@@ -110,12 +110,11 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
     ]);
   });
 
-  it.each(["acquire", "recordFailure"] as const)("that throws in %s is a StrategyError", async (method) => {
+  it("that throws in acquire is a StrategyError", async () => {
     const bug = new Error("bug");
-    const { budget } = recordingBudget();
-    budget[method] = () => {
+    const { budget } = recordingBudget(() => {
       throw bug;
-    };
+    });
 
     await expect(wrap(flaky([busy, "too late"]), { ...instant, budget })()).rejects.toMatchObject({
       code: "ERR_RETRY_STRATEGY",
@@ -161,6 +160,34 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
 
     expect(log).toContainEqual(["acquire", 1]);
   });
+
+  it.each(["recordSuccess", "recordFailure", "refund"] as const)(
+    "that rejects or throws in %s is reported to onHookError",
+    async (entry) => {
+      const bug = new Error("bug");
+      const reported: unknown[] = [];
+      const { budget } = recordingBudget();
+      const fail = [
+        () => Promise.reject(bug),
+        () => {
+          throw bug;
+        },
+      ];
+
+      for (const each of fail) {
+        const clock = virtualClock();
+        budget[entry] = each as never;
+        const options = { clock, budget, onHookError: (error: unknown) => reported.push(error) };
+        await wrap(flaky([busy, "ok"]), { ...options, wait: () => 0 })().catch(() => {});
+        // A sleep that the hook made impossible is paid back.
+        const onRetry = () => clock.sleepSync(60);
+        await wrap(flaky([busy]), { ...options, wait: () => 50, totalTimeout: 100, onRetry })().catch(() => {});
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+
+      expect(reported.filter((error) => error === bug).length).toBeGreaterThanOrEqual(2);
+    },
+  );
 });
 
 describe("an async budget", () => {

@@ -65,6 +65,45 @@ describe("retrySync", () => {
     expect((error as { cause: Error }).cause.cause).toBe(refusal);
   });
 
+  it("gives the budget its tokens back where the thread may not block", () => {
+    const refunds: number[] = [];
+    const budget = { acquire: () => 2, recordSuccess() {}, refund: (taken: number) => refunds.push(taken), balance: 0 };
+    const clock = {
+      now: () => 0,
+      sleepSync: () => {
+        throw new Error("refused");
+      },
+    };
+
+    expect(retrySync(flaky([busy, "ok"]), { clock, budget, wait: waitFixed(3) })).toThrow("refused");
+    expect(refunds).toEqual([2]);
+  });
+
+  it("gives back what an async budget grants after it was refused", async () => {
+    const refunds: number[] = [];
+    const budget = {
+      acquire: async () => 2,
+      recordSuccess() {},
+      refund: (taken: number) => refunds.push(taken),
+      balance: 0,
+    };
+
+    expect(retrySync(flaky([busy, "ok"]), { ...instant, budget })).toThrow("budget must answer at once here");
+    await new Promise((resolve) => setImmediate(resolve));
+
+    expect(refunds).toEqual([2]);
+  });
+
+  it("returns an object whose then cannot be read as the value that it is", () => {
+    const value = {
+      get then() {
+        throw busy;
+      },
+    };
+
+    expect(retrySync(() => value)()).toBe(value);
+  });
+
   it("does not ask to block for a delay of 0", () => {
     const wait = vi.spyOn(Atomics, "wait");
 

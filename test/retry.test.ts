@@ -140,6 +140,22 @@ describe("a wrapped function", () => {
     expect({ ...call.stats }).toEqual({ calls: 3, attempts: 5, retries: 2, successes: 2, failures: 1, idle: 20 });
   });
 
+  it("has stats and with of its own, also around another wrapped function", async () => {
+    const fail = () => {
+      throw busy;
+    };
+    const inner = retry(fail, { ...instant, stop: stopAfterAttempt(2) });
+    const outer = retry(inner, { ...instant, stop: stopAfterAttempt(3), retryExhausted: true });
+
+    await outer().catch(() => {});
+    await outer
+      .with({ stop: stopAfterAttempt(1) })()
+      .catch(() => {});
+
+    expect(outer.stats).toMatchObject({ calls: 2, attempts: 4 });
+    expect(inner.stats).toMatchObject({ calls: 4, attempts: 8 });
+  });
+
   it("counts a call that a fallback answers as a failure", async () => {
     const call = retry(flaky([busy]), { stop: stopAfterAttempt(1), fallback: () => "cached" });
 
@@ -283,6 +299,24 @@ describe("hooks", () => {
     },
   );
 
+  it("that write to the state change nothing", async () => {
+    const clock = virtualClock();
+    const scribble = (state: object) => {
+      for (const key of Object.keys(state)) (state as Record<string, unknown>)[key] = "scribbled";
+    };
+    const hooks = { onRetry: scribble, onSuccess: scribble, onGiveUp: scribble };
+    const options = { clock, wait: waitFixed(10), stop: stopAfterAttempt(2), ...hooks };
+
+    const value = retry(flaky([busy, "ok"]), options)();
+    const error = retry(flaky([busy, busy]), options)();
+    error.catch(() => {});
+    await clock.runAll();
+
+    expect(await value).toBe("ok");
+    await expect(error).rejects.toBe(busy);
+    expect(clock.now()).toBe(10);
+  });
+
   it("that return no promise cost no microtask", async () => {
     const ticksOf = async (options: Hooks) => {
       let ticks = 0;
@@ -359,6 +393,34 @@ describe("immediate retries", () => {
     await expect(call()).rejects.toBe(busy);
   });
 
+  it("keep the process alive at that turn, also under unref: it is no sleep", async () => {
+    const clock = virtualClock();
+    const timers: [number, boolean | undefined][] = [];
+    const recording = {
+      ...clock,
+      setTimer: (fn: () => void, ms: number, unref?: boolean) => {
+        timers.push([ms, unref]);
+        return clock.setTimer(fn, ms, unref);
+      },
+    };
+    const wait = (state: RetryState) => (state.attempt === 99 ? 7 : 0);
+
+    const result = retry(
+      () => {
+        throw busy;
+      },
+      { clock: recording, wait, unref: true, stop: stopAfterAttempt(100) },
+    )();
+    result.catch(() => {});
+    await clock.runAll();
+
+    await expect(result).rejects.toBe(busy);
+    expect(timers).toEqual([
+      [0, false],
+      [7, true],
+    ]);
+  });
+
   it("take that turn on the policy's clock, every 64th in a row", async () => {
     const clock = virtualClock();
     let calls = 0;
@@ -379,6 +441,7 @@ describe("immediate retries", () => {
 });
 
 describe("the stack of an error thrown by a later attempt", () => {
+  const { signal } = new AbortController();
   const modes = {
     "with the default policy": {},
     "with a sleep": { wait: waitFixed(1) },
@@ -391,16 +454,29 @@ describe("the stack of an error thrown by a later attempt", () => {
       },
     },
     "with timeouts": { attemptTimeout: 10_000, totalTimeout: 10_000 },
-    "with a signal": { signal: new AbortController().signal },
+    "with a signal": { signal },
   };
 
-  it.each(Object.entries(modes))("shows who called the wrapped function, %s", async (_mode, options) => {
-    const policy = { ...instant, stop: stopAfterAttempt(3), ...options };
-    // Past its first await only an async frame leads from the error to the caller.
-    const work = async () => {
+  const works = {
+    "after its first await": async () => {
       await null;
       throw new Error("deep");
-    };
+    },
+    "before its first await": async () => {
+      throw new Error("deep");
+    },
+    synchronously: (): Promise<never> => {
+      throw new Error("deep");
+    },
+  };
+  const cases = Object.entries(works).flatMap(([when, work]) =>
+    Object.entries(modes).flatMap(([mode, options]) =>
+      [1, 3].map((attempts) => ({ when, work, mode, options, attempts })),
+    ),
+  );
+
+  it.each(cases)("shows the caller: thrown $when, in attempt $attempts, $mode", async ({ work, options, attempts }) => {
+    const policy = { ...instant, ...options, stop: stopAfterAttempt(attempts) };
     async function callerOfWrapped() {
       await retry(work, policy)();
     }

@@ -1,4 +1,5 @@
 import type { Clock, SyncClock } from "../clock.js";
+import { COUNT, check, FINITE, TIME } from "../validate.js";
 
 /** Time that passes only when told to. */
 export interface VirtualClock extends Clock, SyncClock {
@@ -58,6 +59,7 @@ export function virtualClock(): VirtualClock {
     now: () => time,
 
     setTimer(fn, ms) {
+      check("setTimer", "ms", ms, FINITE);
       const timer: Timer = { at: time + Math.max(0, ms), age: count++, fn };
       timers.splice(indexOf(timer), 0, timer);
       return () => {
@@ -67,13 +69,12 @@ export function virtualClock(): VirtualClock {
     },
 
     sleepSync(ms) {
+      check("sleepSync", "ms", ms, TIME);
       time += ms;
     },
 
     async advance(ms) {
-      if (!(ms >= 0 && ms < Infinity)) {
-        throw new RangeError(`advance: ms must be a finite number from 0, got ${String(ms)}`);
-      }
+      check("advance", "ms", ms, TIME);
       const until = time + ms;
       do await othersRun();
       while (fireNext(until));
@@ -81,6 +82,7 @@ export function virtualClock(): VirtualClock {
     },
 
     async runAll(limit = 10_000) {
+      check("runAll", "limit", limit, COUNT);
       let fired = 0;
       await othersRun();
       while (timers.length > 0) {

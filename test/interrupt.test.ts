@@ -1,0 +1,225 @@
+import { retry, waitFixed } from "undaunted";
+import { flaky, virtualClock } from "undaunted/testing";
+import { describe, expect, it } from "vitest";
+import { type Interruptible, unwatch, watch } from "../src/interrupt.js";
+
+/** A signal that counts the listeners on it. */
+function countedSignal() {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const listeners: unknown[] = [];
+  const log: string[] = [];
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = (type: string, listener: any, options?: any) => {
+    log.push(`add ${type}`);
+    listeners.push(listener);
+    addEventListener.call(signal, type, listener, options);
+  };
+  signal.removeEventListener = (type: string, listener: any, options?: any) => {
+    log.push(`remove ${type}`);
+    const index = listeners.indexOf(listener);
+    if (index >= 0) listeners.splice(index, 1);
+    removeEventListener.call(signal, type, listener, options);
+  };
+  return { controller, signal, listeners, log };
+}
+
+/** A run that notes why it was cut. */
+function watcher(act: (run: Interruptible) => void = () => {}) {
+  const reasons: unknown[] = [];
+  const run: Interruptible & { reasons: unknown[] } = {
+    reasons,
+    cut(reason) {
+      reasons.push(reason);
+      act(run);
+    },
+  };
+  return run;
+}
+
+describe("watch", () => {
+  it("puts one listener on a signal, however many runs there are", () => {
+    const { signal, log } = countedSignal();
+
+    for (let n = 0; n < 1_000; n++) watch(signal, watcher());
+
+    expect(log).toEqual(["add abort"]);
+  });
+
+  it("cuts every run with the signal's reason, in the order in which they came", () => {
+    const { controller, signal } = countedSignal();
+    const order: string[] = [];
+    const runs = ["a", "b", "c"].map((name) => watcher(() => order.push(name)));
+    for (const run of runs) watch(signal, run);
+
+    controller.abort("gone");
+
+    expect(runs.map((run) => run.reasons)).toEqual([["gone"], ["gone"], ["gone"]]);
+    expect(order).toEqual(["a", "b", "c"]);
+  });
+
+  it("cuts the rest when one leaves while it is cut", () => {
+    const { controller, signal, listeners } = countedSignal();
+    const leave = (run: Interruptible) => unwatch(signal, run);
+    const runs = [watcher(leave), watcher(leave), watcher(leave)];
+    for (const run of runs) watch(signal, run);
+
+    controller.abort("gone");
+
+    expect(runs.map((run) => run.reasons.length)).toEqual([1, 1, 1]);
+    expect(listeners).toHaveLength(0);
+  });
+
+  it("leaves alone a run that another one took off before its turn", () => {
+    const { controller, signal } = countedSignal();
+    const second = watcher();
+    const first = watcher(() => unwatch(signal, second));
+    watch(signal, first);
+    watch(signal, second);
+
+    controller.abort("gone");
+
+    expect(second.reasons).toEqual([]);
+  });
+
+  it("cuts the rest where one throws, and hands on what it threw", () => {
+    const broken = new Error("a clock's own");
+    const listeners: (() => void)[] = [];
+    const signal = {
+      reason: "gone",
+      addEventListener: (_type: string, listener: () => void) => listeners.push(listener),
+    } as unknown as AbortSignal;
+    const last = watcher();
+    watch(
+      signal,
+      watcher(() => {
+        throw broken;
+      }),
+    );
+    watch(signal, last);
+
+    expect(listeners[0]).toThrow(broken);
+    expect(last.reasons).toEqual(["gone"]);
+  });
+
+  it("counts a run that comes twice once", () => {
+    const { controller, signal, listeners } = countedSignal();
+    const run = watcher();
+    watch(signal, run);
+    watch(signal, run);
+
+    controller.abort("gone");
+    unwatch(signal, run);
+
+    expect(run.reasons).toHaveLength(1);
+    expect(listeners).toHaveLength(0);
+  });
+
+  it("keeps signals apart", () => {
+    const one = countedSignal();
+    const other = countedSignal();
+    const run = watcher();
+    const bystander = watcher();
+    watch(one.signal, run);
+    watch(other.signal, bystander);
+
+    one.controller.abort("gone");
+
+    expect(run.reasons).toEqual(["gone"]);
+    expect(bystander.reasons).toEqual([]);
+  });
+});
+
+describe("unwatch", () => {
+  it("keeps the listener while a run is left", () => {
+    const { controller, signal, listeners } = countedSignal();
+    const [first, second] = [watcher(), watcher()];
+    watch(signal, first);
+    watch(signal, second);
+
+    unwatch(signal, first);
+    expect(listeners).toHaveLength(1);
+    controller.abort("gone");
+
+    expect(first.reasons).toEqual([]);
+    expect(second.reasons).toEqual(["gone"]);
+  });
+
+  it("takes the listener off when the last run leaves", () => {
+    const { signal, log } = countedSignal();
+    const [first, second] = [watcher(), watcher()];
+    watch(signal, first);
+    watch(signal, second);
+
+    unwatch(signal, first);
+    unwatch(signal, second);
+
+    expect(log).toEqual(["add abort", "remove abort"]);
+  });
+
+  it("changes nothing for a run that does not watch", () => {
+    const { controller, signal, listeners } = countedSignal();
+    const run = watcher();
+    watch(signal, run);
+
+    unwatch(signal, watcher());
+    expect(listeners).toHaveLength(1);
+    controller.abort("gone");
+
+    expect(run.reasons).toEqual(["gone"]);
+  });
+
+  it("changes nothing on a signal that nobody watches", () => {
+    const { signal, log } = countedSignal();
+
+    unwatch(signal, watcher());
+
+    expect(log).toEqual([]);
+  });
+
+  it("lets a signal be watched again after the last one left", () => {
+    const { controller, signal, listeners } = countedSignal();
+    const [first, second] = [watcher(), watcher()];
+    watch(signal, first);
+    unwatch(signal, first);
+
+    watch(signal, second);
+    expect(listeners).toHaveLength(1);
+    controller.abort("gone");
+
+    expect(first.reasons).toEqual([]);
+    expect(second.reasons).toEqual(["gone"]);
+  });
+});
+
+describe("a thousand sleeping calls on one signal", () => {
+  it("share one listener, and leave none when they are aborted", async () => {
+    const { controller, signal, listeners } = countedSignal();
+    const clock = virtualClock();
+    const busy = new Error("busy");
+    const results = Array.from({ length: 1_000 }, () =>
+      retry(flaky([busy, "ok"]), { wait: waitFixed(100), signal, clock })().catch((error: unknown) => error),
+    );
+    await clock.advance(50);
+    expect([listeners.length, clock.pending]).toEqual([1, 1_000]);
+
+    controller.abort("gone");
+
+    expect(new Set(await Promise.all(results))).toEqual(new Set(["gone"]));
+    expect([listeners.length, clock.pending]).toEqual([0, 0]);
+  });
+
+  it("leave no listener when they succeed", async () => {
+    const { signal, listeners, log } = countedSignal();
+    const clock = virtualClock();
+    const results = Array.from({ length: 1_000 }, () =>
+      retry(flaky([new Error("busy"), "ok"]), { wait: waitFixed(100), signal, clock })(),
+    );
+
+    await clock.runAll();
+    await Promise.all(results);
+
+    expect(listeners).toHaveLength(0);
+    expect(log).toEqual(["add abort", "remove abort"]);
+  });
+});

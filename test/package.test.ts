@@ -1,0 +1,413 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { build } from "esbuild";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+import * as core from "undaunted";
+import * as testing from "undaunted/testing";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+
+// What is published, as someone who installs it gets it: packed, installed into an empty project, used by processes
+// that know nothing of this folder.
+
+// Each starts a process or more, on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000 });
+
+const exec = promisify(execFile);
+const root = fileURLToPath(new URL("..", import.meta.url));
+const bin = (path: string) => join(root, "node_modules", path);
+
+// npm hands its settings down through the environment, and this process may itself be a child of npm.
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_OPTIONS$)/i.test(name)));
+
+let temporary: string;
+let tarball: string;
+let project: string;
+let installed: string;
+let packed: string[];
+let manifest: { scripts?: object; sideEffects?: unknown; engines?: unknown };
+
+beforeAll(async () => {
+  if (!existsSync(join(root, "dist/index.js"))) {
+    throw new Error("dist/ is missing: `npm run build` makes it, and `npm test` does so before these tests");
+  }
+  temporary = await mkdtemp(join(tmpdir(), "undaunted-"));
+  project = join(temporary, "project");
+  installed = join(project, "node_modules/undaunted");
+  await mkdir(project);
+  await writeFile(join(project, "package.json"), JSON.stringify({ name: "project", private: true }));
+
+  // Without its scripts: packing would build anew, under the hands of whoever reads dist/ meanwhile.
+  const pack = ["pack", "--ignore-scripts", "--json", "--pack-destination", temporary];
+  const [{ filename, files }] = JSON.parse((await exec("npm", pack, { cwd: root, env })).stdout);
+  tarball = join(temporary, filename);
+  packed = files.map((file: { path: string }) => file.path);
+  await exec("npm", ["install", "--offline", "--no-audit", "--no-fund", tarball], { cwd: project, env });
+  manifest = JSON.parse(await readFile(join(installed, "package.json"), "utf8"));
+}, 120_000);
+
+afterAll(async () => {
+  if (temporary) await rm(temporary, { recursive: true, force: true });
+});
+
+/** Runs a tool; answers what it printed where it found something, else nothing. */
+function complaintsOf(tool: string, ...args: string[]): Promise<string> {
+  return exec(process.execPath, [tool, ...args], { env }).then(
+    () => "",
+    (error) => error.stdout || error.message,
+  );
+}
+
+type Format = "module" | "commonjs";
+
+/** Runs a program in the project that installed the package; answers what it printed, read as JSON. */
+async function run(format: Format, program: string): Promise<unknown> {
+  const flags = [`--input-type=${format}`, "--eval", program];
+  const { stdout } = await exec(process.execPath, flags, { cwd: project, env, timeout: 30_000 });
+  return JSON.parse(stdout);
+}
+
+/** The statement that loads `names` from `entry` in that format. */
+function load(format: Format, names: string, entry = "undaunted"): string {
+  return format === "module" ? `import ${names} from "${entry}";` : `const ${names} = require("${entry}");`;
+}
+
+describe("the tarball", () => {
+  it("holds the build, the papers and nothing else", () => {
+    const others = packed.filter((path) => !/^dist\/[\w-]+(\.js|\.cjs|\.d\.ts|\.d\.cts)$/.test(path));
+
+    expect(others.sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
+  });
+
+  it("names no folder of the machine that built it and no source map", async () => {
+    const texts = await Promise.all(packed.map((path) => readFile(join(installed, path), "utf8")));
+
+    const traces = packed.filter((_, n) => texts[n]!.includes(root) || texts[n]!.includes("sourceMappingURL"));
+
+    expect(traces).toEqual([]);
+  });
+
+  it("brings no other package along", async () => {
+    const inNodeModules = (await readdir(join(project, "node_modules"))).filter((name) => !name.startsWith("."));
+
+    expect(inNodeModules).toEqual(["undaunted"]);
+    expect(manifest).not.toHaveProperty("dependencies");
+    expect(manifest).not.toHaveProperty("optionalDependencies");
+  });
+
+  it("runs no script when it is installed", () => {
+    const scripts = Object.keys(manifest.scripts ?? {});
+
+    expect(scripts.filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
+  });
+
+  it.each(["index.js", "index.cjs", "testing.js", "testing.cjs"])(
+    "imports nothing but its own files in %s, so that every runtime can load it",
+    async (entry) => {
+      const { metafile } = await build({
+        entryPoints: [join(installed, "dist", entry)],
+        bundle: true,
+        // No runtime's modules are known here: an import of one does not resolve.
+        platform: "neutral",
+        write: false,
+        metafile: true,
+        logLevel: "silent",
+      });
+
+      const imports = Object.values(metafile.inputs).flatMap((input) => input.imports);
+
+      expect(imports.filter(({ external, path }) => external || !path.includes("undaunted/dist/"))).toEqual([]);
+    },
+  );
+
+  it("lets bundlers drop what is not imported", () => {
+    expect(manifest.sideEffects).toBe(false);
+  });
+
+  it("asks for the oldest Node that it supports", () => {
+    expect(manifest.engines).toEqual({ node: ">=20" });
+  });
+
+  it("has nothing that publint would change", async () => {
+    const { messages, pkg } = await publint({ pkgDir: installed, pack: false, strict: true });
+
+    expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([]);
+  });
+
+  it("gives every way of importing it the types of the file that it gets", async () => {
+    const complaints = await complaintsOf(bin("@arethetypeswrong/cli/dist/index.js"), "--profile", "node16", tarball);
+
+    expect(complaints).toBe("");
+  });
+
+  it.each([
+    ["a browser", { lib: ["es2022", "dom"], types: [] }],
+    ["Node", { lib: ["es2022"], types: ["node"], typeRoots: [bin("@types")] }],
+  ])("compiles in a strict ESM and CJS program for %s", async (_, platform) => {
+    const program = `
+      import { currentAttempt, Retry, retry, retryIfResult, stopAfterAttempt } from "undaunted";
+      import { virtualClock } from "undaunted/testing";
+
+      class Users {
+        @Retry({ stop: stopAfterAttempt(2) })
+        async load(id: string) {
+          return { id, attempt: currentAttempt().attempt };
+        }
+      }
+      export const user: Promise<{ id: string; attempt: number }> = new Users().load("42");
+
+      const load = retry(async (id: string) => id.length, { retryIf: retryIfResult((n) => n === 0), clock: virtualClock() });
+      export const length: Promise<number> = load("42");
+      // @ts-expect-error the parameters of the wrapped function are kept
+      load(42);
+      // @ts-expect-error the testing entry has types too: a clock's time is a number
+      export const now: string = virtualClock().now();
+    `;
+    const compilerOptions = { ...platform, target: "es2022", module: "node16", strict: true, skipLibCheck: false };
+    const folder = await mkdtemp(join(project, "types-"));
+    await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions }));
+    await writeFile(join(folder, "program.mts"), program);
+    await writeFile(join(folder, "program.cts"), program);
+
+    const complaints = await complaintsOf(bin("typescript/bin/tsc"), "--noEmit", "--pretty", "false", "-p", folder);
+
+    expect(complaints).toBe("");
+  });
+});
+
+describe.each<Format>(["module", "commonjs"])("the %s format", (format) => {
+  it.each([
+    ["undaunted", core],
+    ["undaunted/testing", testing],
+  ])("exports every name of %s", async (entry, source) => {
+    const names = await run(
+      format,
+      `${load(format, format === "module" ? "* as all" : "all", entry)}
+       console.log(JSON.stringify(Object.keys(all)));`,
+    );
+
+    expect((names as string[]).sort()).toEqual(Object.keys(source).sort());
+  });
+
+  it("retries, and its testing entry goes with it", async () => {
+    const printed = await run(
+      format,
+      `${load(format, "{ retry, waitFixed }")}
+       ${load(format, "{ flaky, virtualClock }", "undaunted/testing")}
+       const clock = virtualClock();
+       const load = flaky([new Error("busy"), "ok"]);
+       const call = retry(load, { wait: waitFixed(3_600_000), clock })("42");
+       clock.advance(3_600_000)
+         .then(() => call)
+         .then((value) => console.log(JSON.stringify({ value, calls: load.calls, now: clock.now() })));`,
+    );
+
+    expect(printed).toEqual({ value: "ok", calls: [["42"], ["42"]], now: 3_600_000 });
+  });
+
+  it("has each class once, whichever entry it comes through", async () => {
+    const printed = await run(
+      format,
+      `${load(format, "{ NonRetryableError }")}
+       ${load(format, "{ flaky }", "undaunted/testing")}
+       try { flaky([])(); } catch (error) { console.log(JSON.stringify(error instanceof NonRetryableError)); }`,
+    );
+
+    expect(printed).toBe(true);
+  });
+
+  it("blocks the thread where a sync function waits", async () => {
+    const printed = await run(
+      format,
+      `${load(format, "{ retrySync, waitFixed }")}
+       const slept = [];
+       Atomics.wait = (...args) => slept.push(args[3]);
+       let calls = 0;
+       const read = () => { if (++calls < 3) throw new Error("busy"); return calls; };
+       const value = retrySync(read, { wait: waitFixed(3_600_000) })();
+       console.log(JSON.stringify({ value, slept }));`,
+    );
+
+    expect(printed).toEqual({ value: 3, slept: [3_600_000, 3_600_000] });
+  });
+
+  it("does nothing when it is loaded", async () => {
+    const printed = await run(
+      format,
+      `const done = [];
+       for (const name of ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"]) {
+         globalThis[name] = () => done.push(name);
+       }
+       const globals = Object.getOwnPropertyNames(globalThis);
+       const listeners = () => process.eventNames().map((name) => \`\${String(name)}: \${process.listenerCount(name)}\`);
+       const before = listeners();
+       const load = ${format === "module" ? "(entry) => import(entry)" : "async (entry) => require(entry)"};
+       load("undaunted").then(() => load("undaunted/testing")).then(() => {
+         done.push(...Object.getOwnPropertyNames(globalThis).filter((name) => !globals.includes(name)));
+         done.push(...listeners().filter((each) => !before.includes(each)));
+         console.log(JSON.stringify(done));
+       });`,
+    );
+
+    expect(printed).toEqual([]);
+  });
+});
+
+describe("an ESM and a CJS copy in one process", () => {
+  const both = `
+    import { createRequire } from "node:module";
+    import * as esm from "undaunted";
+    const cjs = createRequire(process.cwd() + "/")("undaunted");
+    const copies = { esm, cjs };
+    let calls = 0;
+    const fail = (makeError) => async () => { calls++; throw makeError(); };
+    const print = () => console.log(JSON.stringify(calls));
+  `;
+  const pairs: [outer: string, inner: string][] = [
+    ["esm", "cjs"],
+    ["cjs", "esm"],
+  ];
+
+  it("are two copies", async () => {
+    const printed = await run("module", `${both} console.log(esm.NonRetryableError === cjs.NonRetryableError);`);
+
+    expect(printed).toBe(false);
+  });
+
+  it.each(pairs)("do not multiply: %s retries nothing that %s gave up on", async (outer, inner) => {
+    const calls = await run(
+      "module",
+      `${both}
+       const load = copies.${inner}.retry(fail(() => new Error("down")), { wait: esm.waitNone });
+       copies.${outer}.retry(load, { wait: esm.waitNone })().catch(print);`,
+    );
+
+    expect(calls).toBe(4);
+  });
+
+  it.each(pairs)("agree on wrapped errors: %s retries nothing whose cause %s gave up on", async (outer, inner) => {
+    const calls = await run(
+      "module",
+      `${both}
+       const load = copies.${inner}.retry(fail(() => new Error("down")), { wait: esm.waitNone });
+       const wrapping = () => load().catch((cause) => { throw new Error("no user", { cause }); });
+       copies.${outer}.retry(wrapping, { wait: esm.waitNone })().catch(print);`,
+    );
+
+    expect(calls).toBe(4);
+  });
+
+  it.each(pairs)("agree on errors: %s obeys a NonRetryableError of %s", async (outer, inner) => {
+    const calls = await run(
+      "module",
+      `${both}
+       const load = fail(() => new copies.${inner}.NonRetryableError("no such user"));
+       copies.${outer}.retry(load, { wait: esm.waitNone })().catch(print);`,
+    );
+
+    expect(calls).toBe(1);
+  });
+
+  it.each(pairs)("agree on errors: %s does not retry a CircuitOpenError of %s", async (outer, inner) => {
+    const calls = await run(
+      "module",
+      `${both}
+       const load = fail(() => new copies.${inner}.CircuitOpenError("open"));
+       copies.${outer}.retry(load, { wait: esm.waitNone })().catch(print);`,
+    );
+
+    expect(calls).toBe(1);
+  });
+
+  it.each(pairs)("agree on errors: %s does not retry a StrategyError of %s", async (outer, inner) => {
+    const calls = await run(
+      "module",
+      `${both}
+       const load = copies.${inner}.retry(fail(() => new Error("down")), { wait: () => NaN });
+       copies.${outer}.retry(load, { wait: esm.waitNone })().catch(print);`,
+    );
+
+    expect(calls).toBe(1);
+  });
+
+  it.each(pairs)("agree on errors: %s tries again for a TryAgainError of %s", async (outer, inner) => {
+    const calls = await run(
+      "module",
+      `${both}
+       const load = fail(() => new copies.${inner}.TryAgainError());
+       copies.${outer}.retry(load, { wait: esm.waitNone, retryIf: esm.retryNever })().catch(print);`,
+    );
+
+    expect(calls).toBe(4);
+  });
+
+  it.each(pairs)("agree on predicates: %s refuses to negate a result predicate of %s", async (outer, inner) => {
+    const printed = await run(
+      "module",
+      `${both}
+       const isEmpty = copies.${inner}.retryIfResult((n) => n === 0);
+       try { copies.${outer}.retryIfNot(isEmpty); } catch (error) { console.log(JSON.stringify(error.name)); }`,
+    );
+
+    expect(printed).toBe("TypeError");
+  });
+});
+
+describe("a sleep in a process of its own", () => {
+  const sleeping = (ms: string, unref: boolean) => `
+    import { retry, waitFixed } from "undaunted";
+    const seen = [];
+    process.on("warning", ({ name }) => seen.push(name));
+    const fail = () => { seen.push("attempt"); throw new Error("down"); };
+    const onRetry = ({ delay }) => { seen.push(delay); };
+    retry(fail, { wait: waitFixed(${ms}), unref: ${unref}, onRetry })();
+    const isHeld = () => process.getActiveResourcesInfo().includes("Timeout");
+  `;
+
+  it("keeps the process alive", async () => {
+    const printed = await run(
+      "module",
+      `${sleeping("3_600_000", false)}
+       setImmediate(() => {
+         console.log(JSON.stringify({ seen, held: isHeld() }));
+         process.exit();
+       });`,
+    );
+
+    expect(printed).toEqual({ seen: ["attempt", 3_600_000], held: true });
+  });
+
+  it("lets the process end where `unref` is true", async () => {
+    const printed = await run(
+      "module",
+      `${sleeping("3_600_000", true)}
+       process.on("beforeExit", () => console.log(JSON.stringify(seen)));`,
+    );
+
+    expect(printed).toEqual(["attempt", 3_600_000]);
+  });
+
+  it.each([
+    [2 ** 31 - 1, false],
+    [2 ** 31, false],
+    [2 ** 31, true],
+    [2 ** 40, false],
+  ])("of %i ms is slept, whatever a timer can hold (unref: %s)", async (ms, unref) => {
+    // An overflowing timer fires after 1 ms: before one of 2 ms that is set later.
+    const printed = await run(
+      "module",
+      `${sleeping(String(ms), unref)}
+       setImmediate(() => setTimeout(() => setImmediate(() => {
+         console.log(JSON.stringify({ seen, held: isHeld() }));
+         process.exit();
+       }), 2));`,
+    );
+
+    expect(printed).toEqual({ seen: ["attempt", ms], held: !unref });
+  });
+});
