@@ -104,19 +104,17 @@ function decorator(
     copyMetadata(method as object, wrapped);
     return wrapped;
   };
-  return (target: unknown, key: unknown, descriptor?: PropertyDescriptor) => {
+  return (target: unknown, key: unknown, descriptor?: PropertyDescriptor | number) => {
     if (isContext(key)) {
-      refuseUnless(key.kind === "method", owner, key.name, key.kind);
+      if (key.kind !== "method") refuse(owner, key.name, key.kind);
       return replace(target, key.name);
     }
-    const isMethod = typeof descriptor === "object" && typeof descriptor.value === "function";
-    refuseUnless(
-      isMethod,
-      owner,
-      key as Key,
-      descriptor?.get || descriptor?.set ? "getter or setter" : "field or class",
-    );
-    return { ...descriptor, value: replace(descriptor!.value, key as Key) };
+    if (typeof descriptor === "object" && typeof descriptor.value === "function") {
+      return { ...descriptor, value: replace(descriptor.value, key as Key) };
+    }
+    const hasAccess = typeof descriptor === "object" && (descriptor.get || descriptor.set);
+    const member = hasAccess ? "getter or setter" : "field";
+    return refuse(owner, key as Key | undefined, typeof descriptor === "number" ? "parameter" : member);
   };
 }
 
@@ -124,10 +122,12 @@ function isContext(key: unknown): key is Context {
   return typeof key === "object" && key !== null && "kind" in key;
 }
 
-function refuseUnless(isMethod: boolean, owner: string, name: Key | undefined, kind: string): asserts isMethod {
-  if (isMethod) return;
+function refuse(owner: string, name: Key | undefined, kind: string): never {
+  const article = /^[aeiou]/.test(kind) ? "an" : "a";
+  const what = name === undefined ? "this is a class or a constructor" : `${String(name)} is ${article} ${kind}`;
+  const wrapper = owner === "@Retry" ? "retry" : "retrySync";
   throw new TypeError(
-    `${owner} decorates methods only, and ${String(name)} is a ${kind}: make it a method, or wrap the function in retry()`,
+    `${owner} decorates methods only, and ${what}: make it a method, or wrap the function in ${wrapper}()`,
   );
 }
 

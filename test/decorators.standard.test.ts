@@ -517,7 +517,9 @@ describe.each([
   // Most of these do not compile either.
   const decorate = decorator as unknown as (options?: RetryOptions) => (target: unknown, context: object) => void;
   const noMethod = (what: string) =>
-    new TypeError(`${owner} decorates methods only, and ${what}: make it a method, or wrap the function in retry()`);
+    new TypeError(
+      `${owner} decorates methods only, and ${what}: make it a method, or wrap the function in ${owner === "@Retry" ? "retry" : "retrySync"}()`,
+    );
   const generator = new TypeError(
     `${owner}: fn must not be a generator function, since calling it only creates the generator; ` +
       "wrap a function that consumes it instead",
@@ -587,7 +589,7 @@ describe.each([
         accessor load = async () => 1;
       }
       return Api;
-    }).toThrow(/^@Retry(Sync)? decorates methods only, and load is an? accessor: make it a method, or wrap/);
+    }).toThrow(/^@Retry(Sync)? decorates methods only, and load is an accessor: make it a method, or wrap/);
   });
 
   it("a getter", () => {
