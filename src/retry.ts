@@ -14,14 +14,13 @@ export type AnyFn = (...args: any) => any;
 type Plain<F extends AnyFn> = (this: ThisParameterType<F>, ...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>>;
 
 /**
- * `F`, retried: `F` itself where it returns a plain promise, which keeps its generics and overloads; else, also where it
- * returns `any`, the same with a plain promise.
+ * `F`, retried: `F` itself where it returns a plain promise, which keeps its generics and overloads, else the same with a
+ * plain promise.
  */
+// `any` passes as a promise: it is also what a generic function's result looks like before its type is known.
 export type Retried<F extends AnyFn> = ([ReturnType<F>] extends [Promise<any>]
   ? [Promise<any>] extends [ReturnType<F>]
-    ? 1 extends ReturnType<F>
-      ? Plain<F>
-      : F
+    ? F
     : Plain<F>
   : Plain<F>) & {
   /** A new wrapped function with some options replaced. It shares stats and budget; a `signal` joins the policy's own. */
