@@ -45,5 +45,10 @@ function sleepSync(ms: number): void {
   }
 }
 
+const now = () => performance.now();
+
 /** The system's monotonic clock. Globals are looked up at call time, so that fake timers work. */
-export const systemClock: Clock & SyncClock = { now: () => performance.now(), setTimer, sleepSync };
+export const systemClock: Clock = { now, setTimer };
+
+/** The same for sync policies. */
+export const systemSyncClock: SyncClock = { now, sleepSync };

@@ -114,7 +114,7 @@ function ask(
     fail(strategy, outcome, cause);
   }
   if (!(answer instanceof Promise)) return checked(strategy, answer, outcome);
-  if (!policy.sync && (strategy === "retryIf" || strategy === "budget")) {
+  if (!policy.kind.sync && (strategy === "retryIf" || strategy === "budget")) {
     return answer.then(
       (settled) => checked(strategy, settled, outcome),
       (cause) => fail(strategy, outcome, cause),

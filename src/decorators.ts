@@ -1,7 +1,7 @@
 import type { RetryOptions, SyncRetryOptions } from "./attempt.js";
-import { compile, compileSync, type PolicySource, sourceOf } from "./policy.js";
-import { wrap } from "./retry.js";
-import { type RefusePromise, syncTargetOf, wrapSync } from "./retry-sync.js";
+import { type PolicySource, sourceOf } from "./policy.js";
+import { ASYNC, wrap } from "./retry.js";
+import { type RefusePromise, SYNC, syncTargetOf, wrapSync } from "./retry-sync.js";
 import { dressAs, type Target, targetOf } from "./target.js";
 
 /** A decorator of methods that return a promise, TC39 standard and legacy. */
@@ -62,7 +62,7 @@ export interface RetrySyncDecorator<T> {
 export function Retry<T = any>(
   options?: RetryOptions<T> | ((this: any, ...args: any) => RetryOptions<T>),
 ): RetryDecorator<T> {
-  return decorator("@Retry", sourceOf("@Retry", options, compile), targetOf, wrap) as RetryDecorator<T>;
+  return decorator("@Retry", sourceOf(ASYNC, options), targetOf, wrap) as RetryDecorator<T>;
 }
 
 /**
@@ -81,12 +81,7 @@ export function Retry<T = any>(
 export function RetrySync<T = any>(
   options?: SyncRetryOptions<T> | ((this: any, ...args: any) => SyncRetryOptions<T>),
 ): RetrySyncDecorator<T> {
-  return decorator(
-    "@RetrySync",
-    sourceOf("@RetrySync", options, compileSync),
-    syncTargetOf,
-    wrapSync,
-  ) as RetrySyncDecorator<T>;
+  return decorator("@RetrySync", sourceOf(SYNC, options), syncTargetOf, wrapSync) as RetrySyncDecorator<T>;
 }
 
 type Key = string | symbol;

@@ -40,8 +40,8 @@ export class GuardedRun extends Run implements Interruptible {
 
   /** Strategies and hooks may have taken the time that the sleep needs. */
   protected override sleep(state: State, ms: number): void {
-    const { totalTimeout } = this.call.policy;
-    if (totalTimeout < Infinity && this.elapsed() + ms >= totalTimeout) {
+    const { totalTimeout, clock } = this.call.policy;
+    if (totalTimeout < Infinity && clock.now() - this.startedAt + ms >= totalTimeout) {
       this.refund();
       this.giveUp(state, "deadline");
     } else super.sleep(state, ms);

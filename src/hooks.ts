@@ -41,7 +41,7 @@ function settle(policy: Policy, source: object, result: unknown): Promise<void> 
     () => {},
     (error) => report(policy, source, error),
   );
-  if (!policy.sync) return settled;
+  if (!policy.kind.sync) return settled;
   report(policy, source, new TypeError("a hook of a sync policy must not return a promise"));
   return undefined;
 }

@@ -1,15 +1,15 @@
-import type { RetryBudget, RetryOptions, SyncRetryOptions } from "./attempt.js";
-import { type Clock, type SyncClock, systemClock } from "./clock.js";
+import type { RetryBudget, RetryOptions } from "./attempt.js";
+import type { Clock, SyncClock } from "./clock.js";
 import { stopAfterAttempt } from "./stop.js";
 import { CLOCK, traitsOf, VALUES } from "./traits.js";
 import { BOOLEAN, check, FUNCTION, hasMethods, OPTIONS, type Rule, readOptions, STRING, TIMEOUT } from "./validate.js";
 import { waitFullJitter } from "./wait.js";
 
 /** Options checked, filled with the defaults, and what the loops need to know about them worked out once. */
-export interface Policy extends Omit<RetryOptions, "clock" | "signal" | "attemptTimeout" | "totalTimeout"> {
+export interface Policy extends Omit<RetryOptions, "clock" | "signal"> {
+  readonly kind: Kind;
   /** As they were given. */
   readonly options: RetryOptions;
-  readonly sync: boolean;
   readonly stop: NonNullable<RetryOptions["stop"]>;
   readonly wait: NonNullable<RetryOptions["wait"]>;
   readonly budget: RetryBudget | undefined;
@@ -30,12 +30,22 @@ export interface Policy extends Omit<RetryOptions, "clock" | "signal" | "attempt
   readonly watched: boolean;
 }
 
+/** What the policies of the async and the sync loop differ in. */
+export interface Kind {
+  /** Whom an error about an option names. */
+  readonly owner: string;
+  readonly sync: boolean;
+  readonly table: Record<string, Rule>;
+  readonly clock: Clock | SyncClock;
+  readonly compiled: WeakMap<object, Policy>;
+}
+
 const COMMON: Record<string, Rule> = {
   stop: FUNCTION,
   wait: FUNCTION,
   retryIf: FUNCTION,
   retryExhausted: BOOLEAN,
-  budget: ["a RetryBudget", "object", hasMethods("acquire", "recordSuccess", "refund")],
+  budget: ["a RetryBudget", "object", /* @__PURE__ */ hasMethods("acquire", "recordSuccess", "refund")],
   totalTimeout: TIMEOUT,
   fallback: FUNCTION,
   onAttempt: FUNCTION,
@@ -47,58 +57,38 @@ const COMMON: Record<string, Rule> = {
   random: FUNCTION,
 };
 
-const ASYNC: Record<string, Rule> = {
-  ...COMMON,
-  attemptTimeout: TIMEOUT,
-  signal: ["an AbortSignal", "object", (signal) => typeof signal.aborted === "boolean" && !!signal.addEventListener],
-  onLateResult: FUNCTION,
-  unref: BOOLEAN,
-  clock: ["a Clock", "object", hasMethods("now", "setTimer")],
-};
-
-const SYNC: Record<string, Rule> = {
-  ...COMMON,
-  clock: ["a SyncClock", "object", hasMethods("now", "sleepSync")],
-};
+/** A kind whose policies take the common options and `more`. */
+export function kindOf(owner: string, sync: boolean, clock: Clock | SyncClock, more: Record<string, Rule>): Kind {
+  return { owner, sync, clock, table: { ...COMMON, ...more }, compiled: new WeakMap() };
+}
 
 const systemRandom = () => Math.random();
 const defaultStop = /* @__PURE__ */ stopAfterAttempt(4);
 const defaultWait = /* @__PURE__ */ waitFullJitter({ base: 500, max: 20_000 });
-
-const compiled = /* @__PURE__ */ new WeakMap<object, Policy>();
-const compiledSync = /* @__PURE__ */ new WeakMap<object, Policy>();
 const NO_OPTIONS = {};
 
 /** The policy of an options object, which is read once and remembered. Throws on an option that makes no sense. */
-export function compile(options: RetryOptions = NO_OPTIONS): Policy {
-  return compiled.get(options) ?? remember(compiled, options, build(options, false));
-}
-
-/** The same for a sync policy. */
-export function compileSync(options: SyncRetryOptions = NO_OPTIONS): Policy {
-  return compiledSync.get(options) ?? remember(compiledSync, options, build(options as RetryOptions, true));
+export function compile(kind: Kind, options: object = NO_OPTIONS): Policy {
+  const { owner, table, compiled } = kind;
+  return compiled.get(options) ?? remember(compiled, options, build(kind, readOptions(owner, options, table)));
 }
 
 /** A policy, or a function that answers one for each call. */
 export type PolicySource = Policy | ((self: unknown, args: unknown[]) => Policy);
 
 /** What the options argument of a wrapper says: options, or a function that answers them. */
-export function sourceOf<O extends object>(
-  owner: string,
-  options: O | ((...args: any) => O) | undefined,
-  compileOptions: (options?: O) => Policy,
-): PolicySource {
-  if (typeof options !== "function") return compileOptions(options);
+export function sourceOf(kind: Kind, options: object | undefined): PolicySource {
+  if (typeof options !== "function") return compile(kind, options);
   return (self, args) => {
-    const answered = options.apply(self, args);
-    check(owner, "options", answered, OPTIONS);
-    return compileOptions(answered);
+    const answered: object = options.apply(self, args);
+    check(kind.owner, "options", answered, OPTIONS);
+    return compile(kind, answered);
   };
 }
 
 /** `source` with some options replaced; a signal joins those that are there. */
-export function overlay(source: PolicySource, overrides: RetryOptions, sync: boolean): PolicySource {
-  const given = readOptions("with", overrides, sync ? SYNC : ASYNC);
+export function overlay(kind: Kind, source: PolicySource, overrides: object): PolicySource {
+  const given: RetryOptions = readOptions("with", overrides, kind.table);
   if (typeof source !== "function") return extend(source, given);
   const extended = new WeakMap<Policy, Policy>();
   return (self, args) => {
@@ -110,7 +100,7 @@ export function overlay(source: PolicySource, overrides: RetryOptions, sync: boo
 function extend(base: Policy, given: RetryOptions): Policy {
   const { signal } = given;
   const added = signal && !base.signals.includes(signal) ? [signal] : [];
-  return build({ ...base.options, ...given }, base.sync, [...base.signals, ...added]);
+  return build(base.kind, { ...base.options, ...given }, [...base.signals, ...added]);
 }
 
 function remember<K extends object>(cache: WeakMap<K, Policy>, key: K, policy: Policy): Policy {
@@ -118,31 +108,42 @@ function remember<K extends object>(cache: WeakMap<K, Policy>, key: K, policy: P
   return policy;
 }
 
-function build(source: RetryOptions, sync: boolean, inherited?: readonly AbortSignal[]): Policy {
-  const options = readOptions(sync ? "retrySync" : "retry", source, sync ? SYNC : ASYNC);
-  const { stop = defaultStop, wait = defaultWait, retryIf, budget, signal } = options;
-  const { attemptTimeout = Infinity, totalTimeout = Infinity } = options;
-  const { onRetry, onSuccess, onGiveUp, fallback } = options;
+function build(kind: Kind, options: RetryOptions, inherited?: readonly AbortSignal[]): Policy {
+  const { stop = defaultStop, wait = defaultWait, retryIf, budget, signal, fallback } = options;
+  const { attemptTimeout = Infinity, totalTimeout = Infinity, random = systemRandom, clock = kind.clock } = options;
+  const { onAttempt, onRetry, onSuccess, onGiveUp, onHookError, onLateResult, name, retryExhausted, unref } = options;
   const signals = inherited ?? (signal ? [signal] : []);
   const bits = traitsOf(stop) | traitsOf(wait) | (retryIf ? traitsOf(retryIf) : 0) | (budget ? traitsOf(budget) : 0);
   const readsValues = !!retryIf && (traitsOf(retryIf) & VALUES) > 0;
   const guarded = signals.length > 0 || attemptTimeout < Infinity || totalTimeout < Infinity;
+  const watched = guarded || readsValues || !!(onSuccess || fallback);
+  // Written out, so that all policies have one shape.
   return {
-    ...options,
+    kind,
     options,
-    sync,
     stop,
     wait,
+    retryIf,
+    retryExhausted,
     budget,
     attemptTimeout,
     totalTimeout,
-    clock: (options.clock as (Clock & SyncClock) | undefined) ?? systemClock,
-    random: options.random ?? systemRandom,
+    fallback,
+    onAttempt,
+    onRetry,
+    onSuccess,
+    onGiveUp,
+    onHookError,
+    onLateResult,
+    name,
+    unref,
+    clock: clock as Clock & SyncClock,
+    random,
     signals,
     needsClock:
       (bits & CLOCK) > 0 || readsValues || totalTimeout < Infinity || !!(onRetry || onSuccess || onGiveUp || fallback),
     readsValues,
     guarded,
-    watched: guarded || readsValues || !!(onSuccess || fallback),
+    watched,
   };
 }

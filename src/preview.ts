@@ -1,6 +1,7 @@
 import type { RetryOptions, SyncRetryOptions } from "./attempt.js";
 import { decide } from "./decide.js";
 import { compile, type Policy } from "./policy.js";
+import { ASYNC } from "./retry.js";
 import { State } from "./state.js";
 import { check, OPTIONS } from "./validate.js";
 
@@ -35,7 +36,7 @@ export function previewPolicy(options: RetryOptions | SyncRetryOptions = {}, att
   ]);
   check("previewPolicy", "options", options, OPTIONS);
   const { clock: _, ...rest } = options as RetryOptions;
-  const policy = { ...compile(rest), retryIf: undefined, budget: undefined };
+  const policy = { ...compile(ASYNC, rest), retryIf: undefined, budget: undefined };
   const length = Math.min(policy.attemptTimeout, policy.totalTimeout);
   const chains = [
     failingChain({ ...policy, random: () => 0 }, 0),

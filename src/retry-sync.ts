@@ -1,16 +1,17 @@
 import type { AttemptContext, GiveUpReason, Outcome, RetryStats, SyncRetryOptions } from "./attempt.js";
+import { systemSyncClock } from "./clock.js";
 import { Attempt, enter, FIRST, leave } from "./current.js";
 import { type Decision, decide, exhausts, finalError, isNonRetryable } from "./decide.js";
 import { StrategyError } from "./errors.js";
 import { beginNumber, rememberExhausted } from "./exhausted.js";
 import { bookInBudget, callHook } from "./hooks.js";
-import { compileSync, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
+import { compile, kindOf, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
 import type { AnyFn, OptionsFor } from "./retry.js";
-import { NO_ARGS } from "./run.js";
-import { State } from "./state.js";
-import { Stats } from "./stats.js";
-import { dressAs, equip, isKind, type Target, targetOf } from "./target.js";
+import { NO_ARGS, stateOf } from "./run.js";
+import type { State } from "./state.js";
+import { blockOf, dressAs, equip, isKind, nameOf, type Target, targetOf } from "./target.js";
 import { isThenable } from "./thenable.js";
+import { hasMethods } from "./validate.js";
 
 /** What a function that returns a promise fails to be. */
 interface SyncOnly {
@@ -46,7 +47,7 @@ export function retrySync<F extends AnyFn & RefusePromise<ResultOf<F>>>(
   fn: F,
   options?: OptionsFor<F, SyncRetryOptions<ReturnType<F>>>,
 ): RetriedSync<F> {
-  const wrapped = wrapSync(syncTargetOf("retrySync", fn), sourceOf("retrySync", options, compileSync));
+  const wrapped = wrapSync(syncTargetOf("retrySync", fn), sourceOf(SYNC, options));
   dressAs(fn, wrapped);
   return wrapped as unknown as RetriedSync<F>;
 }
@@ -61,18 +62,25 @@ export function runWithRetrySync<T = any>(
   task: ((context: AttemptContext) => T) & RefusePromise<T>,
   options?: SyncRetryOptions<NoInfer<T>>,
 ): T {
-  const target = syncTargetOf("runWithRetrySync", task, "", UNCOUNTED);
-  return runSync(target, compileSync(options), undefined, undefined) as T;
+  refuseAsync("runWithRetrySync", task);
+  return runSync(blockOf("runWithRetrySync", task), compile(SYNC, options), undefined, undefined) as T;
 }
 
-const UNCOUNTED = /* @__PURE__ */ new Stats();
+/** A sync policy takes the common options, and sleeps in its own way. */
+export const SYNC = /* @__PURE__ */ kindOf("retrySync", true, systemSyncClock, {
+  clock: ["a SyncClock", "object", /* @__PURE__ */ hasMethods("now", "sleepSync")],
+});
 
 /** `targetOf` that also refuses what is written as an async function. */
-export function syncTargetOf(owner: string, fn: unknown, name?: string, stats?: Stats): Target {
+export function syncTargetOf(owner: string, fn: unknown, name?: string): Target {
+  refuseAsync(owner, fn);
+  return targetOf(owner, fn, name);
+}
+
+function refuseAsync(owner: string, fn: unknown): void {
   if (isKind(fn, "AsyncFunction")) {
     throw new TypeError(`${owner}: fn must not be an async function, use retry, runWithRetry or @Retry instead`);
   }
-  return targetOf(owner, fn, name, stats);
 }
 
 export function wrapSync(target: Target, source: PolicySource): object {
@@ -92,7 +100,7 @@ export function wrapSync(target: Target, source: PolicySource): object {
       : function (this: unknown, ...args: unknown[]) {
           return runSync(target, source, this, args);
         };
-  return equip(retried, target.stats, (overrides) => wrapSync(target, overlay(source, overrides, true)));
+  return equip(retried, target.stats, (overrides) => wrapSync(target, overlay(SYNC, source, overrides)));
 }
 
 function runSync(target: Target, policy: Policy, self: unknown, args: readonly unknown[] | undefined): unknown {
@@ -112,7 +120,7 @@ function attemptUntilDecided(
   args: readonly unknown[] | undefined,
 ): unknown {
   const { fn, stats } = target;
-  const name = policy.name ?? target.name;
+  const call = { target, policy, self, args };
   const began = beginNumber();
   const startedAt = policy.needsClock ? policy.clock.now() : 0;
   let attemptBegan = began;
@@ -123,7 +131,9 @@ function attemptUntilDecided(
   let paidFor: State | undefined;
 
   for (let attempt = 1; ; attempt++) {
-    if (policy.onAttempt) callHook(policy, policy.onAttempt, { name, args: args ?? NO_ARGS, attempt });
+    if (policy.onAttempt) {
+      callHook(policy, policy.onAttempt, { name: nameOf(policy, target), args: args ?? NO_ARGS, attempt });
+    }
     stats.attempts++;
     const outer = enter(context ?? FIRST);
     let outcome: Outcome | undefined;
@@ -145,8 +155,7 @@ function attemptUntilDecided(
       outcome = { ok: true, value };
     }
 
-    const elapsed = policy.needsClock ? policy.clock.now() - startedAt : 0;
-    const state = new State(policy, name, args ?? NO_ARGS, attempt, outcome, elapsed, previousDelay, idle);
+    const state = stateOf(call, attempt, outcome, startedAt, previousDelay, idle);
     // No promise can come back: a sync policy's strategies are refused one.
     const decision = decide(policy, state, attemptBegan) as Decision;
     if (decision === "accept") {

@@ -1,12 +1,14 @@
 import type { AttemptContext, RetryOptions, RetryStats } from "./attempt.js";
+import { systemClock } from "./clock.js";
 import { Attempt, enter, FIRST, leave } from "./current.js";
+import { type Decision, decide } from "./decide.js";
 import { beginNumber } from "./exhausted.js";
 import { GuardedRun } from "./guarded-run.js";
 import { bookInBudget, callHook } from "./hooks.js";
-import { compile, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
-import { NO_ARGS, Run } from "./run.js";
-import { Stats } from "./stats.js";
-import { dressAs, equip, type Target, targetOf } from "./target.js";
+import { compile, kindOf, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
+import { type Call, NO_ARGS, Run, stateOf } from "./run.js";
+import { blockOf, dressAs, equip, nameOf, type Target, targetOf } from "./target.js";
+import { BOOLEAN, FUNCTION, hasMethods, TIMEOUT } from "./validate.js";
 
 /** Any function. */
 export type AnyFn = (...args: any) => any;
@@ -44,7 +46,7 @@ export function retry<F extends AnyFn>(
   fn: F,
   options?: OptionsFor<F, RetryOptions<Awaited<ReturnType<F>>>>,
 ): Retried<F> {
-  const wrapped = wrap(targetOf("retry", fn), sourceOf("retry", options, compile));
+  const wrapped = wrap(targetOf("retry", fn), sourceOf(ASYNC, options));
   dressAs(fn, wrapped);
   return wrapped as unknown as Retried<F>;
 }
@@ -63,15 +65,20 @@ export function runWithRetry<T = any>(
   options?: RetryOptions<NoInfer<Awaited<T>>>,
 ): Promise<Awaited<T>> {
   try {
-    return start(targetOf("runWithRetry", task, "", UNCOUNTED), compile(options), undefined, undefined) as Promise<
-      Awaited<T>
-    >;
+    return start(blockOf("runWithRetry", task), compile(ASYNC, options), undefined, undefined) as Promise<Awaited<T>>;
   } catch (error) {
     return Promise.reject(error);
   }
 }
 
-const UNCOUNTED = /* @__PURE__ */ new Stats();
+/** What an async policy takes beside the common options. */
+export const ASYNC = /* @__PURE__ */ kindOf("retry", false, systemClock, {
+  attemptTimeout: TIMEOUT,
+  signal: ["an AbortSignal", "object", (signal) => typeof signal.aborted === "boolean" && !!signal.addEventListener],
+  onLateResult: FUNCTION,
+  unref: BOOLEAN,
+  clock: ["a Clock", "object", /* @__PURE__ */ hasMethods("now", "setTimer")],
+});
 
 export function wrap(target: Target, source: PolicySource): object {
   const retried =
@@ -90,7 +97,7 @@ export function wrap(target: Target, source: PolicySource): object {
       : function (this: unknown, ...args: unknown[]) {
           return start(target, source, this, args);
         };
-  return equip(retried, target.stats, (overrides) => wrap(target, overlay(source, overrides, false)));
+  return equip(retried, target.stats, (overrides) => wrap(target, overlay(ASYNC, source, overrides)));
 }
 
 /** Starts a call. Its success path ends here; a run is made when the first attempt fails, or when more is asked for. */
@@ -101,15 +108,14 @@ function start(target: Target, policy: Policy, self: unknown, args: readonly unk
   stats.calls++;
   if (policy.guarded) return new GuardedRun({ target, policy, self, args }, began, startedAt).start();
   if (policy.onAttempt) {
-    const name = policy.name ?? target.name;
-    const pending = callHook(policy, policy.onAttempt, { name, args: args ?? NO_ARGS, attempt: 1 });
+    const hookStart = { name: nameOf(policy, target), args: args ?? NO_ARGS, attempt: 1 };
+    const pending = callHook(policy, policy.onAttempt, hookStart);
     if (pending) {
       const run = new Run({ target, policy, self, args }, began, startedAt);
       run.after(pending, 0, () => run.launch());
       return run.answer();
     }
   }
-  const resume = () => new Run({ target, policy, self, args }, began, startedAt, 1);
   const context = args ? undefined : new Attempt(1, undefined);
   const outer = enter(context ?? FIRST);
   let promise: Promise<unknown>;
@@ -117,27 +123,42 @@ function start(target: Target, policy: Policy, self: unknown, args: readonly unk
   try {
     promise = Promise.resolve(args ? fn.apply(self, args as unknown[]) : fn(context));
   } catch (error) {
-    const run = resume();
+    const run = new Run({ target, policy, self, args }, began, startedAt, 1);
     run.threw(error);
     return run.answer();
   } finally {
     leave(outer);
   }
   const failed = (error: unknown) => {
-    const run = resume();
+    const run = new Run({ target, policy, self, args }, began, startedAt, 1);
     run.settled({ ok: false, error });
     return run.answer();
   };
   if (policy.readsValues || policy.onSuccess) {
-    return promise.then((value) => {
-      const run = resume();
-      run.settled({ ok: true, value });
-      return run.answer();
-    }, failed);
+    return promise.then((value) => judge({ target, policy, self, args }, value, began, startedAt), failed);
   }
   if (!policy.budget) return promise.then(target.succeeded, failed);
   return promise.then((value) => {
     bookInBudget(policy, "recordSuccess", 0, undefined);
     return target.succeeded(value);
   }, failed);
+}
+
+/** A first value that somebody looks at: what is accepted at once needs no run. */
+function judge(call: Call, value: unknown, began: number, startedAt: number): unknown {
+  const { target, policy } = call;
+  const run = () => new Run(call, began, startedAt, 1);
+  const state = stateOf(call, 1, { ok: true, value }, startedAt, 0, 0);
+  let decision: Decision | Promise<Decision>;
+  try {
+    decision = decide(policy, state, began);
+  } catch (error) {
+    target.stats.failures++;
+    throw error;
+  }
+  if (decision !== "accept") return run().decided(state, decision).answer();
+  if (policy.budget) bookInBudget(policy, "recordSuccess", 0, undefined);
+  target.succeeded(value);
+  const pending = policy.onSuccess && callHook(policy, policy.onSuccess, state);
+  return pending ? pending.then(() => value) : value;
 }

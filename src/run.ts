@@ -5,7 +5,7 @@ import { beginNumber, rememberExhausted } from "./exhausted.js";
 import { bookInBudget, callHook } from "./hooks.js";
 import type { Policy } from "./policy.js";
 import { State } from "./state.js";
-import type { Target } from "./target.js";
+import { nameOf, type Target } from "./target.js";
 import { isThenable } from "./thenable.js";
 
 /** One call: `args` is `undefined` for a block, which gets the attempt's context instead. */
@@ -24,6 +24,19 @@ const IMMEDIATE_IN_A_ROW = 64;
 // A promise resolved with this stays pending for ever and holds nothing.
 const NEVER = { then() {} };
 const SOON = /* @__PURE__ */ Promise.resolve();
+
+/** The state of a call's attempt that has just ended. */
+export function stateOf(
+  { policy, target, args }: Call,
+  attempt: number,
+  outcome: Outcome,
+  startedAt: number,
+  previousDelay: number,
+  idle: number,
+): State {
+  const elapsed = policy.needsClock ? policy.clock.now() - startedAt : 0;
+  return new State(policy, nameOf(policy, target), args ?? NO_ARGS, attempt, outcome, elapsed, previousDelay, idle);
+}
 
 /**
  * One call in flight, once its first attempt has failed or something may interrupt it.
@@ -62,7 +75,7 @@ export class Run implements AttemptSource {
   constructor(
     protected readonly call: Call,
     private readonly began: number,
-    private readonly startedAt: number,
+    protected readonly startedAt: number,
     /** Attempts begun. */
     protected attempt = 0,
   ) {
@@ -94,8 +107,7 @@ export class Run implements AttemptSource {
     const { policy, target, args } = this.call;
     if (!policy.onAttempt) return this.launch();
     const { turn } = this;
-    const name = policy.name ?? target.name;
-    const start = { name, args: args ?? NO_ARGS, attempt: this.attempt + 1 };
+    const start = { name: nameOf(policy, target), args: args ?? NO_ARGS, attempt: this.attempt + 1 };
     this.after(callHook(policy, policy.onAttempt, start), turn, () => this.launch());
   }
 
@@ -168,15 +180,20 @@ export class Run implements AttemptSource {
     this.running = false;
     try {
       const state = this.stateOf(outcome);
-      this.last = state;
-      const decision = decide(this.call.policy, state, this.attemptBegan);
-      if (typeof decision === "object") {
-        const follow = (made: Decision) => this.follow(state, made, turn);
-        this.hold(decision, turn, follow, (made) => this.refund(made));
-      } else this.follow(state, decision, turn);
+      this.decided(state, decide(this.call.policy, state, this.attemptBegan), turn);
     } catch (error) {
       if (turn === this.turn) this.fail(error);
     }
+  }
+
+  /** Goes by a decision, once it is there. */
+  decided(state: State, decision: Decision | Promise<Decision>, turn = this.turn): this {
+    this.last = state;
+    if (typeof decision === "object") {
+      const follow = (made: Decision) => this.follow(state, made, turn);
+      this.hold(decision, turn, follow, (made) => this.refund(made));
+    } else this.follow(state, decision, turn);
+    return this;
   }
 
   private follow(state: State, decision: Decision, turn: number): void {
@@ -186,16 +203,8 @@ export class Run implements AttemptSource {
     else this.giveUp(state, decision);
   }
 
-  protected elapsed(): number {
-    const { needsClock, clock } = this.call.policy;
-    return needsClock ? clock.now() - this.startedAt : 0;
-  }
-
   protected stateOf(outcome: Outcome): State {
-    const { policy, target, args } = this.call;
-    const name = policy.name ?? target.name;
-    const { attempt, previousDelay, idle } = this;
-    return new State(policy, name, args ?? NO_ARGS, attempt, outcome, this.elapsed(), previousDelay, idle);
+    return stateOf(this.call, this.attempt, outcome, this.startedAt, this.previousDelay, this.idle);
   }
 
   private retry(state: State, taken: number): void {

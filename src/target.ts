@@ -1,32 +1,58 @@
+import type { Policy } from "./policy.js";
 import { Stats } from "./stats.js";
 import { check, FUNCTION } from "./validate.js";
 
 /** What is retried: a function whose parameters are the caller's own, or a block that gets the attempt's context. */
 export interface Target {
   readonly fn: (...args: any[]) => unknown;
-  /** The function's own name: a policy's `name` comes before it. */
-  readonly name: string;
+  /** What it is called where its own name will not do. */
+  readonly name: string | undefined;
   readonly stats: Stats;
   /** Counts a call that succeeded at once, and hands its value on. */
   readonly succeeded: <T>(value: T) => T;
 }
 
-/** Checks that `fn` can be retried at all; `owner` is the function that was asked to. */
-export function targetOf(owner: string, fn: unknown, name = "", stats = new Stats()): Target {
+/** What strategies, hooks and errors call a call's function. */
+export function nameOf(policy: Policy, { name, fn }: Target): string {
+  // A class may have a static `name` that is anything.
+  const own: unknown = policy.name ?? name ?? fn.name;
+  return (typeof own === "string" && own) || "anonymous";
+}
+
+/** The target of a wrapper: `fn`, with counters of its own. */
+export function targetOf(owner: string, fn: unknown, name?: string): Target {
+  checkCallable(owner, fn);
+  const stats = new Stats();
+  const succeeded = <T>(value: T): T => {
+    stats.successes++;
+    return value;
+  };
+  return { fn, name, stats, succeeded };
+}
+
+const UNCOUNTED = /* @__PURE__ */ new Stats();
+const asIs = <T>(value: T): T => value;
+
+/** The target of a block that runs once. */
+export function blockOf(owner: string, fn: unknown): Target {
+  checkCallable(owner, fn);
+  return { fn, name: undefined, stats: UNCOUNTED, succeeded: asIs };
+}
+
+const PLAIN: unknown = Function.prototype;
+const ASYNC: unknown = /* @__PURE__ */ Object.getPrototypeOf(async () => {});
+
+function checkCallable(owner: string, fn: unknown): asserts fn is Target["fn"] {
   check(owner, "fn", fn, FUNCTION);
+  // By far most functions are told by their prototype, which is cheap to look at.
+  const proto: unknown = Object.getPrototypeOf(fn);
+  if (proto === PLAIN || proto === ASYNC) return;
   if (isKind(fn, "GeneratorFunction") || isKind(fn, "AsyncGeneratorFunction")) {
     throw new TypeError(
       `${owner}: fn must not be a generator function, since calling it only creates the generator; ` +
         "wrap a function that consumes it instead",
     );
   }
-  const succeeded = <T>(value: T): T => {
-    stats.successes++;
-    return value;
-  };
-  // A class may have a static `name` that is anything.
-  const own: unknown = (fn as Target["fn"]).name;
-  return { fn: fn as Target["fn"], name: name || (typeof own === "string" && own) || "anonymous", stats, succeeded };
 }
 
 /** Whether `fn` was written as such: `"AsyncFunction"`, `"GeneratorFunction"`, … */
