@@ -1,5 +1,5 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "./attempt.js";
-import { describe, RetryExhaustedError, readField, StrategyError, TotalTimeoutError } from "./errors.js";
+import { codeOf, describe, RetryExhaustedError, readField, StrategyError, TotalTimeoutError } from "./errors.js";
 import { isExhausted, isHopeless } from "./exhausted.js";
 import { bookInBudget } from "./hooks.js";
 import type { Policy } from "./policy.js";
@@ -26,7 +26,7 @@ export function decide(policy: Policy, state: State, began: number): Decision | 
   if (outcome.ok) return policy.readsValues ? judge(policy, state) : "accept";
 
   const { error } = outcome;
-  const code = readField(error, "code");
+  const code = codeOf(error);
   // A TryAgainError overrules what its cause exhausted; only one that itself exhausted an inner run is gated.
   const depth = code === TRY_AGAIN ? 0 : 10;
   state.exhausted = isExhausted(error, began, depth);
@@ -45,7 +45,7 @@ export function finalError(policy: Policy, state: State, reason: GiveUpReason): 
   if (outcome.ok) return new RetryExhaustedError(state);
   const { error } = outcome;
   const cause = readField(error, "cause");
-  const code = readField(error, "code");
+  const code = codeOf(error);
   if (code === NON_RETRYABLE && typeof cause === "object" && cause !== null) return cause;
   if (code === TRY_AGAIN && cause !== undefined) return cause;
   return error;
@@ -58,7 +58,7 @@ export function exhausts(final: GiveUpState): boolean {
 
 /** Whether it must not do so in any case. */
 export function isNonRetryable({ reason, outcome }: GiveUpState): boolean {
-  return reason === "not-retryable" && !outcome.ok && readField(outcome.error, "code") === NON_RETRYABLE;
+  return reason === "not-retryable" && !outcome.ok && codeOf(outcome.error) === NON_RETRYABLE;
 }
 
 function judge(policy: Policy, state: State): Decision | Promise<Decision> {

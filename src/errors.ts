@@ -194,6 +194,15 @@ function rename(error: Error, value: string): void {
   Object.defineProperty(error, "name", { value, writable: true, configurable: true });
 }
 
+/** An error's `code`, or `undefined` where there is none or reading it throws. */
+export function codeOf(error: unknown): unknown {
+  try {
+    return (error as { code?: unknown } | null | undefined)?.code;
+  } catch {
+    return undefined;
+  }
+}
+
 /** An error's property, or `undefined` where there is none or reading it throws. */
 export function readField(error: unknown, key: string): unknown {
   try {
@@ -217,10 +226,11 @@ export function describe(error: unknown): string {
  * an `errors` field, as Google's API clients do.
  */
 export function errorsOf(error: unknown): readonly unknown[] | undefined {
-  if (readField(error, "name") !== "AggregateError") return undefined;
+  const errors = readField(error, "errors");
+  if (errors === undefined || readField(error, "name") !== "AggregateError") return undefined;
   try {
-    const errors = [...(error as AggregateError).errors];
-    return errors.length > 0 ? errors : undefined;
+    const all = [...(errors as unknown[])];
+    return all.length > 0 ? all : undefined;
   } catch {
     return undefined;
   }

@@ -7,8 +7,9 @@ import { beginNumber, rememberExhausted } from "./exhausted.js";
 import { bookInBudget, callHook } from "./hooks.js";
 import { compile, kindOf, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
 import type { AnyFn, OptionsFor } from "./retry.js";
-import { NO_ARGS, stateOf } from "./run.js";
+import { type Call, NO_ARGS, stateOf } from "./run.js";
 import type { State } from "./state.js";
+import type { Stats } from "./stats.js";
 import { blockOf, dressAs, equip, isKind, nameOf, type Target, targetOf } from "./target.js";
 import { isThenable } from "./thenable.js";
 import { hasMethods } from "./validate.js";
@@ -63,7 +64,15 @@ export function runWithRetrySync<T = any>(
   options?: SyncRetryOptions<NoInfer<T>>,
 ): T {
   refuseAsync("runWithRetrySync", task);
-  return runSync(blockOf("runWithRetrySync", task), compile(SYNC, options), undefined, undefined) as T;
+  const target = blockOf("runWithRetrySync", task);
+  const policy = compile(SYNC, options);
+  const began = beginNumber();
+  const startedAt = policy.needsClock ? policy.clock.now() : 0;
+  if (policy.onAttempt) {
+    callHook(policy, policy.onAttempt, { name: nameOf(policy, target), args: NO_ARGS, attempt: 1 });
+  }
+  const first = attemptWith(new Attempt(1, undefined), target.fn);
+  return goOn({ target, policy, self: undefined, args: undefined }, began, startedAt, first) as T;
 }
 
 /** A sync policy takes the common options, and sleeps in its own way. */
@@ -84,81 +93,64 @@ function refuseAsync(owner: string, fn: unknown): void {
 }
 
 export function wrapSync(target: Target, source: PolicySource): object {
-  const retried =
-    typeof source === "function"
-      ? function (this: unknown, ...args: unknown[]) {
-          let policy: Policy;
-          try {
-            policy = source(this, args);
-          } catch (error) {
-            target.stats.calls++;
-            target.stats.failures++;
-            throw error;
-          }
-          return runSync(target, policy, this, args);
-        }
-      : function (this: unknown, ...args: unknown[]) {
-          return runSync(target, source, this, args);
-        };
-  return equip(retried, target.stats, (overrides) => wrapSync(target, overlay(SYNC, source, overrides)));
-}
-
-function runSync(target: Target, policy: Policy, self: unknown, args: readonly unknown[] | undefined): unknown {
-  target.stats.calls++;
-  try {
-    return attemptUntilDecided(target, policy, self, args);
-  } catch (error) {
-    target.stats.failures++;
-    throw error;
-  }
-}
-
-function attemptUntilDecided(
-  target: Target,
-  policy: Policy,
-  self: unknown,
-  args: readonly unknown[] | undefined,
-): unknown {
   const { fn, stats } = target;
-  const call = { target, policy, self, args };
-  const began = beginNumber();
-  const startedAt = policy.needsClock ? policy.clock.now() : 0;
+  // The first attempt is made here, where the engine need not put the arguments into an array.
+  const retried = function (this: unknown, ...args: unknown[]) {
+    stats.calls++;
+    let policy: Policy;
+    try {
+      policy = typeof source === "function" ? source(this, args) : source;
+    } catch (error) {
+      stats.failures++;
+      throw error;
+    }
+    const began = beginNumber();
+    const startedAt = policy.needsClock ? policy.clock.now() : 0;
+    if (policy.onAttempt) callHook(policy, policy.onAttempt, { name: nameOf(policy, target), args, attempt: 1 });
+    stats.attempts++;
+    const outer = enter(FIRST);
+    let value: unknown;
+    try {
+      value = fn.apply(this, args);
+    } catch (error) {
+      leave(outer);
+      return goOn({ target, policy, self: this, args }, began, startedAt, { ok: false, error });
+    }
+    leave(outer);
+    if (policy.readsValues || policy.onSuccess || isPromise(value)) {
+      return goOn({ target, policy, self: this, args }, began, startedAt, { ok: true, value });
+    }
+    stats.successes++;
+    if (policy.budget) bookInBudget(policy, "recordSuccess", 0, undefined);
+    return value;
+  };
+  return equip(retried, stats, (overrides) => wrapSync(target, overlay(SYNC, source, overrides)));
+}
+
+/** Goes on from the outcome of the first attempt to the end of the call. */
+function goOn(call: Call, began: number, startedAt: number, first: Outcome): unknown {
+  const { policy, target } = call;
+  const { stats } = target;
+  let outcome = first;
   let attemptBegan = began;
-  let context = args ? undefined : new Attempt(1, undefined);
   let previousDelay = 0;
   let idle = 0;
   let taken = 0;
   let paidFor: State | undefined;
 
   for (let attempt = 1; ; attempt++) {
-    if (policy.onAttempt) {
-      callHook(policy, policy.onAttempt, { name: nameOf(policy, target), args: args ?? NO_ARGS, attempt });
+    if (attempt > 1) {
+      attemptBegan = beginNumber();
+      outcome = attemptAgain(call, attempt, outcome);
     }
-    stats.attempts++;
-    const outer = enter(context ?? FIRST);
-    let outcome: Outcome | undefined;
-    let value: unknown;
-    try {
-      value = args ? fn.apply(self, args as unknown[]) : fn(context);
-    } catch (error) {
-      outcome = { ok: false, error };
-    } finally {
-      leave(outer);
+    if (outcome.ok && isPromise(outcome.value)) {
+      stats.failures++;
+      refusePromise("fn", outcome.value);
     }
-    if (!outcome) {
-      refusePromise("fn", value);
-      if (!policy.readsValues && !policy.onSuccess) {
-        stats.successes++;
-        if (policy.budget) bookInBudget(policy, "recordSuccess", taken, paidFor);
-        return value;
-      }
-      outcome = { ok: true, value };
-    }
-
     const state = stateOf(call, attempt, outcome, startedAt, previousDelay, idle);
-    // No promise can come back: a sync policy's strategies are refused one.
-    const decision = decide(policy, state, attemptBegan) as Decision;
+    const decision = decideSync(stats, policy, state, attemptBegan);
     if (decision === "accept") {
+      const { value } = outcome as { value: unknown };
       stats.successes++;
       if (policy.budget) bookInBudget(policy, "recordSuccess", taken, paidFor);
       if (policy.onSuccess) callHook(policy, policy.onSuccess, state);
@@ -174,23 +166,54 @@ function attemptUntilDecided(
       if (decision > 0) bookInBudget(policy, "refund", decision);
       return giveUp(target, policy, state, "deadline", began);
     }
-    sleep(policy, outcome, delay, decision);
+    if (delay > 0) sleep(stats, policy, outcome, delay, decision);
     taken = decision;
     paidFor = taken > 0 ? state : undefined;
     previousDelay = delay;
     idle += delay;
     stats.idle += delay;
-    stats.retries++;
-    attemptBegan = beginNumber();
-    context = new Attempt(attempt + 1, outcome.ok ? undefined : outcome.error);
   }
 }
 
-function sleep(policy: Policy, outcome: Outcome, delay: number, taken: number): void {
-  if (delay === 0) return;
+function attemptAgain({ target, policy, self, args }: Call, attempt: number, last: Outcome): Outcome {
+  const { fn, stats } = target;
+  if (policy.onAttempt) {
+    callHook(policy, policy.onAttempt, { name: nameOf(policy, target), args: args ?? NO_ARGS, attempt });
+  }
+  stats.attempts++;
+  stats.retries++;
+  return attemptWith(new Attempt(attempt, last.ok ? undefined : last.error), (context) =>
+    args ? fn.apply(self, args as unknown[]) : fn(context),
+  );
+}
+
+/** Makes an attempt in which `context` is the current one. */
+function attemptWith(context: Attempt, attempt: (context: Attempt) => unknown): Outcome {
+  const outer = enter(context);
+  try {
+    return { ok: true, value: attempt(context) };
+  } catch (error) {
+    return { ok: false, error };
+  } finally {
+    leave(outer);
+  }
+}
+
+/** A strategy that fails ends the call. (No promise can come back: a sync policy's strategies are refused one.) */
+function decideSync(stats: Stats, policy: Policy, state: State, began: number): Decision {
+  try {
+    return decide(policy, state, began) as Decision;
+  } catch (error) {
+    stats.failures++;
+    throw error;
+  }
+}
+
+function sleep(stats: Stats, policy: Policy, outcome: Outcome, delay: number, taken: number): void {
   try {
     policy.clock.sleepSync(delay);
   } catch (cause) {
+    stats.failures++;
     if (taken > 0) bookInBudget(policy, "refund", taken);
     throw new StrategyError("wait", outcome, cause);
   }
@@ -199,13 +222,13 @@ function sleep(policy: Policy, outcome: Outcome, delay: number, taken: number): 
 function giveUp({ stats }: Target, policy: Policy, state: State, reason: GiveUpReason, began: number): unknown {
   const final = { ...state, reason, error: finalError(policy, state, reason) };
   let { error } = final;
+  stats.failures++;
   // A copy, so that a hook that writes to it changes nothing.
   if (policy.onGiveUp) callHook(policy, policy.onGiveUp, { ...final });
   if (policy.fallback) {
     try {
       const value = policy.fallback(final);
-      refusePromise("fallback", value);
-      stats.failures++;
+      if (isPromise(value)) refusePromise("fallback", value);
       return value;
     } catch (thrown) {
       error = thrown;
@@ -215,14 +238,18 @@ function giveUp({ stats }: Target, policy: Policy, state: State, reason: GiveUpR
   throw error;
 }
 
-function refusePromise(what: string, value: unknown): void {
+/** `isThenable`, for a value that may be anything: a `then` that cannot be read makes no promise. */
+function isPromise(value: unknown): value is Promise<unknown> {
+  if (typeof value !== "object" && typeof value !== "function") return false;
   try {
-    if (!isThenable(value)) return;
+    return isThenable(value);
   } catch {
-    // A `then` that cannot be read makes no promise.
-    return;
+    return false;
   }
+}
+
+function refusePromise(what: string, promise: Promise<unknown>): never {
   // Its rejection is nobody's any more: the error says what went wrong.
-  Promise.resolve(value).then(undefined, () => {});
+  Promise.resolve(promise).then(undefined, () => {});
   throw new TypeError(`retrySync: ${what} must not return a promise; use retry, runWithRetry or @Retry instead`);
 }

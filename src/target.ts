@@ -5,7 +5,7 @@ import { check, FUNCTION } from "./validate.js";
 /** What is retried: a function whose parameters are the caller's own, or a block that gets the attempt's context. */
 export interface Target {
   readonly fn: (...args: any[]) => unknown;
-  /** What it is called where its own name will not do. */
+  /** `undefined` where it is not worth looking up before somebody asks for it: in a block that runs once. */
   readonly name: string | undefined;
   readonly stats: Stats;
   /** Counts a call that succeeded at once, and hands its value on. */
@@ -14,9 +14,13 @@ export interface Target {
 
 /** What strategies, hooks and errors call a call's function. */
 export function nameOf(policy: Policy, { name, fn }: Target): string {
+  return policy.name ?? name ?? ownName(fn);
+}
+
+function ownName(fn: Target["fn"]): string {
   // A class may have a static `name` that is anything.
-  const own: unknown = policy.name ?? name ?? fn.name;
-  return (typeof own === "string" && own) || "anonymous";
+  const name: unknown = fn.name;
+  return (typeof name === "string" && name) || "anonymous";
 }
 
 /** The target of a wrapper: `fn`, with counters of its own. */
@@ -27,7 +31,7 @@ export function targetOf(owner: string, fn: unknown, name?: string): Target {
     stats.successes++;
     return value;
   };
-  return { fn, name, stats, succeeded };
+  return { fn, name: name ?? ownName(fn), stats, succeeded };
 }
 
 const UNCOUNTED = /* @__PURE__ */ new Stats();

@@ -1,0 +1,72 @@
+// What someone writes who wants no library: the limit that the others are held against, in docs/performance.md too.
+export const handLoop = (fn) =>
+  async function (...args) {
+    let n = 0;
+    for (;;) {
+      try {
+        return await fn.apply(this, args);
+      } catch (e) {
+        if (++n >= 4) throw e;
+      }
+    }
+  };
+
+const handLoopSync = (fn) =>
+  function (...args) {
+    let n = 0;
+    for (;;) {
+      try {
+        return fn.apply(this, args);
+      } catch (e) {
+        if (++n >= 4) throw e;
+      }
+    }
+  };
+
+const sleepingLoop = (fn, ms) =>
+  async function (...args) {
+    let n = 0;
+    for (;;) {
+      try {
+        return await fn.apply(this, args);
+      } catch (e) {
+        if (++n >= 4) throw e;
+      }
+      await new Promise((resolve) => setTimeout(resolve, ms));
+    }
+  };
+
+const abortableLoop = (fn, ms, signal) =>
+  async function (...args) {
+    let n = 0;
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        return await fn.apply(this, args);
+      } catch (e) {
+        if (++n >= 4) throw e;
+      }
+      await new Promise((resolve, reject) => {
+        const abort = () => {
+          clearTimeout(timer);
+          reject(signal.reason);
+        };
+        const timer = setTimeout(() => {
+          signal.removeEventListener("abort", abort);
+          resolve();
+        }, ms);
+        signal.addEventListener("abort", abort, { once: true });
+      });
+    }
+  };
+
+export const shapes = {
+  success: handLoop,
+  run: handLoop,
+  failures: handLoop,
+  method: handLoop,
+  sync: handLoopSync,
+  sleeping: sleepingLoop,
+  onSignal: abortableLoop,
+  breaker: (fn) => (x) => fn(x),
+};

@@ -1,0 +1,34 @@
+import * as undaunted from "../../dist/index.js";
+
+const { retry, retrySync, runWithRetry, Retry, stopAfterAttempt, waitFixed, waitFullJitter, waitNone } = undaunted;
+
+const OPTIONS = { stop: stopAfterAttempt(4), wait: waitFullJitter({ base: 500, max: 20_000 }) };
+const NO_DELAY = { wait: waitNone };
+const budget = { acquire: () => 1, recordSuccess() {}, refund() {}, balance: 1 };
+
+let seen = 0;
+const look = () => {
+  seen++;
+};
+
+// Reached by name, so that the row appears as soon as the export does.
+const { circuitBreaker } = undaunted;
+
+export const shapes = {
+  success: (fn) => retry(fn),
+  ownStop: (fn) => retry(fn, { stop: (state) => state.attempt >= 4 }),
+  ownWait: (fn) => retry(fn, { wait: (state) => state.attempt * 100 }),
+  onRetry: (fn) => retry(fn, { onRetry: look }),
+  ownRetryIf: (fn) => retry(fn, { retryIf: (state) => !state.outcome.ok }),
+  onSuccess: (fn) => retry(fn, { onSuccess: look }),
+  signal: (fn) => retry(fn, { signal: new AbortController().signal }),
+  attemptTimeout: (fn) => retry(fn, { attemptTimeout: 60_000 }),
+  budget: (fn) => retry(fn, { budget }),
+  run: (fn) => (x) => runWithRetry(() => fn(x), OPTIONS),
+  failures: (fn) => retry(fn, NO_DELAY),
+  method: (method) => Retry()(method, { kind: "method", name: "load", static: false, private: false }),
+  sync: (fn) => retrySync(fn, NO_DELAY),
+  sleeping: (fn, ms) => retry(fn, { wait: waitFixed(ms) }),
+  onSignal: (fn, ms, signal) => retry(fn, { wait: waitFixed(ms), signal }),
+  ...(circuitBreaker && { breaker: (fn) => circuitBreaker({}).wrap(fn) }),
+};
