@@ -46,9 +46,9 @@ export interface RetrySyncDecorator<T> {
 }
 
 /**
- * Retries a method that returns a promise: instance, static or private, under TC39 standard decorators and
- * `experimentalDecorators` alike. A sync method is a compile error; a generator method, a field, an accessor or a
- * getter is a `TypeError` when the class is defined.
+ * Retries a method that returns a promise: instance or static, under TC39 standard decorators and
+ * `experimentalDecorators` alike, and private (`#m`) under the standard. A sync method is a compile error; a generator
+ * method, a field, an accessor or a getter is a `TypeError` when the class is defined.
  *
  * @example
  * class Users {

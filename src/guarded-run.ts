@@ -15,13 +15,15 @@ export class GuardedRun extends Run implements Interruptible {
 
   start(): Promise<unknown> {
     const { signals, totalTimeout, clock, unref } = this.call.policy;
-    const aborted = signals.find((signal) => signal.aborted);
-    if (aborted) this.cut(aborted.reason);
-    else {
-      for (const signal of signals) watch(signal, this);
-      if (totalTimeout < Infinity) this.cancelTotal = clock.setTimer(() => this.expire(), totalTimeout, unref);
-      this.begin();
+    for (const signal of signals) {
+      if (signal.aborted) {
+        this.cut(signal.reason);
+        return this.promise;
+      }
     }
+    for (const signal of signals) watch(signal, this);
+    if (totalTimeout < Infinity) this.cancelTotal = clock.setTimer(() => this.expire(), totalTimeout, unref);
+    this.begin();
     return this.promise;
   }
 

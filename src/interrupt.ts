@@ -9,37 +9,38 @@ interface Watch {
 }
 
 // A listener per run makes n runs on one signal quadratic in Node; a set of runs behind one listener is linear.
-const watches = new WeakMap<AbortSignal, Watch>();
+const watches = /* @__PURE__ */ new WeakMap<AbortSignal, Watch>();
 
 /** Interrupts `run` when `signal` aborts, until `unwatch`. */
 export function watch(signal: AbortSignal, run: Interruptible): void {
   let entry = watches.get(signal);
   if (!entry) {
-    const runs = new Set<Interruptible>();
-    const listener = () => {
-      const errors: unknown[] = [];
-      for (const each of runs) {
-        try {
-          each.cut(signal.reason);
-        } catch (error) {
-          // A clock of the user's that fails for one run must not keep the others from being cut.
-          errors.push(error);
-        }
-      }
-      if (errors.length > 0) throw errors[0];
-    };
-    entry = { runs, listener };
+    entry = watchOf(signal);
     watches.set(signal, entry);
-    signal.addEventListener("abort", listener);
   }
+  if (entry.runs.size === 0) signal.addEventListener("abort", entry.listener);
   entry.runs.add(run);
 }
 
 /** Forgets `run`; the last one to leave takes the listener off. */
 export function unwatch(signal: AbortSignal, run: Interruptible): void {
   const entry = watches.get(signal);
-  if (entry?.runs.delete(run) && entry.runs.size === 0) {
-    watches.delete(signal);
-    signal.removeEventListener("abort", entry.listener);
-  }
+  if (entry?.runs.delete(run) && entry.runs.size === 0) signal.removeEventListener("abort", entry.listener);
+}
+
+function watchOf(signal: AbortSignal): Watch {
+  const runs = new Set<Interruptible>();
+  const listener = () => {
+    const errors: unknown[] = [];
+    for (const each of runs) {
+      try {
+        each.cut(signal.reason);
+      } catch (error) {
+        // A clock of the user's that fails for one run must not keep the others from being cut.
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  };
+  return { runs, listener };
 }

@@ -41,7 +41,12 @@ export const shapes = {
   run: executed(policyOf()),
   ownWait: executed(policyOf({ backoff: new DelegateBackoff(({ attempt }) => attempt * 100) })),
   onRetry: watched("onRetry"),
-  ownRetryIf: executed(policyOf({}, handleWhen((error) => error instanceof Error))),
+  ownRetryIf: executed(
+    policyOf(
+      {},
+      handleWhen((error) => error instanceof Error),
+    ),
+  ),
   onSuccess: watched("onSuccess"),
   signal: executed(policyOf(), new AbortController().signal),
   attemptTimeout: executed(wrap(policyOf(), timeout(60_000, TimeoutStrategy.Aggressive))),

@@ -1,0 +1,196 @@
+import { readFile } from "node:fs/promises";
+import { availableParallelism, cpus, totalmem } from "node:os";
+import { handLoop } from "./contenders/hand-loop.mjs";
+import { contenders } from "./contenders/index.mjs";
+
+const titleOf = (id) => contenders.find((each) => each.id === id)?.title ?? id;
+
+const number = (value, digits = 2) =>
+  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+// Four digits say all that there is to say, of 0.83 and of 12,340.
+const digitsFor = (value) => (Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2);
+
+/** The median, and half of the distance between the quartiles. */
+function cell(summary, digits) {
+  if (!summary) return "";
+  const { median, low, high, rounds } = summary;
+  const shown = digits ?? digitsFor(median);
+  return rounds > 1 ? `${number(median, shown)} ±${number((high - low) / 2, shown)}` : number(median, shown);
+}
+
+/** A task's results as a grid of strings, its header first. */
+function gridOf({ task, rows }) {
+  const columns = task.transposed ? [{ key: "value", title: task.transposed }] : task.columns;
+  const grid = [["", ...columns.map(({ title }) => title)]];
+  for (const [name, { values, failed }] of rows) {
+    const cells = failed ? columns.map(() => "–") : columns.map(({ key, digits }) => cell(values[key], digits));
+    grid.push([titleOf(name), ...cells]);
+  }
+  return grid;
+}
+
+const isNumeric = (column) => column > 0;
+
+function text(grid) {
+  const widths = grid[0].map((_, column) => Math.max(...grid.map((row) => row[column].length)));
+  const line = (row) =>
+    row
+      .map((each, column) => (isNumeric(column) ? each.padStart(widths[column]) : each.padEnd(widths[column])))
+      .join("  ");
+  return grid.map((row) => `  ${line(row)}`.trimEnd()).join("\n");
+}
+
+function markdown([header, ...rows]) {
+  const rule = header.map((_, column) => (isNumeric(column) ? "--:" : ":--"));
+  return [header, rule, ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
+}
+
+export const textOf = (result) => `${result.task.title}\n${text(gridOf(result))}`;
+
+/** What section 8 of the design asks for, beside what was measured. */
+function targetGrid(results) {
+  const grid = [["undaunted", "target", "measured", ""]];
+  for (const { task, rows } of results) {
+    for (const { contender, key, max, unit, what } of task.targets) {
+      const summary = rows.get(contender)?.values?.[key];
+      if (!summary) continue;
+      const suffix = unit ?? (key === "over" ? "ns" : "");
+      const column = task.columns.find((each) => each.key === key);
+      grid.push([
+        what ? `${task.title}: ${what}` : task.title,
+        `≤ ${max.toLocaleString("en")} ${suffix}`.trim(),
+        `${cell(summary, column?.digits)} ${suffix}`.trim(),
+        verdict(summary, max),
+      ]);
+    }
+  }
+  return grid;
+}
+
+// Where the target lies between the quartiles, another run may well say the opposite.
+function verdict({ median, low, high }, max) {
+  const sure = high <= max || low > max;
+  return `${median <= max ? "met" : "missed"}${sure ? "" : ", within the noise"}`;
+}
+
+export const targetsOf = (results) => text(targetGrid(results));
+
+// Why a contender has no number for something.
+const LACKS = {
+  "hand-loop": "has none of this: it is the limit",
+  fastest: "has none of this",
+  "p-retry": "takes neither a delay function, nor a success hook, nor a timeout; does not decorate",
+  "async-retry": "takes only a retry hook",
+  cockatiel: "has no stop of one's own and no budget",
+  "exponential-backoff": "`retry` is its stop, its predicate and its hook; it has nothing else",
+  attempt: "has no success hook, no signal and no budget; does not decorate",
+  effect: "stops by its schedule; has no budget; does not decorate",
+  "typescript-retry-decorator": "takes a predicate; has no hooks, no signal and no timeout",
+};
+
+/** All ratios in one table: a task a row, a contender a column. */
+function matrixOf(results) {
+  const found = results.filter(({ task }) => task.matrix);
+  const ids = contenders.map(({ id }) => id).filter((id) => found.some(({ rows }) => rows.has(id)));
+  const notes = new Map();
+  const note = (id) => {
+    if (!notes.has(id)) notes.set(id, notes.size + 1);
+    return notes.get(id);
+  };
+  const rows = found.map(({ task, rows }) => [
+    task.title,
+    ...ids.map((id) => {
+      const ratio = rows.get(id)?.values?.ratio;
+      return ratio ? cell(ratio, digitsFor(ratio.median)) : `–<sup>${note(id)}</sup>`;
+    }),
+  ]);
+  const footnotes = [...notes].map(([id, place]) => `<sup>${place}</sup> ${titleOf(id)} ${LACKS[id]}.`);
+  return `${markdown([["", ...ids.map(titleOf)], ...rows])}\n\n${footnotes.join("\\\n")}`;
+}
+
+function sectionOf(result) {
+  const { task, rows } = result;
+  const unfinished = [...rows].filter(([, { failed }]) => failed).map(([id]) => titleOf(id));
+  const notes = [
+    ...(task.note ? [task.note] : []),
+    ...(unfinished.length > 0
+      ? [`– did not finish within ${(task.timeout ?? 0) / 1000} s or its memory: ${unfinished.join(", ")}.`]
+      : []),
+  ];
+  return [`### ${capitalised(task.title)}`, markdown(gridOf(result)), ...notes].join("\n\n");
+}
+
+const capitalised = (title) => title[0].toUpperCase() + title.slice(1);
+
+async function versions() {
+  const listed = await Promise.all(
+    contenders.map(async (contender) => {
+      const manifest = contender.package
+        ? new URL(`node_modules/${contender.package}/package.json`, import.meta.url)
+        : contender.id === "undaunted" && new URL("../package.json", import.meta.url);
+      return manifest && `${contender.title} ${JSON.parse(await readFile(manifest, "utf8")).version}`;
+    }),
+  );
+  return listed.filter(Boolean).join(", ");
+}
+
+/** docs/performance.md. */
+export async function pageOf(results) {
+  const { node, v8 } = process.versions;
+  const date = new Date().toISOString().slice(0, 10);
+  const machine = `${cpus()[0].model.trim()}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GB`;
+  const others = results.filter(({ task }) => !task.matrix);
+  return `# Performance
+
+Written by \`npm run bench\`, never by hand. Numbers of one machine: compare them with each other, not with those of another.
+
+- Date: ${date}
+- Machine: ${machine}, ${process.platform} ${process.arch}; Node ${node} (V8 ${v8})
+- Versions: ${await versions()}. Each peer in the last version that runs on Node 20.
+
+## Targets
+
+${markdown(targetGrid(results))}
+
+## The limit
+
+A loop written by hand, which does nothing but try again:
+
+\`\`\`js
+${handLoop
+  .toString()
+  .replace(/^\(fn\) =>\n\s*/, "const handLoop = (fn) => ")
+  .replaceAll(/^ {4}/gm, "")}
+\`\`\`
+
+"Fastest by hand" is the least that can be done: \`fn(...args).then(undefined, again)\`, where \`again\` is that loop.
+
+## Calls, as multiples of the limit's CPU time
+
+${matrixOf(results)}
+
+Calls follow each other, each awaited. Where one needs several attempts, the error is made once: a fresh stack would cost more than
+most of what is measured. exponential-backoff, async-retry, cockatiel and others sleep on a timer for a delay of 0 too.
+
+${others.map(sectionOf).join("\n\n")}
+
+## How it was measured
+
+- A child process for each contender and task. Rounds are interleaved: each contender's first, then each one's second, …
+- Of the calls: in each round the process runs a section of the contender and one of the limit, which of them first changes
+  with the round, after a garbage collection that neither pays for. The ratio is taken within the round. A section is about
+  60 ms of CPU, after a warm-up of at least as much.
+- CPU is that of the whole process (\`process.cpuUsage\`): compiling and collecting garbage in other threads included.
+- Shown is the median of the rounds ± half of the distance between the quartiles. The limit against itself, which should be
+  1.00, shows what the machine's noise does to a ratio.
+- Every section is checked: how often the function was called, and the sum of what came back. A wrong one ends the run.
+- Memory: \`heapUsed\` and \`rss\` after a garbage collection, with the calls asleep for an hour, less what they were before, a
+  process for each round.
+- Sleepers on one signal: "schedule" is from the first call until all of them sleep, "cancel" from \`abort()\` until every
+  call has rejected with the signal's reason. The process has run 3,000 such calls before. Contenders whose sleep does not end
+  with a signal are left out.
+- Concurrent calls begin 1,000 in a turn of the event loop. The lag is that of \`monitorEventLoopDelay\`, less its resolution.
+- Bytes: bundled and minified by esbuild; gzip at level 9; 1 kB is 1,000 B. "More" is what the second name adds to the first.
+`;
+}
