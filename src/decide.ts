@@ -57,8 +57,8 @@ export function exhausts(final: GiveUpState): boolean {
 }
 
 /** Whether it must not do so in any case. */
-export function isNonRetryable({ reason, outcome }: GiveUpState): boolean {
-  return reason === "not-retryable" && !outcome.ok && codeOf(outcome.error) === NON_RETRYABLE;
+export function isNonRetryable({ outcome }: GiveUpState): boolean {
+  return !outcome.ok && codeOf(outcome.error) === NON_RETRYABLE;
 }
 
 function judge(policy: Policy, state: State): Decision | Promise<Decision> {

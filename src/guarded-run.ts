@@ -8,7 +8,6 @@ import type { State } from "./state.js";
 
 /** A run that a signal or a timeout can interrupt. */
 export class GuardedRun extends Run implements Interruptible {
-  private over = false;
   private expired = false;
   private cancelAttempt: (() => void) | undefined;
   private cancelTotal: (() => void) | undefined;
@@ -61,7 +60,6 @@ export class GuardedRun extends Run implements Interruptible {
 
   /** The signal aborted. The call is over before any code of the user's is told. */
   cut(reason: unknown): void {
-    if (this.over) return;
     const { accepted, givenUp } = this;
     const { policy } = this.call;
     this.interrupt();
@@ -121,7 +119,7 @@ export class GuardedRun extends Run implements Interruptible {
   }
 
   protected override settle(): void {
-    this.over = true;
+    super.settle();
     this.cancelTotal?.();
     for (const signal of this.call.policy.signals) unwatch(signal, this);
   }

@@ -24,6 +24,8 @@ export interface Policy extends Omit<RetryOptions, "clock" | "signal"> {
   readonly needsClock: boolean;
   /** `retryIf` may say yes to a value. */
   readonly readsValues: boolean;
+  /** A value is as good as returned: nobody is asked about it or told of it. */
+  readonly takesAnyValue: boolean;
   /** Something can end an attempt from outside. */
   readonly guarded: boolean;
   /** A value must pass the run before it goes to the caller. */
@@ -143,6 +145,7 @@ function build(kind: Kind, options: RetryOptions, inherited?: readonly AbortSign
     needsClock:
       (bits & CLOCK) > 0 || readsValues || totalTimeout < Infinity || !!(onRetry || onSuccess || onGiveUp || fallback),
     readsValues,
+    takesAnyValue: !readsValues && !onSuccess,
     guarded,
     watched,
   };

@@ -117,7 +117,7 @@ export function wrapSync(target: Target, source: PolicySource): object {
       return goOn({ target, policy, self: this, args }, began, startedAt, { ok: false, error });
     }
     leave(outer);
-    if (policy.readsValues || policy.onSuccess || isPromise(value)) {
+    if (!policy.takesAnyValue || isPromise(value)) {
       return goOn({ target, policy, self: this, args }, began, startedAt, { ok: true, value });
     }
     stats.successes++;

@@ -134,7 +134,7 @@ function start(target: Target, policy: Policy, self: unknown, args: readonly unk
     run.settled({ ok: false, error });
     return run.answer();
   };
-  if (policy.readsValues || policy.onSuccess) {
+  if (!policy.takesAnyValue) {
     return promise.then((value) => judge({ target, policy, self, args }, value, began, startedAt), failed);
   }
   if (!policy.budget) return promise.then(target.succeeded, failed);

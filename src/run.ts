@@ -49,6 +49,7 @@ export class Run implements AttemptSource {
   protected readonly promise: Promise<unknown>;
   protected resolve!: (value: unknown) => void;
   protected reject!: (error: unknown) => void;
+  protected over = false;
   /** Raised by every interruption: what began before it is late. */
   protected turn = 0;
   /** An attempt is in progress. */
@@ -167,17 +168,19 @@ export class Run implements AttemptSource {
 
   private readonly failed = (error: unknown): void => this.settled({ ok: false, error });
 
-  private ended(outcome: Outcome, turn: number): object {
+  private ended(outcome: Outcome, turn: number): object | undefined {
     const { onLateResult } = this.call.policy;
     if (turn === this.turn) this.settled(outcome);
     else if (onLateResult) callHook(this.call.policy, onLateResult, outcome);
-    return NEVER;
+    // Once the call is over its promise takes nothing more, and need not be kept from what follows.
+    return this.over ? undefined : NEVER;
   }
 
   /** An attempt ended: what follows? */
   settled(outcome: Outcome): void {
     const { turn } = this;
     this.running = false;
+    if (outcome.ok && this.call.policy.takesAnyValue) return this.accept(outcome.value);
     try {
       const state = this.stateOf(outcome);
       this.decided(state, decide(this.call.policy, state, this.attemptBegan), turn);
@@ -198,7 +201,7 @@ export class Run implements AttemptSource {
 
   private follow(state: State, decision: Decision, turn: number): void {
     if (turn !== this.turn) this.refund(decision);
-    else if (decision === "accept") this.accept(state);
+    else if (decision === "accept") this.accept((state.outcome as { value: unknown }).value, state);
     else if (typeof decision === "number") this.retry(state, decision);
     else this.giveUp(state, decision);
   }
@@ -235,13 +238,13 @@ export class Run implements AttemptSource {
     this.cancelSleep = clock.setTimer(wake, ms, unref && ms > 0);
   }
 
-  private accept(state: State): void {
+  private accept(value: unknown, state?: State): void {
     const { policy } = this.call;
     const { turn } = this;
     this.accepted = true;
-    this.value = (state.outcome as { value: unknown }).value;
+    this.value = value;
     this.countSuccess();
-    if (!policy.onSuccess) return this.finish();
+    if (!policy.onSuccess || !state) return this.finish();
     this.after(callHook(policy, policy.onSuccess, state), turn, () => this.finish());
   }
 
@@ -290,7 +293,9 @@ export class Run implements AttemptSource {
   }
 
   /** The call is over: lets go of all that could still happen to it. */
-  protected settle(): void {}
+  protected settle(): void {
+    this.over = true;
+  }
 
   /** Goes on with `next` when a hook is done, unless the run was interrupted meanwhile. */
   after(pending: Promise<void> | undefined, turn: number, next: () => void): void {

@@ -198,6 +198,27 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     expect(clock.now()).toBe(60);
   });
 
+  it("to give up with the deadline also where the sleep would end exactly at it, and where there is no budget", async () => {
+    const reported: unknown[] = [];
+    const call = (clock: ReturnType<typeof virtualClock>, busyFor: number) =>
+      wrap(flaky([busy, "ok"]), {
+        clock,
+        totalTimeout: 100,
+        wait: waitFixed(50),
+        onRetry: () => clock.sleepSync(busyFor),
+        onHookError: (error) => reported.push(error),
+      });
+    const late = virtualClock();
+    const inTime = virtualClock();
+
+    await expect(call(late, 50)()).rejects.toMatchObject({ code: "ERR_TOTAL_TIMEOUT" });
+    const result = call(inTime, 49)();
+    await inTime.runAll();
+
+    expect(await result).toBe("ok");
+    expect(reported).toEqual([]);
+  });
+
   it("asks wait before stop, so that stop sees the coming delay", async () => {
     const seen: number[] = [];
     const stop = (state: RetryState) => {
@@ -489,6 +510,22 @@ describe.each(bothLoops)("the state that %s shows", (_name, wrap) => {
         idle: 300,
       },
     ]);
+  });
+
+  it("counts elapsed from the call's start, whatever the clock shows", async () => {
+    const clock = virtualClock();
+    await clock.advance(5_000);
+    const elapsed: number[] = [];
+
+    const result = wrap(flaky([busy, busy, "ok"]), {
+      clock,
+      wait: waitFixed(10),
+      onRetry: (state) => elapsed.push(state.elapsed),
+    })();
+    await clock.runAll();
+    await result;
+
+    expect(elapsed).toEqual([0, 10]);
   });
 
   it("is one object per attempt, the same for every strategy and hook, and never touched afterwards", async () => {

@@ -45,6 +45,16 @@ describe.each(all)("%s", (name, code, error) => {
     expect(Object.keys(error)).toContain("code");
   });
 
+  it("can be given another name, as subclasses do, which can be changed again", () => {
+    const renamed = Object.create(error) as Error;
+
+    renamed.name = "NotFound";
+    expect([renamed.name, error.name, Object.keys(renamed)]).toEqual(["NotFound", name, []]);
+    renamed.name = "Gone";
+    expect(renamed.name).toBe("Gone");
+    expect(Object.getOwnPropertyDescriptor(renamed, "name")).toMatchObject({ writable: true, configurable: true });
+  });
+
   it("turns into one line", () => {
     expect(String(error)).toBe(`${name}: ${error.message}`);
   });

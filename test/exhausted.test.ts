@@ -161,24 +161,39 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
   it("on an AggregateError all of whose errors exhausted an inner run, and only then", async () => {
     const first = dead(down);
     const second = dead(down);
-    const catchError = (fn: () => unknown) => retrySync(fn, { ...instant, fallback: (state) => state.error })();
+    const errorOf = (fn: () => unknown) => {
+      try {
+        return retrySync(fn, instant)();
+      } catch (error) {
+        return error;
+      }
+    };
     const both = wrap(() => {
-      const errors = [first, second].map((call) => {
-        try {
-          return retrySync(call, instant)();
-        } catch (error) {
-          return error;
-        }
-      });
-      throw new AggregateError(errors);
+      throw new AggregateError([first, second].map(errorOf));
     }, instant);
-    const one = dead(() => new AggregateError([catchError(dead(down)), down()]));
+    const one = dead(() => new AggregateError([errorOf(dead(down)), down()]));
 
     await both().catch(() => {});
     await wrap(one, instant)().catch(() => {});
 
     expect([first.calls, second.calls]).toEqual([4, 4]);
     expect(one.calls).toBe(4);
+  });
+
+  it("and survives an AggregateError that contains itself", async () => {
+    const round = new AggregateError([]);
+    round.errors.push(round);
+    const call = dead(() => round);
+
+    await expect(wrap(call, instant)()).rejects.toBe(round);
+    expect(call.calls).toBe(4);
+  });
+
+  it("where a function is thrown", async () => {
+    const call = dead(() => down);
+
+    await expect(wrap(retrySync(call, instant), instant)()).rejects.toBe(down);
+    expect(call.calls).toBe(4);
   });
 
   it("but an error that an inner run did not want to retry is the outer one's to judge", async () => {

@@ -81,7 +81,14 @@ describe("an abort", () => {
     await expect(call()).rejects.toBe(reason);
     expect(load.calls).toEqual([]);
     expect(seen).toMatchObject([
-      { reason: "aborted", attempt: 0, outcome: { ok: false, error: reason }, error: reason },
+      {
+        reason: "aborted",
+        attempt: 0,
+        exhausted: false,
+        delay: 0,
+        outcome: { ok: false, error: reason },
+        error: reason,
+      },
     ]);
   });
 
@@ -365,6 +372,41 @@ describe("an abort", () => {
     expect((await results).every((each) => each.status === "rejected" && each.reason === reason)).toBe(true);
     expect(clock.pending).toBe(0);
     expect(listeners.size).toBe(0);
+  });
+});
+
+describe("an abort between two attempts", () => {
+  it("begins no attempt that was about to begin", async () => {
+    const { signal, abort } = countedSignal();
+    const load = flaky([busy, "too late"]);
+    const result = retry(load, { signal, wait: waitNone, onRetry: () => queueMicrotask(abort) })();
+
+    await expect(result).rejects.toBe(reason);
+    expect(load.calls).toHaveLength(1);
+  });
+
+  it("counts once, also where a strategy fails afterwards, and asks no budget that is not there", async () => {
+    const { signal, abort } = countedSignal();
+    const reported: unknown[] = [];
+    let fail = (_error: unknown) => {};
+    const call = retry(flaky([busy]), {
+      signal,
+      retryIf: () =>
+        new Promise<boolean>((_, reject) => {
+          fail = reject;
+        }),
+      onHookError: (error) => reported.push(error),
+    });
+
+    const result = call();
+    await now(result);
+    abort();
+    fail(new Error("bug"));
+    await now(result);
+
+    await expect(result).rejects.toBe(reason);
+    expect(call.stats).toMatchObject({ calls: 1, attempts: 1, retries: 0, failures: 1 });
+    expect(reported).toEqual([]);
   });
 });
 

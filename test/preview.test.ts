@@ -206,4 +206,12 @@ describe("previewPolicy", () => {
   it("refuses a number of rows that is none", () => {
     expect(() => previewPolicy({}, "3" as never)).toThrow(TypeError);
   });
+
+  it("answers a single row where it is asked for one", () => {
+    expect(previewPolicy({}, 1)).toHaveLength(1);
+  });
+
+  it.each([null, 5, () => ({})])("refuses %s as options", (options) => {
+    expect(() => previewPolicy(options as never)).toThrow(/^previewPolicy: options must be an object, got /);
+  });
 });

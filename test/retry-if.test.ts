@@ -740,3 +740,14 @@ describe("in a policy", () => {
     expect(runWithRetrySync(flaky(["pending", "done"]), { retryIf, wait: waitNone })).toBe("done");
   });
 });
+
+describe.each([
+  ["retryIfErrorType", retryIfErrorType],
+  ["retryIfNotErrorType", retryIfNotErrorType],
+] as const)("%s", (owner, make) => {
+  it("refuses an arrow function, which is no class", () => {
+    expect(() => make((() => RangeError) as never)).toThrow(
+      new TypeError(`${owner}: class 1 must be a class, got a function`),
+    );
+  });
+});

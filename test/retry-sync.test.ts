@@ -94,6 +94,38 @@ describe("retrySync", () => {
     expect(refunds).toEqual([2]);
   });
 
+  it("asks a budget for no refund of nothing, nor a budget for what retryIf promised", async () => {
+    const refunds: unknown[] = [];
+    const unhandled = vi.fn();
+    process.on("unhandledRejection", unhandled);
+    const budget = {
+      acquire: async () => 0,
+      recordSuccess() {},
+      refund: (taken: number) => refunds.push(taken),
+      balance: 0,
+    };
+
+    expect(retrySync(flaky([busy]), { ...instant, budget })).toThrow("budget must answer at once here");
+    expect(retrySync(flaky([busy]), { ...instant, budget, retryIf: (async () => true) as never })).toThrow(
+      "retryIf must",
+    );
+    expect(retrySync(flaky([busy]), { ...instant, retryIf: (async () => true) as never })).toThrow("retryIf must");
+    await new Promise((resolve) => setImmediate(resolve));
+
+    expect(refunds).toEqual([]);
+    expect(unhandled).not.toHaveBeenCalled();
+    process.off("unhandledRejection", unhandled);
+  });
+
+  it("asks the clock for no sleep of 0", () => {
+    const sleeps: number[] = [];
+    const clock = { now: () => 0, sleepSync: (ms: number) => sleeps.push(ms) };
+
+    retrySync(flaky([busy, busy, "ok"]), { clock, wait: (state) => state.attempt - 1 })();
+
+    expect(sleeps).toEqual([1]);
+  });
+
   it("returns an object whose then cannot be read as the value that it is", () => {
     const value = {
       get then() {
@@ -214,6 +246,14 @@ describe("retrySync", () => {
     call();
 
     expect({ ...call.stats }).toEqual({ calls: 3, attempts: 5, retries: 2, successes: 2, failures: 1, idle: 20 });
+  });
+
+  it("counts a value that a hook was told of", () => {
+    const call = retrySync(() => "ok", { onSuccess: () => {} });
+
+    call();
+
+    expect(call.stats).toMatchObject({ calls: 1, attempts: 1, successes: 1, failures: 0 });
   });
 
   it("counts a call whose options function throws", () => {

@@ -421,6 +421,27 @@ describe("immediate retries", () => {
     ]);
   });
 
+  it("take it after 64 attempts, no sooner and no later", async () => {
+    const clock = virtualClock();
+    let calls = 0;
+    const result = retry(
+      () => {
+        calls++;
+        throw busy;
+      },
+      { clock, wait: waitNone, stop: stopAfterAttempt(200) },
+    )();
+    result.catch(() => {});
+    const turns: number[] = [];
+
+    await new Promise((resolve) => setImmediate(resolve));
+    turns.push(calls);
+    await clock.runAll();
+
+    expect(turns).toEqual([64]);
+    expect(calls).toBe(200);
+  });
+
   it("take that turn on the policy's clock, every 64th in a row", async () => {
     const clock = virtualClock();
     let calls = 0;
