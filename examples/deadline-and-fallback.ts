@@ -30,4 +30,4 @@ try {
 
 // prints:
 // EUR: 1.08
-// XAU: the call reached its total timeout of 50 ms in attempt 1
+// XAU: the total timeout of 50 ms leaves no time after attempt 1

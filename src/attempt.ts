@@ -159,8 +159,8 @@ export interface RetryOptions<T = any> extends CommonOptions<T> {
   /** Rejects the call at once with `signal.reason`, whatever it is doing. */
   signal?: AbortSignal | undefined;
   /**
-   * Answers in place of a failure, whatever the reason but an abort: what it returns is the result, what it throws is
-   * the error. It may take longer than `totalTimeout`.
+   * Answers in place of a failure, but not of an abort or of a `StrategyError`: what it returns is the result, what it
+   * throws is the error. It may take longer than `totalTimeout`.
    */
   fallback?: ((state: GiveUpState<T>) => NoInfer<T> | PromiseLike<NoInfer<T>>) | undefined;
   /** What an attempt that had timed out or was aborted settled with after all. */

@@ -1,10 +1,11 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "./attempt.js";
-import { codeOf, describe, RetryExhaustedError, readField, StrategyError, TotalTimeoutError } from "./errors.js";
+import { codeOf, RetryExhaustedError, readField, StrategyError, TotalTimeoutError } from "./errors.js";
 import { isExhausted, isHopeless } from "./exhausted.js";
 import { bookInBudget } from "./hooks.js";
 import type { Policy } from "./policy.js";
 import type { State } from "./state.js";
 import { isThenable } from "./thenable.js";
+import { show } from "./validate.js";
 
 /**
  * What follows an attempt: return its value; give up, and why; or, a number, try again after `state.delay` ms, having
@@ -82,7 +83,7 @@ function plan(policy: Policy, state: State, paid: boolean, after?: unknown): Dec
   if (ask(policy, "stop", policy.stop, state)) return "stopped";
   const { delay, outcome } = state;
   if (typeof delay !== "number" || !(delay >= 0 && delay < Infinity)) {
-    fail("wait", outcome, new RangeError(`a delay must be a finite number of ms from 0, got ${describe(delay)}`));
+    fail("wait", outcome, new RangeError(`a delay must be a finite number of ms from 0, got ${show(delay)}`));
   }
   if (state.elapsed + delay >= policy.totalTimeout) return "deadline";
   if (!paid || !budget) return 0;
@@ -92,7 +93,7 @@ function plan(policy: Policy, state: State, paid: boolean, after?: unknown): Dec
 
 function paidWith(taken: unknown, outcome: Outcome): Decision {
   if (typeof taken === "number" && taken >= 0 && taken < Infinity) return taken || "budget";
-  return fail("budget", outcome, new RangeError(`tokens taken must be a finite number from 0, got ${describe(taken)}`));
+  return fail("budget", outcome, new RangeError(`tokens taken must be a finite number from 0, got ${show(taken)}`));
 }
 
 /**

@@ -61,7 +61,9 @@ export interface RetrySyncDecorator<T> {
  */
 export function Retry<T = any>(
   options?: RetryOptions<T> | ((this: any, ...args: any) => RetryOptions<T>),
+  ...others: never[]
 ): RetryDecorator<T> {
+  refuseBare("@Retry", others);
   return decorator("@Retry", sourceOf(ASYNC, options), targetOf, wrap) as RetryDecorator<T>;
 }
 
@@ -80,8 +82,15 @@ export function Retry<T = any>(
  */
 export function RetrySync<T = any>(
   options?: SyncRetryOptions<T> | ((this: any, ...args: any) => SyncRetryOptions<T>),
+  ...others: never[]
 ): RetrySyncDecorator<T> {
+  refuseBare("@RetrySync", others);
   return decorator("@RetrySync", sourceOf(SYNC, options), syncTargetOf, wrapSync) as RetrySyncDecorator<T>;
+}
+
+/** A decorator without its parentheses is called with the method and more. */
+function refuseBare(owner: string, others: readonly unknown[]): void {
+  if (others.length > 0) throw new TypeError(`${owner} needs its parentheses: write ${owner}()`);
 }
 
 type Key = string | symbol;

@@ -1,5 +1,5 @@
 import type { Outcome } from "./attempt.js";
-import { check, TIME } from "./validate.js";
+import { check, OPTIONS, TIME } from "./validate.js";
 
 // `name` is a getter on the prototype: it heads the stack and is no own key of the error; a subclass may set its own.
 // `code` tells an error of another copy of this package, where `instanceof` fails.
@@ -46,7 +46,7 @@ export class TryAgainError extends Error {
   readonly after: number | undefined;
 
   constructor(options: { after?: number | undefined; cause?: unknown } = {}) {
-    super("another attempt was asked for", "cause" in options ? { cause: options.cause } : undefined);
+    super("another attempt was asked for", causeIn("TryAgainError", options));
     this.after = options.after;
     if (options.after !== undefined) check("TryAgainError", "after", options.after, TIME);
   }
@@ -132,7 +132,7 @@ export class TotalTimeoutError extends Error {
     outcome?: Outcome,
   ) {
     super(
-      `the call reached its total timeout of ${timeout} ms in attempt ${attempts}`,
+      `the total timeout of ${timeout} ms leaves no time after attempt ${attempts}`,
       outcome && !outcome.ok ? { cause: outcome.error } : undefined,
     );
     // Not enumerable: where no attempt had ended it is this very error, and a logger would go round in circles.
@@ -174,7 +174,7 @@ export class CircuitOpenError extends Error {
   readonly retryAfter: number | undefined;
 
   constructor(message: string, options: { retryAfter?: number | undefined; cause?: unknown } = {}) {
-    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    super(message, causeIn("CircuitOpenError", options));
     this.retryAfter = options.retryAfter;
   }
 }
@@ -188,6 +188,11 @@ export class BulkheadFullError extends Error {
     rename(this, name);
   }
   readonly code = "ERR_BULKHEAD_FULL";
+}
+
+function causeIn(owner: string, options: { cause?: unknown }): ErrorOptions | undefined {
+  check(owner, "options", options, OPTIONS);
+  return "cause" in options ? { cause: options.cause } : undefined;
 }
 
 function rename(error: Error, value: string): void {

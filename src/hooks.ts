@@ -138,7 +138,7 @@ export interface RetryLogEntry {
 /**
  * Hooks that log each failed attempt at `warn` and the giving up at `error`. Arguments are never logged: they may hold
  * secrets. `format` makes the logger's arguments from the entry; the default is its `message` alone. For pino:
- * `({ message, ...fields }) => [fields, message]`.
+ * `({ message, error, ...fields }) => [{ ...fields, err: error }, message]`.
  *
  * @example
  * const lines: string[] = [];
@@ -158,13 +158,14 @@ export function retryLogger(
   const { format = (entry: RetryLogEntry) => [entry.message] } = readOptions("retryLogger", options, {
     format: FUNCTION,
   });
+  const argumentsOf = (entry: RetryLogEntry) => [format(entry)].flat();
   return {
     onRetry: (state) => {
       const failure = `${state.name}: attempt ${state.attempt} ${howItFailed(state)}`;
       const message = `${failure}; the next follows in ${Math.round(state.delay)} ms`;
       const { name, attempt, outcome, delay } = state;
       const error = outcome.ok ? undefined : outcome.error;
-      return logger.warn(...format({ name, attempt, error, delay, reason: undefined, message }));
+      return logger.warn(...argumentsOf({ name, attempt, error, delay, reason: undefined, message }));
     },
     onGiveUp: (state: GiveUpState) => {
       const { name, reason, attempt, error, outcome } = state;

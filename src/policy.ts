@@ -1,7 +1,7 @@
 import type { RetryBudget, RetryOptions } from "./attempt.js";
 import type { Clock, SyncClock } from "./clock.js";
 import { stopAfterAttempt } from "./stop.js";
-import { CLOCK, traitsOf, VALUES } from "./traits.js";
+import { CLOCK, isMarked, traitsOf, VALUES } from "./traits.js";
 import { BOOLEAN, check, FUNCTION, hasMethods, OPTIONS, type Rule, readOptions, STRING, TIMEOUT } from "./validate.js";
 import { waitFullJitter } from "./wait.js";
 
@@ -81,9 +81,11 @@ export type PolicySource = Policy | ((self: unknown, args: unknown[]) => Policy)
 /** What the options argument of a wrapper says: options, or a function that answers them. */
 export function sourceOf(kind: Kind, options: object | undefined): PolicySource {
   if (typeof options !== "function") return compile(kind, options);
+  if (isMarked(options))
+    throw new TypeError(`${kind.owner}: options must be an object, got a strategy: give it a name`);
   return (self, args) => {
     const answered: object = options.apply(self, args);
-    check(kind.owner, "options", answered, OPTIONS);
+    check(kind.owner, "what the options function returned", answered, OPTIONS);
     return compile(kind, answered);
   };
 }

@@ -23,7 +23,9 @@ export interface PreviewRow {
 
 /**
  * Shows what a policy will do and how long it can take, without a call: a row per attempt, up to the one after which it
- * surely stops, or to `attempts` (default 20). The strategies see failed attempts; `retryIf` and `budget` are not asked.
+ * surely stops, or to `attempts` (default 20, a whole number from 1). The strategies see failed attempts; `retryIf` and
+ * `budget` are not asked. Two calls are followed, one with the lowest random numbers and one with the highest; where `stop`
+ * goes by time, a call of middling luck may last longer than both, up to what `stop` allows.
  *
  * @example
  * previewPolicy({ stop: stopAfterAttempt(3), wait: waitFixed(100) }).map((row) => row.maxElapsed); // => [0, 100, 200]

@@ -48,6 +48,9 @@ export function retryIfErrorType<C extends ErrorClass>(
 ): RetryIf {
   const isOfType = compileTypes("retryIfErrorType", type);
   check("retryIfErrorType", "test", test, FUNCTION);
+  if ((test as unknown as ErrorClass).prototype instanceof Error) {
+    throw new TypeError("retryIfErrorType: test must not be a class, several classes come in a list; got a class");
+  }
   return ofError((error) => isOfType(error) && test(error as InstanceType<C>));
 }
 
@@ -88,7 +91,8 @@ const STRING_OR_REGEXP = ["a string or a RegExp", "object", (pattern: unknown) =
 const ERROR_CODE = ["a string or a number", "number", (code: number) => !Number.isNaN(code)] as const;
 
 /**
- * Retries an error with one of `codes` as its `code`, `errno`, `status` or `statusCode`. The outermost error in the
+ * Retries an error with one of `codes` as its `code`, `errno`, `status` or `statusCode` (a string is no number: `503`
+ * is not `"503"`). The outermost error in the
  * chain of causes that has any of these decides; of an `AggregateError` all errors must match.
  *
  * @example

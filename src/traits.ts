@@ -23,6 +23,11 @@ export function mark<F extends object>(strategy: F, bits: number): F {
   return Object.defineProperty(strategy, traits, { value: bits });
 }
 
+/** Whether `value` is a built-in strategy. */
+export function isMarked(value: object): boolean {
+  return traits in value;
+}
+
 export function traitsOf(strategy: object): number {
   return (strategy as { [traits]?: number })[traits] ?? CLOCK | VALUES;
 }

@@ -70,8 +70,10 @@ export function checkOrder(owner: string, lowName: string, low: number, highName
   if (low > high) throw new RangeError(`${owner}: ${lowName} must not be above ${highName} (${high}), got ${low}`);
 }
 
-function show(value: unknown): string {
+/** A value as an error message shows it. */
+export function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return "a function";
   return typeof value === "object" && value !== null ? Object.prototype.toString.call(value) : String(value);
 }

@@ -634,3 +634,21 @@ it("refuses an async method under @RetrySync", () => {
     return Config;
   }).toThrow(new TypeError("@RetrySync: fn must not be an async function, use retry, runWithRetry or @Retry instead"));
 });
+
+it.each([
+  ["@Retry", Retry],
+  ["@RetrySync", RetrySync],
+] as const)("%s without its parentheses is refused when the class is defined", (owner, decorator) => {
+  // It does not compile either.
+  const bare = decorator as unknown as (...args: any[]) => any;
+
+  expect(() => {
+    class Api {
+      @bare
+      load() {
+        return 1;
+      }
+    }
+    return Api;
+  }).toThrow(`${owner} needs its parentheses: write ${owner}()`);
+});

@@ -180,7 +180,7 @@ describe("TotalTimeoutError", () => {
       attempts: 2,
       outcome: failed,
       cause: busy,
-      message: "the call reached its total timeout of 1000 ms in attempt 2",
+      message: "the total timeout of 1000 ms leaves no time after attempt 2",
     });
   });
 
@@ -298,3 +298,10 @@ function revoked(): object {
   revoke();
   return proxy;
 }
+
+it.each([
+  ["TryAgainError", (options: never) => new TryAgainError(options)],
+  ["CircuitOpenError", (options: never) => new CircuitOpenError("open", options)],
+])("%s refuses options that are none", (name, make) => {
+  expect(() => make("busy" as never)).toThrow(new TypeError(`${name}: options must be an object, got "busy"`));
+});

@@ -794,3 +794,16 @@ async function warningsOf(act: () => Promise<void>): Promise<string[]> {
   }
   return warnings;
 }
+
+it("retryLogger hands a format's answer that is no list to the logger as one argument", async () => {
+  const lines: unknown[][] = [];
+  const log = (...args: unknown[]) => lines.push(args);
+  const hooks = retryLogger(
+    { warn: log, error: log },
+    { format: (({ attempt }: { attempt: number }) => `${attempt}`) as never },
+  );
+
+  await retry(flaky([new Error("busy"), "ok"]), { ...instant, ...hooks })();
+
+  expect(lines).toEqual([["1"]]);
+});

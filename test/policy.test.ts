@@ -4,6 +4,7 @@ import {
   type RetryBudget,
   type RetryOptions,
   retry,
+  retryNever,
   retrySync,
   runWithRetry,
   runWithRetrySync,
@@ -79,7 +80,7 @@ const bad: Bad[] = [
   ["totalTimeout", -1, RangeError, "totalTimeout must be a number of ms above 0, got -1"],
   ["totalTimeout", Number.NaN, RangeError, "totalTimeout must be a number of ms above 0, got NaN"],
   ["totalTimeout", "500", TypeError, 'totalTimeout must be a number of ms above 0, got "500"'],
-  ["totalTimeout", 500n, TypeError, "totalTimeout must be a number of ms above 0, got 500"],
+  ["totalTimeout", 500n, TypeError, "totalTimeout must be a number of ms above 0, got 500n"],
   ["totalTimeout", null, TypeError, "totalTimeout must be a number of ms above 0, got null"],
   ["budget", 5, TypeError, "budget must be a RetryBudget, got 5"],
   ["budget", {}, TypeError, "budget must be a RetryBudget, got [object Object]"],
@@ -164,7 +165,7 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
     ["fast", '"fast"'],
     [true, "true"],
     [Symbol("fast"), "Symbol(fast)"],
-    [5n, "5"],
+    [5n, "5n"],
     [[], "[object Array]"],
     [Promise.resolve({}), "[object Promise]"],
   ])("must be an object, not %o", (options, shown) => {
@@ -667,7 +668,7 @@ describe.each(wrappers)("options of %s given as a function", (owner, wrap) => {
       const result = settle(wrapped);
 
       await expect(result).rejects.toBeInstanceOf(TypeError);
-      await expect(result).rejects.toThrow(`${owner}: options must be an object, got `);
+      await expect(result).rejects.toThrow(`${owner}: what the options function returned must be an object, got `);
     },
   );
 
@@ -724,4 +725,11 @@ describe("an options function that throws", () => {
 
     expect(load).toThrow(busy);
   });
+});
+
+it.each([
+  ["retry", retry as (...args: any[]) => unknown, stopAfterAttempt(3)],
+  ["retrySync", retrySync as (...args: any[]) => unknown, retryNever],
+])("a strategy in place of %s's options is refused at once", (owner, wrap, strategy) => {
+  expect(() => wrap(() => 1, strategy)).toThrow(`${owner}: options must be an object, got a strategy: give it a name`);
 });

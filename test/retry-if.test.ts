@@ -751,3 +751,9 @@ describe.each([
     );
   });
 });
+
+it("retryIfErrorType refuses a second class where a list is meant", () => {
+  expect(() => retryIfErrorType(TypeError, RangeError as never)).toThrow(
+    "retryIfErrorType: test must not be a class, several classes come in a list",
+  );
+});

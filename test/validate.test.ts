@@ -60,7 +60,7 @@ const NO_NUMBERS: Bad[] = [
   ["100", '"100"', TypeError],
   [null, "null", TypeError],
   [true, "true", TypeError],
-  [10n, "10", TypeError],
+  [10n, "10n", TypeError],
   [{}, "[object Object]", TypeError],
   [[100], "[object Array]", TypeError],
   [new Date(100), "[object Date]", TypeError],
@@ -387,7 +387,7 @@ describe("the codes of retryIfErrorCode", () => {
     [undefined, "undefined", TypeError],
     [null, "null", TypeError],
     [true, "true", TypeError],
-    [503n, "503", TypeError],
+    [503n, "503n", TypeError],
     [[503], "[object Array]", TypeError],
     [NAN[0], "NaN", RangeError],
   ])("must not be %s", (code, shown, Kind) => {
