@@ -1,5 +1,5 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "./attempt.js";
-import { codeOf, RetryExhaustedError, readField, StrategyError, TotalTimeoutError } from "./errors.js";
+import { RetryExhaustedError, readField, StrategyError, TotalTimeoutError } from "./errors.js";
 import { isExhausted, isHopeless } from "./exhausted.js";
 import { bookInBudget } from "./hooks.js";
 import type { Policy } from "./policy.js";
@@ -27,7 +27,7 @@ export function decide(policy: Policy, state: State, began: number): Decision | 
   if (outcome.ok) return policy.readsValues ? judge(policy, state) : "accept";
 
   const { error } = outcome;
-  const code = codeOf(error);
+  const code = readField(error, "code");
   // A TryAgainError overrules what its cause exhausted; only one that itself exhausted an inner run is gated.
   const depth = code === TRY_AGAIN ? 0 : 10;
   state.exhausted = isExhausted(error, began, depth);
@@ -46,7 +46,7 @@ export function finalError(policy: Policy, state: State, reason: GiveUpReason): 
   if (outcome.ok) return new RetryExhaustedError(state);
   const { error } = outcome;
   const cause = readField(error, "cause");
-  const code = codeOf(error);
+  const code = readField(error, "code");
   if (code === NON_RETRYABLE && typeof cause === "object" && cause !== null) return cause;
   if (code === TRY_AGAIN && cause !== undefined) return cause;
   return error;
@@ -59,7 +59,7 @@ export function exhausts(final: GiveUpState): boolean {
 
 /** Whether it must not do so in any case. */
 export function isNonRetryable({ outcome }: GiveUpState): boolean {
-  return !outcome.ok && codeOf(outcome.error) === NON_RETRYABLE;
+  return !outcome.ok && readField(outcome.error, "code") === NON_RETRYABLE;
 }
 
 function judge(policy: Policy, state: State): Decision | Promise<Decision> {
@@ -82,18 +82,19 @@ function plan(policy: Policy, state: State, paid: boolean, after?: unknown): Dec
   state.delay = (after ?? ask(policy, "wait", policy.wait, state)) as number;
   if (ask(policy, "stop", policy.stop, state)) return "stopped";
   const { delay, outcome } = state;
-  if (typeof delay !== "number" || !(delay >= 0 && delay < Infinity)) {
-    fail("wait", outcome, new RangeError(`a delay must be a finite number of ms from 0, got ${show(delay)}`));
-  }
+  amountOf("wait", delay, outcome);
   if (state.elapsed + delay >= policy.totalTimeout) return "deadline";
   if (!paid || !budget) return 0;
   const taken = ask(policy, "budget", (failed) => budget.acquire(failed), state);
-  return taken instanceof Promise ? taken.then((tokens) => paidWith(tokens, outcome)) : paidWith(taken, outcome);
+  return taken instanceof Promise
+    ? taken.then((tokens) => amountOf("budget", tokens, outcome) || "budget")
+    : amountOf("budget", taken, outcome) || "budget";
 }
 
-function paidWith(taken: unknown, outcome: Outcome): Decision {
-  if (typeof taken === "number" && taken >= 0 && taken < Infinity) return taken || "budget";
-  return fail("budget", outcome, new RangeError(`tokens taken must be a finite number from 0, got ${show(taken)}`));
+/** ms or tokens. */
+function amountOf(strategy: StrategyError["strategy"], answer: unknown, outcome: Outcome): number {
+  if (typeof answer === "number" && answer >= 0 && answer < Infinity) return answer;
+  return fail(strategy, outcome, new RangeError(`it must answer a finite number from 0, got ${show(answer)}`));
 }
 
 /**

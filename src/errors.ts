@@ -199,15 +199,6 @@ function rename(error: Error, value: string): void {
   Object.defineProperty(error, "name", { value, writable: true, configurable: true });
 }
 
-/** An error's `code`, or `undefined` where there is none or reading it throws. */
-export function codeOf(error: unknown): unknown {
-  try {
-    return (error as { code?: unknown } | null | undefined)?.code;
-  } catch {
-    return undefined;
-  }
-}
-
 /** An error's property, or `undefined` where there is none or reading it throws. */
 export function readField(error: unknown, key: string): unknown {
   try {

@@ -49,15 +49,14 @@ function note(numbers: WeakMap<object, number>, error: unknown, began: number): 
 }
 
 function isNoted(numbers: WeakMap<object, number>, error: unknown, began: number, depth: number): boolean {
-  if (!isTrackable(error)) return false;
-  if (numbers.get(error)! > began) return true;
-  if (depth === 0) return false;
-  const errors = errorsOf(error);
-  return errors
-    ? errors.every((each) => isNoted(numbers, each, began, depth - 1))
-    : isNoted(numbers, readField(error, "cause"), began, depth - 1);
+  // A primitive is in no map.
+  if (numbers.get(error as object)! > began) return true;
+  if (depth === 0 || error === undefined) return false;
+  const inner = errorsOf(error) ?? [readField(error, "cause")];
+  return inner.every((each) => isNoted(numbers, each, began, depth - 1));
 }
 
+// A primitive cannot be a key.
 function isTrackable(error: unknown): error is object {
-  return (typeof error === "object" && error !== null) || typeof error === "function";
+  return Object(error) === error;
 }

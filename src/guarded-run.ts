@@ -8,7 +8,7 @@ import type { State } from "./state.js";
 
 /** A run that a signal or a timeout can interrupt. */
 export class GuardedRun extends Run implements Interruptible {
-  private expired = false;
+  private expired: boolean | undefined;
   private cancelAttempt: (() => void) | undefined;
   private cancelTotal: (() => void) | undefined;
 

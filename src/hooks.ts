@@ -49,13 +49,7 @@ function settle(policy: Policy, source: object, result: unknown): Promise<void> 
 function report(policy: Policy, source: object, error: unknown): void {
   const { onHookError } = policy;
   if (!onHookError) return warnOnce(source, error);
-  const failed = (cause: unknown) => warnOnce(onHookError, cause);
-  try {
-    const result: unknown = onHookError(error);
-    if (isThenable(result)) Promise.resolve(result).then(undefined, failed);
-  } catch (cause) {
-    failed(cause);
-  }
+  new Promise((resolve) => resolve(onHookError(error))).catch((cause: unknown) => warnOnce(onHookError, cause));
 }
 
 const warned = /* @__PURE__ */ new WeakSet<object>();

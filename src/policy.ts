@@ -1,9 +1,9 @@
 import type { RetryBudget, RetryOptions } from "./attempt.js";
 import type { Clock, SyncClock } from "./clock.js";
-import { stopAfterAttempt } from "./stop.js";
+import { afterAttempt } from "./stop.js";
 import { CLOCK, isMarked, traitsOf, VALUES } from "./traits.js";
 import { BOOLEAN, check, FUNCTION, hasMethods, OPTIONS, type Rule, readOptions, STRING, TIMEOUT } from "./validate.js";
-import { waitFullJitter } from "./wait.js";
+import { fullJitter } from "./wait.js";
 
 /** Options checked, filled with the defaults, and what the loops need to know about them worked out once. */
 export interface Policy extends Omit<RetryOptions, "clock" | "signal"> {
@@ -65,8 +65,8 @@ export function kindOf(owner: string, sync: boolean, clock: Clock | SyncClock, m
 }
 
 const systemRandom = () => Math.random();
-const defaultStop = /* @__PURE__ */ stopAfterAttempt(4);
-const defaultWait = /* @__PURE__ */ waitFullJitter({ base: 500, max: 20_000 });
+const defaultStop = /* @__PURE__ */ afterAttempt(4);
+const defaultWait = /* @__PURE__ */ fullJitter({ base: 500, max: 20_000 });
 const NO_OPTIONS = {};
 
 /** The policy of an options object, which is read once and remembered. Throws on an option that makes no sense. */

@@ -2,7 +2,7 @@ import type { RetryOptions, SyncRetryOptions } from "./attempt.js";
 import { decide } from "./decide.js";
 import { compile, type Policy } from "./policy.js";
 import { ASYNC } from "./retry.js";
-import { State } from "./state.js";
+import type { State } from "./state.js";
 import { check, OPTIONS } from "./validate.js";
 
 /** What a policy does after one attempt; times are ms. */
@@ -80,7 +80,18 @@ function failingChain(policy: Policy, length: number) {
     stopped: false,
     next() {
       const elapsed = Math.min(attempt * length + slept + length, policy.totalTimeout);
-      const state = new State(policy, "preview", [], ++attempt, outcome, elapsed, chain.delay, slept);
+      const state: State = {
+        name: "preview",
+        args: [],
+        attempt: ++attempt,
+        outcome,
+        elapsed,
+        delay: 0,
+        previousDelay: chain.delay,
+        idle: slept,
+        exhausted: false,
+        random: policy.random,
+      };
       chain.stopped = typeof decide(policy, state, 0) !== "number" || chain.stopped;
       chain.elapsed = elapsed;
       chain.delay = state.delay;

@@ -10,7 +10,7 @@ import type { AnyFn, OptionsFor } from "./retry.js";
 import { type Call, NO_ARGS, stateOf } from "./run.js";
 import type { State } from "./state.js";
 import type { Stats } from "./stats.js";
-import { blockOf, dressAs, equip, isKind, nameOf, type Target, targetOf } from "./target.js";
+import { blockOf, dressAs, equip, nameOf, type Target, tagOf, targetOf } from "./target.js";
 import { isThenable } from "./thenable.js";
 import { hasMethods } from "./validate.js";
 
@@ -87,7 +87,7 @@ export function syncTargetOf(owner: string, fn: unknown, name?: string): Target 
 }
 
 function refuseAsync(owner: string, fn: unknown): void {
-  if (isKind(fn, "AsyncFunction")) {
+  if (tagOf(fn) === "AsyncFunction") {
     throw new TypeError(`${owner}: fn must not be an async function, use retry, runWithRetry or @Retry instead`);
   }
 }

@@ -81,22 +81,17 @@ export const ASYNC = /* @__PURE__ */ kindOf("retry", false, systemClock, {
 });
 
 export function wrap(target: Target, source: PolicySource): object {
-  const retried =
-    typeof source === "function"
-      ? function (this: unknown, ...args: unknown[]) {
-          let policy: Policy;
-          try {
-            policy = source(this, args);
-          } catch (error) {
-            target.stats.calls++;
-            target.stats.failures++;
-            return Promise.reject(error);
-          }
-          return start(target, policy, this, args);
-        }
-      : function (this: unknown, ...args: unknown[]) {
-          return start(target, source, this, args);
-        };
+  const retried = function (this: unknown, ...args: unknown[]) {
+    let policy: Policy;
+    try {
+      policy = typeof source === "function" ? source(this, args) : source;
+    } catch (error) {
+      target.stats.calls++;
+      target.stats.failures++;
+      return Promise.reject(error);
+    }
+    return start(target, policy, this, args);
+  };
   return equip(retried, target.stats, (overrides) => wrap(target, overlay(ASYNC, source, overrides)));
 }
 

@@ -4,7 +4,7 @@ import { type Decision, decide, exhausts, finalError, isNonRetryable } from "./d
 import { beginNumber, rememberExhausted } from "./exhausted.js";
 import { bookInBudget, callHook } from "./hooks.js";
 import type { Policy } from "./policy.js";
-import { State } from "./state.js";
+import type { State } from "./state.js";
 import { nameOf, type Target } from "./target.js";
 import { isThenable } from "./thenable.js";
 
@@ -35,7 +35,18 @@ export function stateOf(
   idle: number,
 ): State {
   const elapsed = policy.needsClock ? policy.clock.now() - startedAt : 0;
-  return new State(policy, nameOf(policy, target), args ?? NO_ARGS, attempt, outcome, elapsed, previousDelay, idle);
+  return {
+    name: nameOf(policy, target),
+    args: args ?? NO_ARGS,
+    attempt,
+    outcome,
+    elapsed,
+    delay: 0,
+    previousDelay,
+    idle,
+    exhausted: false,
+    random: policy.random,
+  };
 }
 
 /**
@@ -63,7 +74,6 @@ export class Run implements AttemptSource {
   protected attemptBegan: number;
   private attemptContext: Attempt | undefined;
   private value: unknown;
-  private error: unknown;
   /** Tokens taken for a retry that has not begun. */
   private owed = 0;
   /** Tokens that the last retry took, and the state they were paid for. */
@@ -107,9 +117,8 @@ export class Run implements AttemptSource {
   begin(): void {
     const { policy, target, args } = this.call;
     if (!policy.onAttempt) return this.launch();
-    const { turn } = this;
     const start = { name: nameOf(policy, target), args: args ?? NO_ARGS, attempt: this.attempt + 1 };
-    this.after(callHook(policy, policy.onAttempt, start), turn, () => this.launch());
+    this.tell(policy.onAttempt, start, () => this.launch());
   }
 
   /** A first attempt is called by the caller itself, a later one under the promise that the caller awaits. */
@@ -211,14 +220,11 @@ export class Run implements AttemptSource {
   }
 
   private retry(state: State, taken: number): void {
-    const { policy } = this.call;
-    const { turn } = this;
     // Read before the hook: a hook that writes to the state changes nothing.
     const { delay } = state;
     this.owed = taken;
     this.paidFor = taken > 0 ? state : undefined;
-    if (!policy.onRetry) return this.sleep(state, delay);
-    this.after(callHook(policy, policy.onRetry, state), turn, () => this.sleep(state, delay));
+    this.tell(this.call.policy.onRetry, state, () => this.sleep(state, delay));
   }
 
   protected sleep(_state: State, ms: number): void {
@@ -239,13 +245,10 @@ export class Run implements AttemptSource {
   }
 
   private accept(value: unknown, state?: State): void {
-    const { policy } = this.call;
-    const { turn } = this;
     this.accepted = true;
     this.value = value;
     this.countSuccess();
-    if (!policy.onSuccess || !state) return this.finish();
-    this.after(callHook(policy, policy.onSuccess, state), turn, () => this.finish());
+    this.tell(state && this.call.policy.onSuccess, state!, () => this.finish());
   }
 
   /** Returns the accepted value. */
@@ -255,19 +258,15 @@ export class Run implements AttemptSource {
   }
 
   protected giveUp(state: State, reason: GiveUpReason, error = finalError(this.call.policy, state, reason)): void {
-    const { policy } = this.call;
-    const { turn } = this;
     this.givenUp = { ...state, reason, error };
-    this.error = error;
-    if (!policy.onGiveUp) return this.fallBack();
     // A copy, so that a hook that writes to it changes nothing.
-    this.after(callHook(policy, policy.onGiveUp, { ...this.givenUp }), turn, () => this.fallBack());
+    this.tell(this.call.policy.onGiveUp, { ...this.givenUp }, () => this.fallBack());
   }
 
   protected fallBack(): void {
     const { fallback } = this.call.policy;
     const { turn } = this;
-    if (!fallback) return this.fail(this.error);
+    if (!fallback) return this.fail(this.givenUp!.error);
     const answer = (value: unknown) => {
       this.call.target.stats.failures++;
       this.settle();
@@ -295,6 +294,12 @@ export class Run implements AttemptSource {
   /** The call is over: lets go of all that could still happen to it. */
   protected settle(): void {
     this.over = true;
+  }
+
+  /** Calls a hook, if there is one, and goes on with `next`. */
+  private tell<A>(hook: ((arg: A) => unknown) | undefined, arg: A, next: () => void): void {
+    const { turn } = this;
+    this.after(hook && callHook(this.call.policy, hook, arg), turn, next);
   }
 
   /** Goes on with `next` when a hook is done, unless the run was interrupted meanwhile. */

@@ -1,22 +1,7 @@
-import type { Outcome, RetryState } from "./attempt.js";
-import type { Policy } from "./policy.js";
+import type { RetryState } from "./attempt.js";
 
 /** The state of one attempt, filled until its fate is decided. */
-export class State implements RetryState {
-  delay = 0;
-  exhausted = false;
-  readonly random: () => number;
-
-  constructor(
-    policy: Policy,
-    readonly name: string,
-    readonly args: readonly unknown[],
-    readonly attempt: number,
-    readonly outcome: Outcome,
-    readonly elapsed: number,
-    readonly previousDelay: number,
-    readonly idle: number,
-  ) {
-    this.random = policy.random;
-  }
+export interface State extends RetryState {
+  delay: number;
+  exhausted: boolean;
 }

@@ -43,15 +43,10 @@ export function blockOf(owner: string, fn: unknown): Target {
   return { fn, name: undefined, stats: UNCOUNTED, succeeded: asIs };
 }
 
-const PLAIN: unknown = Function.prototype;
-const ASYNC: unknown = /* @__PURE__ */ Object.getPrototypeOf(async () => {});
-
 function checkCallable(owner: string, fn: unknown): asserts fn is Target["fn"] {
   check(owner, "fn", fn, FUNCTION);
-  // By far most functions are told by their prototype, which is cheap to look at.
-  const proto: unknown = Object.getPrototypeOf(fn);
-  if (proto === PLAIN || proto === ASYNC) return;
-  if (isKind(fn, "GeneratorFunction") || isKind(fn, "AsyncGeneratorFunction")) {
+  const tag = tagOf(fn);
+  if (tag === "GeneratorFunction" || tag === "AsyncGeneratorFunction") {
     throw new TypeError(
       `${owner}: fn must not be a generator function, since calling it only creates the generator; ` +
         "wrap a function that consumes it instead",
@@ -59,9 +54,9 @@ function checkCallable(owner: string, fn: unknown): asserts fn is Target["fn"] {
   }
 }
 
-/** Whether `fn` was written as such: `"AsyncFunction"`, `"GeneratorFunction"`, … */
-export function isKind(fn: unknown, kind: string): boolean {
-  return Object.prototype.toString.call(fn) === `[object ${kind}]`;
+/** What `fn` was written as: `"AsyncFunction"`, `"GeneratorFunction"`, …; a plain function has no tag. */
+export function tagOf(fn: unknown): unknown {
+  return (fn as { [Symbol.toStringTag]?: unknown } | undefined)?.[Symbol.toStringTag];
 }
 
 // What the wrapper has of its own: so it is no constructor, and another wrapper's `with` and `stats` are not its.

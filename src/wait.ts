@@ -113,8 +113,13 @@ export function waitFibonacci(options: { base: number; max?: number | undefined 
  */
 export function waitFullJitter(options: ExponentialOptions): Wait {
   const given = readExponential("waitFullJitter", options);
-  const exponential = exponentialOf(given);
-  const { min = 0 } = given;
+  return fullJitter(given);
+}
+
+/** `waitFullJitter`, unchecked. */
+export function fullJitter(options: ExponentialOptions): Wait {
+  const exponential = exponentialOf(options);
+  const { min = 0 } = options;
   return mark<Wait>((state) => between(state, min, exponential(state.attempt)), 0);
 }
 
