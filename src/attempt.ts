@@ -199,3 +199,9 @@ export interface RetryStats {
   /** ms slept. */
   readonly idle: number;
 }
+
+/** Any function. */
+export type AnyFn = (...args: any) => any;
+
+/** Options, or a function that answers them each time a call starts, with the call's `this` and arguments. */
+export type OptionsFor<F extends AnyFn, O> = O | ((this: ThisParameterType<F>, ...args: Parameters<F>) => O);

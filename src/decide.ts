@@ -1,7 +1,8 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "./attempt.js";
-import { RetryExhaustedError, readField, StrategyError, TotalTimeoutError } from "./errors.js";
+import { bookInBudget } from "./call-hook.js";
+import { RetryExhaustedError, StrategyError, TotalTimeoutError } from "./errors.js";
 import { isExhausted, isHopeless } from "./exhausted.js";
-import { bookInBudget } from "./hooks.js";
+import { codeOf, readField } from "./inspect.js";
 import type { Policy } from "./policy.js";
 import type { State } from "./state.js";
 import { isThenable } from "./thenable.js";
@@ -27,7 +28,7 @@ export function decide(policy: Policy, state: State, began: number): Decision | 
   if (outcome.ok) return policy.readsValues ? judge(policy, state) : "accept";
 
   const { error } = outcome;
-  const code = readField(error, "code");
+  const code = codeOf(error);
   // A TryAgainError overrules what its cause exhausted; only one that itself exhausted an inner run is gated.
   const depth = code === TRY_AGAIN ? 0 : 10;
   state.exhausted = isExhausted(error, began, depth);
@@ -39,6 +40,11 @@ export function decide(policy: Policy, state: State, began: number): Decision | 
   return code === TRY_AGAIN ? plan(policy, state, false, readField(error, "after")) : judge(policy, state);
 }
 
+/** Whether a sleep that would begin now has no time left: strategies and hooks may have taken it meanwhile. */
+export function reachesDeadline({ totalTimeout, clock }: Policy, startedAt: number, delay: number): boolean {
+  return totalTimeout < Infinity && clock.now() - startedAt + delay >= totalTimeout;
+}
+
 /** The error that giving up for `reason` ends in. */
 export function finalError(policy: Policy, state: State, reason: GiveUpReason): unknown {
   const { outcome } = state;
@@ -46,7 +52,7 @@ export function finalError(policy: Policy, state: State, reason: GiveUpReason): 
   if (outcome.ok) return new RetryExhaustedError(state);
   const { error } = outcome;
   const cause = readField(error, "cause");
-  const code = readField(error, "code");
+  const code = codeOf(error);
   if (code === NON_RETRYABLE && typeof cause === "object" && cause !== null) return cause;
   if (code === TRY_AGAIN && cause !== undefined) return cause;
   return error;
@@ -59,7 +65,7 @@ export function exhausts(final: GiveUpState): boolean {
 
 /** Whether it must not do so in any case. */
 export function isNonRetryable({ outcome }: GiveUpState): boolean {
-  return !outcome.ok && readField(outcome.error, "code") === NON_RETRYABLE;
+  return !outcome.ok && codeOf(outcome.error) === NON_RETRYABLE;
 }
 
 function judge(policy: Policy, state: State): Decision | Promise<Decision> {

@@ -1,7 +1,7 @@
 import type { RetryOptions, SyncRetryOptions } from "./attempt.js";
-import { type PolicySource, sourceOf } from "./policy.js";
-import { ASYNC, wrap } from "./retry.js";
-import { type RefusePromise, SYNC, syncTargetOf, wrapSync } from "./retry-sync.js";
+import { ASYNC, type PolicySource, SYNC, sourceOf } from "./policy.js";
+import { wrap } from "./retry.js";
+import { type RefusePromise, syncTargetOf, wrapSync } from "./retry-sync.js";
 import { dressAs, type Target, targetOf } from "./target.js";
 
 /** A decorator of methods that return a promise, TC39 standard and legacy. */

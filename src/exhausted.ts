@@ -1,4 +1,4 @@
-import { errorsOf, readField } from "./errors.js";
+import { errorsOf, readField } from "./inspect.js";
 
 interface Ledger {
   /** Numbers calls and attempts in the order in which they begin. */
@@ -52,8 +52,10 @@ function isNoted(numbers: WeakMap<object, number>, error: unknown, began: number
   // A primitive is in no map.
   if (numbers.get(error as object)! > began) return true;
   if (depth === 0 || error === undefined) return false;
-  const inner = errorsOf(error) ?? [readField(error, "cause")];
-  return inner.every((each) => isNoted(numbers, each, began, depth - 1));
+  const cause = readField(error, "cause");
+  if (cause !== undefined && isNoted(numbers, cause, began, depth - 1)) return true;
+  const errors = errorsOf(error);
+  return !!errors && errors.every((each) => isNoted(numbers, each, began, depth - 1));
 }
 
 // A primitive cannot be a key.

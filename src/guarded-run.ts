@@ -1,7 +1,8 @@
 import type { Outcome } from "./attempt.js";
+import { callHook } from "./call-hook.js";
+import { reachesDeadline } from "./decide.js";
 import { AttemptTimeoutError, TotalTimeoutError } from "./errors.js";
 import { beginNumber } from "./exhausted.js";
-import { callHook } from "./hooks.js";
 import { type Interruptible, unwatch, watch } from "./interrupt.js";
 import { Run } from "./run.js";
 import type { State } from "./state.js";
@@ -39,10 +40,8 @@ export class GuardedRun extends Run implements Interruptible {
     super.settled(outcome);
   }
 
-  /** Strategies and hooks may have taken the time that the sleep needs. */
   protected override sleep(state: State, ms: number): void {
-    const { totalTimeout, clock } = this.call.policy;
-    if (totalTimeout < Infinity && clock.now() - this.startedAt + ms >= totalTimeout) {
+    if (reachesDeadline(this.call.policy, this.startedAt, ms)) {
       this.refund();
       this.giveUp(state, "deadline");
     } else super.sleep(state, ms);
@@ -118,8 +117,8 @@ export class GuardedRun extends Run implements Interruptible {
     super.fallBack();
   }
 
-  protected override settle(): void {
-    super.settle();
+  protected override close(): void {
+    super.close();
     this.cancelTotal?.();
     for (const signal of this.call.policy.signals) unwatch(signal, this);
   }

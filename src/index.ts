@@ -1,9 +1,11 @@
 export type {
+  AnyFn,
   AttemptContext,
   AttemptStart,
   GiveUpReason,
   GiveUpState,
   Hooks,
+  OptionsFor,
   Outcome,
   RetryBudget,
   RetryIf,
@@ -31,7 +33,7 @@ export {
 export { returnLastResult, throwRetryExhausted } from "./fallback.js";
 export { type Logger, mergeHooks, type RetryLogEntry, retryLogger } from "./hooks.js";
 export { type PreviewRow, previewPolicy } from "./preview.js";
-export { type AnyFn, type OptionsFor, type Retried, retry, runWithRetry } from "./retry.js";
+export { type Retried, retry, runWithRetry } from "./retry.js";
 export {
   type ErrorClass,
   retryIfAll,

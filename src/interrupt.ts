@@ -40,7 +40,7 @@ function watchOf(signal: AbortSignal): Watch {
         errors.push(error);
       }
     }
-    if (errors.length > 0) throw errors[0];
+    if (errors.length > 0) throw errors.length === 1 ? errors[0] : new AggregateError(errors);
   };
   return { runs, listener };
 }

@@ -1,5 +1,5 @@
 import type { RetryBudget, RetryOptions } from "./attempt.js";
-import type { Clock, SyncClock } from "./clock.js";
+import { type Clock, type SyncClock, systemClock, systemSyncClock } from "./clock.js";
 import { afterAttempt } from "./stop.js";
 import { CLOCK, isMarked, traitsOf, VALUES } from "./traits.js";
 import { BOOLEAN, check, FUNCTION, hasMethods, OPTIONS, type Rule, readOptions, STRING, TIMEOUT } from "./validate.js";
@@ -60,9 +60,23 @@ const COMMON: Record<string, Rule> = {
 };
 
 /** A kind whose policies take the common options and `more`. */
-export function kindOf(owner: string, sync: boolean, clock: Clock | SyncClock, more: Record<string, Rule>): Kind {
+function kindOf(owner: string, sync: boolean, clock: Clock | SyncClock, more: Record<string, Rule>): Kind {
   return { owner, sync, clock, table: { ...COMMON, ...more }, compiled: new WeakMap() };
 }
+
+/** What an async policy takes beside the common options. */
+export const ASYNC = /* @__PURE__ */ kindOf("retry", false, systemClock, {
+  attemptTimeout: TIMEOUT,
+  signal: ["an AbortSignal", "object", (signal) => typeof signal.aborted === "boolean" && !!signal.addEventListener],
+  onLateResult: FUNCTION,
+  unref: BOOLEAN,
+  clock: ["a Clock", "object", /* @__PURE__ */ hasMethods("now", "setTimer")],
+});
+
+/** A sync policy takes the common options, and sleeps in its own way. */
+export const SYNC = /* @__PURE__ */ kindOf("retrySync", true, systemSyncClock, {
+  clock: ["a SyncClock", "object", /* @__PURE__ */ hasMethods("now", "sleepSync")],
+});
 
 const systemRandom = () => Math.random();
 const defaultStop = /* @__PURE__ */ afterAttempt(4);

@@ -1,7 +1,6 @@
 import type { RetryOptions, SyncRetryOptions } from "./attempt.js";
 import { decide } from "./decide.js";
-import { compile, type Policy } from "./policy.js";
-import { ASYNC } from "./retry.js";
+import { ASYNC, compile, type Policy } from "./policy.js";
 import type { State } from "./state.js";
 import { check, OPTIONS } from "./validate.js";
 

@@ -1,5 +1,5 @@
 import type { RetryIf, RetryState, SyncRetryIf } from "./attempt.js";
-import { chainOf, errorsOf, readField } from "./errors.js";
+import { chainOf, errorsOf, readField } from "./inspect.js";
 import { isThenable } from "./thenable.js";
 import { CLOCK, mark, type NotOfResult, type OfResult, RESULT, traitsOf, traitsOfAll, VALUES } from "./traits.js";
 import { check, checkAll, FUNCTION } from "./validate.js";

@@ -1,18 +1,22 @@
-import type { AttemptContext, GiveUpReason, Outcome, RetryStats, SyncRetryOptions } from "./attempt.js";
-import { systemSyncClock } from "./clock.js";
+import type {
+  AnyFn,
+  AttemptContext,
+  GiveUpReason,
+  OptionsFor,
+  Outcome,
+  RetryStats,
+  SyncRetryOptions,
+} from "./attempt.js";
+import { bookInBudget, callHook } from "./call-hook.js";
 import { Attempt, enter, FIRST, leave } from "./current.js";
-import { type Decision, decide, exhausts, finalError, isNonRetryable } from "./decide.js";
+import { type Decision, decide, exhausts, finalError, isNonRetryable, reachesDeadline } from "./decide.js";
 import { StrategyError } from "./errors.js";
 import { beginNumber, rememberExhausted } from "./exhausted.js";
-import { bookInBudget, callHook } from "./hooks.js";
-import { compile, kindOf, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
-import type { AnyFn, OptionsFor } from "./retry.js";
-import { type Call, NO_ARGS, stateOf } from "./run.js";
-import type { State } from "./state.js";
+import { compile, overlay, type Policy, type PolicySource, SYNC, sourceOf } from "./policy.js";
+import { type Call, type State, startOf, stateOf } from "./state.js";
 import type { Stats } from "./stats.js";
-import { blockOf, dressAs, equip, nameOf, type Target, tagOf, targetOf } from "./target.js";
+import { blockOf, dressAs, equip, type Target, tagOf, targetOf } from "./target.js";
 import { isThenable } from "./thenable.js";
-import { hasMethods } from "./validate.js";
 
 /** What a function that returns a promise fails to be. */
 interface SyncOnly {
@@ -66,19 +70,12 @@ export function runWithRetrySync<T = any>(
   refuseAsync("runWithRetrySync", task);
   const target = blockOf("runWithRetrySync", task);
   const policy = compile(SYNC, options);
+  const call = { target, policy, self: undefined, args: undefined };
   const began = beginNumber();
   const startedAt = policy.needsClock ? policy.clock.now() : 0;
-  if (policy.onAttempt) {
-    callHook(policy, policy.onAttempt, { name: nameOf(policy, target), args: NO_ARGS, attempt: 1 });
-  }
-  const first = attemptWith(new Attempt(1, undefined), target.fn);
-  return goOn({ target, policy, self: undefined, args: undefined }, began, startedAt, first) as T;
+  if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf(call, 1));
+  return goOn(call, began, startedAt, attemptWith(new Attempt(1, undefined), target.fn)) as T;
 }
-
-/** A sync policy takes the common options, and sleeps in its own way. */
-export const SYNC = /* @__PURE__ */ kindOf("retrySync", true, systemSyncClock, {
-  clock: ["a SyncClock", "object", /* @__PURE__ */ hasMethods("now", "sleepSync")],
-});
 
 /** `targetOf` that also refuses what is written as an async function. */
 export function syncTargetOf(owner: string, fn: unknown, name?: string): Target {
@@ -106,7 +103,7 @@ export function wrapSync(target: Target, source: PolicySource): object {
     }
     const began = beginNumber();
     const startedAt = policy.needsClock ? policy.clock.now() : 0;
-    if (policy.onAttempt) callHook(policy, policy.onAttempt, { name: nameOf(policy, target), args, attempt: 1 });
+    if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf({ target, policy, self: this, args }, 1));
     stats.attempts++;
     const outer = enter(FIRST);
     let value: unknown;
@@ -161,8 +158,7 @@ function goOn(call: Call, began: number, startedAt: number, first: Outcome): unk
     // Read before the hook: a hook that writes to the state changes nothing.
     const { delay } = state;
     if (policy.onRetry) callHook(policy, policy.onRetry, state);
-    // Strategies and the hook may have taken the time that the sleep needs.
-    if (policy.totalTimeout < Infinity && policy.clock.now() - startedAt + delay >= policy.totalTimeout) {
+    if (reachesDeadline(policy, startedAt, delay)) {
       if (decision > 0) bookInBudget(policy, "refund", decision);
       return giveUp(target, policy, state, "deadline", began);
     }
@@ -175,11 +171,10 @@ function goOn(call: Call, began: number, startedAt: number, first: Outcome): unk
   }
 }
 
-function attemptAgain({ target, policy, self, args }: Call, attempt: number, last: Outcome): Outcome {
+function attemptAgain(call: Call, attempt: number, last: Outcome): Outcome {
+  const { target, policy, self, args } = call;
   const { fn, stats } = target;
-  if (policy.onAttempt) {
-    callHook(policy, policy.onAttempt, { name: nameOf(policy, target), args: args ?? NO_ARGS, attempt });
-  }
+  if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf(call, attempt));
   stats.attempts++;
   stats.retries++;
   return attemptWith(new Attempt(attempt, last.ok ? undefined : last.error), (context) =>

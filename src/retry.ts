@@ -1,17 +1,13 @@
-import type { AttemptContext, RetryOptions, RetryStats } from "./attempt.js";
-import { systemClock } from "./clock.js";
+import type { AnyFn, AttemptContext, OptionsFor, RetryOptions, RetryStats } from "./attempt.js";
+import { bookInBudget, callHook } from "./call-hook.js";
 import { Attempt, enter, FIRST, leave } from "./current.js";
 import { type Decision, decide } from "./decide.js";
 import { beginNumber } from "./exhausted.js";
 import { GuardedRun } from "./guarded-run.js";
-import { bookInBudget, callHook } from "./hooks.js";
-import { compile, kindOf, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
-import { type Call, NO_ARGS, Run, stateOf } from "./run.js";
-import { blockOf, dressAs, equip, nameOf, type Target, targetOf } from "./target.js";
-import { BOOLEAN, FUNCTION, hasMethods, TIMEOUT } from "./validate.js";
-
-/** Any function. */
-export type AnyFn = (...args: any) => any;
+import { ASYNC, compile, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
+import { Run } from "./run.js";
+import { type Call, startOf, stateOf } from "./state.js";
+import { blockOf, dressAs, equip, type Target, targetOf } from "./target.js";
 
 type Plain<F extends AnyFn> = (this: ThisParameterType<F>, ...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>>;
 
@@ -29,9 +25,6 @@ export type Retried<F extends AnyFn> = ([ReturnType<F>] extends [Promise<any>]
   with(overrides: RetryOptions<Awaited<ReturnType<F>>>): Retried<F>;
   readonly stats: RetryStats;
 };
-
-/** Options, or a function that answers them each time a call starts, with the call's `this` and arguments. */
-export type OptionsFor<F extends AnyFn, O> = O | ((this: ThisParameterType<F>, ...args: Parameters<F>) => O);
 
 /**
  * Wraps `fn` so that it is retried. The wrapped function takes the same arguments, `this` and types, and rejects with
@@ -71,15 +64,6 @@ export function runWithRetry<T = any>(
   }
 }
 
-/** What an async policy takes beside the common options. */
-export const ASYNC = /* @__PURE__ */ kindOf("retry", false, systemClock, {
-  attemptTimeout: TIMEOUT,
-  signal: ["an AbortSignal", "object", (signal) => typeof signal.aborted === "boolean" && !!signal.addEventListener],
-  onLateResult: FUNCTION,
-  unref: BOOLEAN,
-  clock: ["a Clock", "object", /* @__PURE__ */ hasMethods("now", "setTimer")],
-});
-
 export function wrap(target: Target, source: PolicySource): object {
   const retried = function (this: unknown, ...args: unknown[]) {
     let policy: Policy;
@@ -103,10 +87,10 @@ function start(target: Target, policy: Policy, self: unknown, args: readonly unk
   stats.calls++;
   if (policy.guarded) return new GuardedRun({ target, policy, self, args }, began, startedAt).start();
   if (policy.onAttempt) {
-    const hookStart = { name: nameOf(policy, target), args: args ?? NO_ARGS, attempt: 1 };
-    const pending = callHook(policy, policy.onAttempt, hookStart);
+    const call = { target, policy, self, args };
+    const pending = callHook(policy, policy.onAttempt, startOf(call, 1));
     if (pending) {
-      const run = new Run({ target, policy, self, args }, began, startedAt);
+      const run = new Run(call, began, startedAt);
       run.after(pending, 0, () => run.launch());
       return run.answer();
     }
@@ -130,7 +114,7 @@ function start(target: Target, policy: Policy, self: unknown, args: readonly unk
     return run.answer();
   };
   if (!policy.takesAnyValue) {
-    return promise.then((value) => judge({ target, policy, self, args }, value, began, startedAt), failed);
+    return promise.then((value) => judgeFirst({ target, policy, self, args }, value, began, startedAt), failed);
   }
   if (!policy.budget) return promise.then(target.succeeded, failed);
   return promise.then((value) => {
@@ -140,7 +124,7 @@ function start(target: Target, policy: Policy, self: unknown, args: readonly unk
 }
 
 /** A first value that somebody looks at: what is accepted at once needs no run. */
-function judge(call: Call, value: unknown, began: number, startedAt: number): unknown {
+function judgeFirst(call: Call, value: unknown, began: number, startedAt: number): unknown {
   const { target, policy } = call;
   const run = () => new Run(call, began, startedAt, 1);
   const state = stateOf(call, 1, { ok: true, value }, startedAt, 0, 0);

@@ -1,22 +1,10 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "./attempt.js";
+import { bookInBudget, callHook } from "./call-hook.js";
 import { Attempt, type AttemptSource, enter, leave } from "./current.js";
 import { type Decision, decide, exhausts, finalError, isNonRetryable } from "./decide.js";
 import { beginNumber, rememberExhausted } from "./exhausted.js";
-import { bookInBudget, callHook } from "./hooks.js";
-import type { Policy } from "./policy.js";
-import type { State } from "./state.js";
-import { nameOf, type Target } from "./target.js";
+import { type Call, type State, startOf, stateOf } from "./state.js";
 import { isThenable } from "./thenable.js";
-
-/** One call: `args` is `undefined` for a block, which gets the attempt's context instead. */
-export interface Call {
-  readonly target: Target;
-  readonly policy: Policy;
-  readonly self: unknown;
-  readonly args: readonly unknown[] | undefined;
-}
-
-export const NO_ARGS: readonly unknown[] = [];
 
 // After so many retries in a row without a delay, the next one lets timers and I/O have their turn.
 const IMMEDIATE_IN_A_ROW = 64;
@@ -24,30 +12,6 @@ const IMMEDIATE_IN_A_ROW = 64;
 // A promise resolved with this stays pending for ever and holds nothing.
 const NEVER = { then() {} };
 const SOON = /* @__PURE__ */ Promise.resolve();
-
-/** The state of a call's attempt that has just ended. */
-export function stateOf(
-  { policy, target, args }: Call,
-  attempt: number,
-  outcome: Outcome,
-  startedAt: number,
-  previousDelay: number,
-  idle: number,
-): State {
-  const elapsed = policy.needsClock ? policy.clock.now() - startedAt : 0;
-  return {
-    name: nameOf(policy, target),
-    args: args ?? NO_ARGS,
-    attempt,
-    outcome,
-    elapsed,
-    delay: 0,
-    previousDelay,
-    idle,
-    exhausted: false,
-    random: policy.random,
-  };
-}
 
 /**
  * One call in flight, once its first attempt has failed or something may interrupt it.
@@ -115,10 +79,9 @@ export class Run implements AttemptSource {
 
   /** Begins the next attempt. */
   begin(): void {
-    const { policy, target, args } = this.call;
-    if (!policy.onAttempt) return this.launch();
-    const start = { name: nameOf(policy, target), args: args ?? NO_ARGS, attempt: this.attempt + 1 };
-    this.tell(policy.onAttempt, start, () => this.launch());
+    const { onAttempt } = this.call.policy;
+    if (!onAttempt) return this.launch();
+    this.tell(onAttempt, startOf(this.call, this.attempt + 1), () => this.launch());
   }
 
   /** A first attempt is called by the caller itself, a later one under the promise that the caller awaits. */
@@ -224,7 +187,9 @@ export class Run implements AttemptSource {
     const { delay } = state;
     this.owed = taken;
     this.paidFor = taken > 0 ? state : undefined;
-    this.tell(this.call.policy.onRetry, state, () => this.sleep(state, delay));
+    const { onRetry } = this.call.policy;
+    if (!onRetry) return this.sleep(state, delay);
+    this.tell(onRetry, state, () => this.sleep(state, delay));
   }
 
   protected sleep(_state: State, ms: number): void {
@@ -253,7 +218,7 @@ export class Run implements AttemptSource {
 
   /** Returns the accepted value. */
   protected finish(): void {
-    this.settle();
+    this.close();
     this.resolve(this.value);
   }
 
@@ -269,7 +234,7 @@ export class Run implements AttemptSource {
     if (!fallback) return this.fail(this.givenUp!.error);
     const answer = (value: unknown) => {
       this.call.target.stats.failures++;
-      this.settle();
+      this.close();
       this.resolve(value);
     };
     try {
@@ -286,13 +251,13 @@ export class Run implements AttemptSource {
     const { givenUp } = this;
     if (givenUp && exhausts(givenUp)) rememberExhausted(error, this.began, isNonRetryable(givenUp));
     this.call.target.stats.failures++;
-    this.settle();
+    this.close();
     this.reject(error);
     this.refund();
   }
 
   /** The call is over: lets go of all that could still happen to it. */
-  protected settle(): void {
+  protected close(): void {
     this.over = true;
   }
 
