@@ -41,6 +41,7 @@ export function enter(source: AttemptSource | Attempt): Slot {
   return outer;
 }
 
+/** Ends what `enter` began. */
 export function leave(outer: Slot): void {
   current = outer;
 }

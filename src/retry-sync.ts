@@ -89,6 +89,7 @@ function refuseAsync(owner: string, fn: unknown): void {
   }
 }
 
+/** The wrapper of a sync policy, without the looks of what it wraps. */
 export function wrapSync(target: Target, source: PolicySource): object {
   const { fn, stats } = target;
   // The first attempt is made here, where the engine need not put the arguments into an array.

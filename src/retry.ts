@@ -64,6 +64,7 @@ export function runWithRetry<T = any>(
   }
 }
 
+/** The wrapper of an async policy, without the looks of what it wraps. */
 export function wrap(target: Target, source: PolicySource): object {
   const retried = function (this: unknown, ...args: unknown[]) {
     let policy: Policy;

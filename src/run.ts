@@ -14,7 +14,8 @@ const NEVER = { then() {} };
 const SOON = /* @__PURE__ */ Promise.resolve();
 
 /**
- * One call in flight, once its first attempt has failed or something may interrupt it.
+ * One call in flight, once its first attempt has not ended it, or where something must come before that attempt or may
+ * interrupt it.
  *
  * One promise serves the whole call, and every later attempt begins, and is waited for, under a `then` that ends in that
  * promise's own native `resolve`: an engine follows only native functions from a pending promise to whoever awaits it,

@@ -1,3 +1,4 @@
+/** Whether `value` can be awaited. Throws where its `then` cannot be read. */
 export function isThenable(value: unknown): value is Promise<unknown> {
   return (
     value !== null &&

@@ -19,6 +19,7 @@ export type OfResult = { readonly "~result"?: true };
 /** A predicate that is no result predicate. */
 export type NotOfResult = { readonly "~result"?: never };
 
+/** Marks a built-in strategy. */
 export function mark<F extends object>(strategy: F, bits: number): F {
   return Object.defineProperty(strategy, traits, { value: bits });
 }
@@ -28,6 +29,7 @@ export function isMarked(value: object): boolean {
   return traits in value;
 }
 
+/** What a strategy looks at; of a user's own, everything. */
 export function traitsOf(strategy: object): number {
   return (strategy as { [traits]?: number })[traits] ?? CLOCK | VALUES;
 }

@@ -37,7 +37,8 @@ export function waitRandom(min: number, max: number): Wait {
 }
 
 /**
- * Waits `start + increment · (n - 1)` ms, kept within 0 and `max` (default a day). `increment` may be negative.
+ * Waits `start + increment · (n - 1)` ms, kept within 0 and `max` (default a day). `increment` may be negative;
+ * all are finite, else `RangeError`.
  *
  * @example
  * waitIncrementing({ start: 100, increment: 50 })(retryState({ attempt: 3 })); // => 200
@@ -88,7 +89,8 @@ export function waitExponential(options: ExponentialOptions): Wait {
 }
 
 /**
- * Waits `base` times 1, 1, 2, 3, 5, … ms, up to `max` (default a day): grows more gently than `waitExponential`.
+ * Waits `base` times 1, 1, 2, 3, 5, … ms, up to `max` (default a day; both finite, from 0, else `RangeError`): grows more
+ * gently than `waitExponential`.
  *
  * @example
  * waitFibonacci({ base: 100 })(retryState({ attempt: 5 })); // => 500
