@@ -342,6 +342,21 @@ describe("hooks", () => {
   });
 });
 
+it("goes by a clock that nobody can set: the wall clock may jump", async () => {
+  const jumps = [0, 8.64e15, -8.64e15];
+  const wallClock = vi.spyOn(Date, "now").mockImplementation(() => jumps[wallClock.mock.calls.length % jumps.length]!);
+  const elapsed: number[] = [];
+  const call = retry(flaky([busy, busy, "ok"]), {
+    wait: waitFixed(1),
+    totalTimeout: 60_000,
+    onRetry: (state) => elapsed.push(state.elapsed),
+  });
+
+  expect(await call()).toBe("ok");
+  expect(elapsed.every((ms) => ms >= 0 && ms < 60_000)).toBe(true);
+  expect(wallClock).not.toHaveBeenCalled();
+});
+
 describe("immediate retries", () => {
   const depth = () => {
     const { stackTraceLimit } = Error;
