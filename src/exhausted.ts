@@ -3,6 +3,8 @@ import { errorsOf, readField } from "./inspect.js";
 interface Ledger {
   /** Numbers calls and attempts in the order in which they begin. */
   count: number;
+  /** The highest number noted so far: most failures are told from exhausted ones by it alone. */
+  highest: number;
   /** Error → the number at which the run that gave up on it began. */
   readonly exhausted: WeakMap<object, number>;
   /** The same for runs that a `NonRetryableError` ended. */
@@ -14,7 +16,7 @@ const KEY = Symbol.for("undaunted.exhausted");
 // On globalThis, so that an ESM and a CJS copy of the package agree.
 function shared(): Ledger {
   const home = globalThis as { [KEY]?: Ledger };
-  home[KEY] ??= { count: 0, exhausted: new WeakMap(), hopeless: new WeakMap() };
+  home[KEY] ??= { count: 0, highest: 0, exhausted: new WeakMap(), hopeless: new WeakMap() };
   return home[KEY];
 }
 
@@ -27,6 +29,7 @@ export function beginNumber(): number {
 
 /** Notes that the run that began at `began` gave up on `error`, for good if `hopeless`. */
 export function rememberExhausted(error: unknown, began: number, hopeless: boolean): void {
+  if (began > ledger.highest) ledger.highest = began;
   note(ledger.exhausted, error, began);
   if (hopeless) note(ledger.hopeless, error, began);
 }
@@ -36,7 +39,7 @@ export function rememberExhausted(error: unknown, began: number, hopeless: boole
  * to `depth`, on one of its causes, or on all errors of an `AggregateError`.
  */
 export function isExhausted(error: unknown, began: number, depth: number): boolean {
-  return isNoted(ledger.exhausted, error, began, depth);
+  return ledger.highest > began && isNoted(ledger.exhausted, error, began, depth);
 }
 
 /** Whether such a run was ended by a `NonRetryableError`. */

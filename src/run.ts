@@ -119,7 +119,7 @@ export class Run implements AttemptSource {
     } finally {
       leave(outer);
     }
-    if (!policy.watched) promise.then(this.resolve, this.failed);
+    if (!policy.watched) promise.then(this.resolve, (error) => this.settled({ ok: false, error }));
     else {
       promise
         .then(
@@ -138,8 +138,6 @@ export class Run implements AttemptSource {
   threw(error: unknown, turn = this.turn): void {
     SOON.then(() => this.ended({ ok: false, error }, turn));
   }
-
-  private readonly failed = (error: unknown): void => this.settled({ ok: false, error });
 
   private ended(outcome: Outcome, turn: number): object | undefined {
     const { onLateResult } = this.call.policy;
