@@ -48,7 +48,7 @@ function markdown([header, ...rows]) {
 
 export const textOf = (result) => `${result.task.title}\n${text(gridOf(result))}`;
 
-/** What section 8 of the design asks for, beside what was measured. */
+/** What undaunted is asked for, beside what was measured. */
 function targetGrid(results) {
   const grid = [["undaunted", "target", "measured", ""]];
   for (const { task, rows } of results) {
@@ -83,7 +83,7 @@ const LACKS = {
   "p-retry": "takes neither a delay function, nor a success hook, nor a timeout; does not decorate",
   "async-retry": "takes only a retry hook",
   cockatiel: "has no stop of one's own and no budget",
-  "exponential-backoff": "`retry` is its stop, its predicate and its hook; it has nothing else",
+  "exponential-backoff": "has a `retry` that is its stop, its predicate and its hook, and nothing else",
   attempt: "has no success hook, no signal and no budget; does not decorate",
   effect: "stops by its schedule; has no budget; does not decorate",
   "typescript-retry-decorator": "takes a predicate; has no hooks, no signal and no timeout",
@@ -100,25 +100,26 @@ function matrixOf(results) {
   };
   const rows = found.map(({ task, rows }) => [
     task.title,
+    cell(rows.get("undaunted").values.limit, 0),
     ...ids.map((id) => {
       const ratio = rows.get(id)?.values?.ratio;
       return ratio ? cell(ratio, digitsFor(ratio.median)) : `–<sup>${note(id)}</sup>`;
     }),
   ]);
   const footnotes = [...notes].map(([id, place]) => `<sup>${place}</sup> ${titleOf(id)} ${LACKS[id]}.`);
-  return `${markdown([["", ...ids.map(titleOf)], ...rows])}\n\n${footnotes.join("\\\n")}`;
+  return `${markdown([["", "the limit, ns/call", ...ids.map(titleOf)], ...rows])}\n\n${footnotes.join("\\\n")}`;
 }
 
 function sectionOf(result) {
   const { task, rows } = result;
   const unfinished = [...rows].filter(([, { failed }]) => failed).map(([id]) => titleOf(id));
   const notes = [
-    ...(task.note ? [task.note] : []),
+    task.note?.(rows),
     ...(unfinished.length > 0
       ? [`– did not finish within ${(task.timeout ?? 0) / 1000} s or its memory: ${unfinished.join(", ")}.`]
       : []),
   ];
-  return [`### ${capitalised(task.title)}`, markdown(gridOf(result)), ...notes].join("\n\n");
+  return [`### ${capitalised(task.title)}`, markdown(gridOf(result)), ...notes.filter(Boolean)].join("\n\n");
 }
 
 const capitalised = (title) => title[0].toUpperCase() + title.slice(1);
@@ -136,7 +137,7 @@ async function versions() {
 }
 
 /** docs/performance.md. */
-export async function pageOf(results) {
+export async function pageOf(results, load) {
   const { node, v8 } = process.versions;
   const date = new Date().toISOString().slice(0, 10);
   const machine = `${cpus()[0].model.trim()}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GB`;
@@ -147,6 +148,7 @@ Written by \`npm run bench\`, never by hand. Numbers of one machine: compare the
 
 - Date: ${date}
 - Machine: ${machine}, ${process.platform} ${process.arch}; Node ${node} (V8 ${v8})
+- Load average before the run, which should be near 0: ${number(load, 1)}
 - Versions: ${await versions()}. Each peer in the last version that runs on Node 20.
 
 ## Targets
@@ -158,10 +160,7 @@ ${markdown(targetGrid(results))}
 A loop written by hand, which does nothing but try again:
 
 \`\`\`js
-${handLoop
-  .toString()
-  .replace(/^\(fn\) =>\n\s*/, "const handLoop = (fn) => ")
-  .replaceAll(/^ {4}/gm, "")}
+const handLoop = ${handLoop};
 \`\`\`
 
 "Fastest by hand" is the least that can be done: \`fn(...args).then(undefined, again)\`, where \`again\` is that loop.
@@ -170,8 +169,10 @@ ${handLoop
 
 ${matrixOf(results)}
 
-Calls follow each other, each awaited. Where one needs several attempts, the error is made once: a fresh stack would cost more than
-most of what is measured. exponential-backoff, async-retry, cockatiel and others sleep on a timer for a delay of 0 too.
+Calls follow each other, each awaited. Where one needs several attempts, the error is made once: a fresh stack would cost
+more than most of what is measured. "Less what throwing costs": their function throws nothing, but returns promises that
+were rejected beforehand. For a delay of 0, async-retry, cockatiel, exponential-backoff and effect begin a timer or a
+turn of the event loop, which is most of what they cost there.
 
 ${others.map(sectionOf).join("\n\n")}
 
@@ -179,8 +180,7 @@ ${others.map(sectionOf).join("\n\n")}
 
 - A child process for each contender and task. Rounds are interleaved: each contender's first, then each one's second, …
 - Of the calls: in each round the process runs a section of the contender and one of the limit, which of them first changes
-  with the round, after a garbage collection that neither pays for. The ratio is taken within the round. A section is about
-  60 ms of CPU, after a warm-up of at least as much.
+  with the round. The ratio is taken within the round. A section is about 50 ms of CPU, after a warm-up of at least as much.
 - CPU is that of the whole process (\`process.cpuUsage\`): compiling and collecting garbage in other threads included.
 - Shown is the median of the rounds ± half of the distance between the quartiles. The limit against itself, which should be
   1.00, shows what the machine's noise does to a ratio.
@@ -188,7 +188,7 @@ ${others.map(sectionOf).join("\n\n")}
 - Memory: \`heapUsed\` and \`rss\` after a garbage collection, with the calls asleep for an hour, less what they were before, a
   process for each round.
 - Sleepers on one signal: "schedule" is from the first call until all of them sleep, "cancel" from \`abort()\` until every
-  call has rejected with the signal's reason. The process has run 3,000 such calls before. Contenders whose sleep does not end
+  call has rejected with the signal's reason (effect's with an interruption of its own). The process has made 3,000 such calls before. Contenders whose sleep does not end
   with a signal are left out.
 - Concurrent calls begin 1,000 in a turn of the event loop. The lag is that of \`monitorEventLoopDelay\`, less its resolution.
 - Bytes: bundled and minified by esbuild; gzip at level 9; 1 kB is 1,000 B. "More" is what the second name adds to the first.

@@ -1,7 +1,8 @@
 // npm run bench: everything, and docs/performance.md. npm run bench -- --task success --rounds 9: a part, printed only.
 import { execFileSync, fork } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { contenders, shapesOf } from "./contenders/index.mjs";
@@ -11,7 +12,7 @@ import { tasks } from "./tasks/index.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bench = fileURLToPath(new URL(".", import.meta.url));
-const child = fileURLToPath(new URL("child.mjs", import.meta.url));
+const childFile = fileURLToPath(new URL("child.mjs", import.meta.url));
 const page = fileURLToPath(new URL("../docs/performance.md", import.meta.url));
 
 const { values: options } = parseArgs({
@@ -30,7 +31,12 @@ if (options.help) {
 With any of the first three nothing is written, only printed.
 Tasks: ${tasks.map(({ name }) => name).join(", ")}
 Contenders: ${contenders.map(({ id }) => id).join(", ")}`);
-} else await main();
+} else {
+  await main().catch((error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+}
 
 async function main() {
   const chosen = choose("task", tasks, ({ name }) => name);
@@ -38,7 +44,8 @@ async function main() {
   const rounds = options.rounds === undefined ? undefined : Number(options.rounds);
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) throw new Error("--rounds: a number from 1");
 
-  if (!existsSync(`${bench}node_modules/.package-lock.json`)) npm(["ci", "--no-audit", "--no-fund"], bench);
+  const [load] = loadavg();
+  if (!isInstalled()) npm(["ci", "--no-audit", "--no-fund"], bench);
   if (!options["no-build"]) npm(["run", "build", "--silent"], root);
 
   const results = [];
@@ -48,7 +55,7 @@ async function main() {
     console.log(`\n${textOf(result)}`);
   }
   console.log(`\n${targetsOf(results)}`);
-  if (!options.task && !options.contender && !rounds) await writeFile(page, await pageOf(results));
+  if (!options.task && !options.contender && !rounds) await writeFile(page, await pageOf(results, load));
 }
 
 function choose(option, all, nameOf) {
@@ -57,6 +64,11 @@ function choose(option, all, nameOf) {
   const unknown = names.find((name) => !all.some((each) => nameOf(each) === name));
   if (unknown) throw new Error(`--${option}: there is no ${unknown}, only ${all.map(nameOf).join(", ")}`);
   return all.filter((each) => names.includes(nameOf(each)));
+}
+
+function isInstalled() {
+  const installed = `${bench}node_modules/.package-lock.json`;
+  return existsSync(installed) && statSync(installed).mtimeMs >= statSync(`${bench}package-lock.json`).mtimeMs;
 }
 
 function npm(args, cwd) {
@@ -81,8 +93,10 @@ async function race(task, among, rounds = task.rounds) {
         if (racer.failed) continue;
         racer.runner ??= start(task, racer.contender);
         const values = await racer.runner.round(round);
-        if (values) for (const [key, value] of Object.entries(values)) (racer.values[key] ??= []).push(value);
-        else racer.failed = true;
+        if (!values) racer.failed = true;
+        for (const [key, value] of Object.entries(values ?? {})) {
+          racer.values[key] = [...(racer.values[key] ?? []), value];
+        }
         if (!values || task.fresh) {
           racer.runner.stop();
           racer.runner = undefined;
@@ -106,12 +120,12 @@ async function takesPart(task, contender) {
 function start(task, contender) {
   const execArgv = ["--expose-gc", ...(task.execArgv ?? [])];
   const stderr = task.mayFail ? "ignore" : "inherit";
-  const process = fork(child, [task.name, contender.id], { execArgv, stdio: ["ignore", "inherit", stderr, "ipc"] });
+  const child = fork(childFile, [task.name, contender.id], { execArgv, stdio: ["ignore", "inherit", stderr, "ipc"] });
   const round = (number) =>
     new Promise((resolve, reject) => {
       const settle = (finish) => {
         clearTimeout(timer);
-        process.removeAllListeners();
+        child.removeAllListeners();
         finish();
       };
       const unfinished = (why) => {
@@ -119,13 +133,13 @@ function start(task, contender) {
         else reject(new Error(`${task.name}, ${contender.id}: ${why}`));
       };
       const timer = setTimeout(() => settle(() => unfinished("took too long")), task.timeout ?? 120_000);
-      process.once("message", ({ error, values }) =>
+      child.once("message", ({ error, values }) =>
         settle(() => (error ? reject(new Error(`${task.name}, ${contender.id}: ${error}`)) : resolve(values))),
       );
-      process.once("exit", (code, signal) => settle(() => unfinished(`the process ended (${signal ?? code})`)));
-      process.send(number);
+      child.once("exit", (code, signal) => settle(() => unfinished(`the process ended (${signal ?? code})`)));
+      child.send(number);
     });
-  return { round, stop: () => process.kill("SIGKILL") };
+  return { round, stop: () => child.kill("SIGKILL") };
 }
 
 function transposed(rows) {

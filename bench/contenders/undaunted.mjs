@@ -6,10 +6,7 @@ const OPTIONS = { stop: stopAfterAttempt(4), wait: waitFullJitter({ base: 500, m
 const NO_DELAY = { wait: waitNone };
 const budget = { acquire: () => 1, recordSuccess() {}, refund() {}, balance: 1 };
 
-let seen = 0;
-const look = () => {
-  seen++;
-};
+const look = () => {};
 
 // Reached by name, so that the row appears as soon as the export does.
 const { circuitBreaker } = undaunted;

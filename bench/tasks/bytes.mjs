@@ -15,7 +15,7 @@ export const bytes = [
       { key: "brotli", title: "brotli, B", digits: 0 },
       { key: "more", title: "gzip, B more", digits: 0 },
     ],
-    targets: [{ contender: "{ retry }", key: "gzip", max: 4_000, unit: "B" }],
+    targets: [{ contender: "{ retry }", key: "gzip", max: 4_000, unit: "B", what: "import { retry }, gzip" }],
     async weigh() {
       const { specifier } = contenders.find(({ id }) => id === "undaunted");
       const exported = Object.keys(await import(specifier)).filter((name) => name !== "retry");
@@ -45,8 +45,6 @@ async function weightOf(imports, specifier) {
     minify: true,
     write: false,
     format: "esm",
-    target: "es2022",
-    platform: "node",
   });
   const [{ contents }] = outputFiles;
   return {

@@ -3,11 +3,11 @@ import { costOf, expectEqual, freshLoop } from "../measure.mjs";
 
 // Long enough for the clock of the CPU and a few garbage collections; short where a contender sleeps on timers, whose
 // time is long and whose CPU is not.
-const SECTION_CPU = 60;
-const SECTION_TIME = 250;
+const SECTION_CPU = 50;
+const SECTION_TIME = 150;
 
 /** A task that compares the CPU of calls, one after the other, to that of the limit, section by section. */
-export function callTask({ shape, limit = "success", failures = 0, unit = "ratio", max, ...task }) {
+export function callTask({ shape, limit = "success", work = "fn", failures = 0, unit = "ratio", max, ...task }) {
   const targets = max === undefined ? [] : [{ contender: "undaunted", key: unit, max }];
   const columns =
     unit === "ratio"
@@ -22,15 +22,15 @@ export function callTask({ shape, limit = "success", failures = 0, unit = "ratio
   return {
     shape,
     limit,
-    rounds: 15,
+    rounds: 9,
     columns,
     targets,
     matrix: unit === "ratio",
     ...task,
     async prepare(contender) {
       const [limiting, measured] = await Promise.all([
-        sideOf({ id: task.limitOf ?? "hand-loop" }, limit, failures),
-        sideOf(contender, shape, failures),
+        sideOf({ id: "hand-loop" }, limit, work, failures),
+        sideOf(contender, shape, work, failures),
       ]);
       const sections = [await calibrate(limiting), await calibrate(measured)];
       return async (round) => {
@@ -44,21 +44,22 @@ export function callTask({ shape, limit = "success", failures = 0, unit = "ratio
   };
 }
 
-async function sideOf(contender, shape, failures) {
+async function sideOf(contender, shape, work, failures) {
   const loop = await freshLoop();
   const counter = loop.work(failures);
   const make = (await shapesOf(contender))[shape];
-  const sync = shape === "sync";
-  let call;
-  if (shape === "method") {
-    class Service {
-      step = 1;
-    }
-    Service.prototype.load = make(counter.method);
-    const service = new Service();
-    call = (x) => service.load(x);
-  } else call = make(sync ? counter.sync : counter.fn);
-  return { id: contender.id, loop, counter, call, failures, run: sync ? loop.runSync : loop.run };
+  const run = work === "sync" ? loop.runSync : loop.run;
+  const call = work === "method" ? methodCall(make, counter.method) : make(counter[work]);
+  return { id: contender.id, loop, counter, call, failures, run };
+}
+
+function methodCall(decorate, method) {
+  class Service {
+    step = 1;
+  }
+  Service.prototype.load = decorate(method);
+  const service = new Service();
+  return (x) => service.load(x);
 }
 
 /** CPU per call in ns; fails where the function was not called as often as it must be, or a value came back wrong. */
@@ -108,7 +109,15 @@ export const calls = [
     shape: "failures",
     limit: "failures",
     failures: 3,
+  }),
+  callTask({
+    name: "failures-own",
+    title: "three failures, less what throwing costs",
+    shape: "failures",
+    limit: "failures",
+    work: "prepared",
+    failures: 3,
     max: 0.85,
   }),
-  callTask({ name: "method", title: "decorated method", shape: "method", limit: "method" }),
+  callTask({ name: "method", title: "decorated method", shape: "method", limit: "method", work: "method" }),
 ];

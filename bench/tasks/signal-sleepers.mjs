@@ -5,11 +5,11 @@ import { costOf, expectEqual, expectTrue, freshLoop, turn } from "../measure.mjs
 const AN_HOUR = 3_600_000;
 const WARM_UP = 1_000;
 
-const sleepersOnASignal = (size, targets) => ({
+const sleepersOnASignal = (size, rounds, targets) => ({
   name: `signal-${size / 1000}k`,
   title: `${size.toLocaleString("en")} sleepers on one signal`,
   shape: "onSignal",
-  rounds: 3,
+  rounds,
   fresh: true,
   timeout: 90_000,
   mayFail: true,
@@ -67,10 +67,10 @@ async function scheduleAndCancel({ id }, loop, onSignal, size) {
 }
 
 export const signalSleepers = [
-  sleepersOnASignal(10_000, [
+  sleepersOnASignal(10_000, 3, [
     { contender: "undaunted", key: "scheduleCpu", max: 100, unit: "ms CPU", what: "schedule" },
     { contender: "undaunted", key: "cancelCpu", max: 25, unit: "ms CPU", what: "cancel" },
   ]),
-  sleepersOnASignal(20_000, []),
-  sleepersOnASignal(40_000, []),
+  sleepersOnASignal(20_000, 2, []),
+  sleepersOnASignal(40_000, 2, []),
 ];

@@ -1,7 +1,7 @@
 import { callTask } from "./calls.mjs";
 
 // In ns over the hand loop, which the compiler turns into a handful of instructions: no ratio says anything.
-const sync = { shape: "sync", limit: "sync", unit: "over" };
+const sync = { shape: "sync", limit: "sync", work: "sync", unit: "over" };
 
 export const syncCalls = [
   callTask({ ...sync, name: "sync-success", title: "sync success", max: 5 }),
