@@ -78,20 +78,23 @@ export class Run implements AttemptSource {
     });
   }
 
-  /** Begins the next attempt. */
+  /** Begins the next attempt: a first one at once where nothing must be waited for, so that the caller itself calls it. */
   begin(): void {
     const { onAttempt } = this.call.policy;
-    if (!onAttempt) return this.launch();
-    this.tell(onAttempt, startOf(this.call, this.attempt + 1), () => this.launch());
+    let atOnce = this.attempt === 0;
+    const go = () => {
+      if (atOnce) this.invoke();
+      else this.launch();
+    };
+    if (onAttempt) this.tell(onAttempt, startOf(this.call, this.attempt + 1), go);
+    else go();
+    atOnce = false;
   }
 
-  /** A first attempt is called by the caller itself, a later one under the promise that the caller awaits. */
+  /** Calls the function in a microtask that leads to the caller. */
   launch(): void {
-    if (this.attempt === 0) this.invoke();
-    else {
-      const { turn } = this;
-      SOON.then(() => (turn === this.turn ? this.invoke() : NEVER)).then(this.resolve);
-    }
+    const { turn } = this;
+    SOON.then(() => (turn === this.turn ? this.invoke() : NEVER)).then(this.resolve);
   }
 
   private invoke(): object {

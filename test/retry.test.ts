@@ -483,6 +483,8 @@ describe("the stack of an error thrown by a later attempt", () => {
     "with a sleep": { wait: waitFixed(1) },
     "with a value predicate": { retryIf: () => true },
     "with onSuccess": { onSuccess: () => {} },
+    "with an async onAttempt": { onAttempt: async () => {} },
+    "with an async onAttempt and a timeout": { onAttempt: async () => {}, totalTimeout: 10_000 },
     "with an async onRetry": { onRetry: async () => {} },
     "with a fallback": {
       fallback: (state: { error: unknown }) => {
