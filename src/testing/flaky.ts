@@ -1,7 +1,10 @@
 import type { Outcome } from "../attempt.js";
 import { NonRetryableError } from "../errors.js";
 
-/** A function that plays a script, and remembers how it was called. */
+/**
+ * A function that plays a script, and remembers how it was called. Vitest and Jest take it for a spy:
+ * `expect(load).toHaveBeenCalledTimes(3)`.
+ */
 export interface Flaky<T> {
   (...args: any[]): T;
   /** The arguments of each call so far. */
@@ -32,6 +35,9 @@ export function flaky<T = any>(outcomes: readonly unknown[]): Flaky<T> {
     if (!entry.ok) throw entry.error;
     return entry.value;
   };
+  // What the matchers of Vitest and Jest look for.
+  const spy = { _isMockFunction: true, mock: { calls }, getMockName: () => "flaky" };
+  for (const [key, value] of Object.entries(spy)) Object.defineProperty(play, key, { value });
   return Object.assign(play, { calls });
 }
 

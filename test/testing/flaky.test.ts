@@ -124,3 +124,13 @@ function thrownBy(fn: () => unknown): unknown {
   }
   throw new Error("nothing was thrown");
 }
+
+it("is a spy to the matchers of the test runner", async () => {
+  const load = flaky([new Error("busy"), "ok"]);
+
+  await retry(load, instant)("42");
+
+  expect(load).toHaveBeenCalledTimes(2);
+  expect(load).toHaveBeenLastCalledWith("42");
+  expect(() => expect(load).toHaveBeenCalledTimes(3)).toThrow('expected "flaky" to be called 3 times, but got 2 times');
+});
