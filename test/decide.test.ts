@@ -308,6 +308,22 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     },
   );
 
+  it("that a retryIf that throws when it is asked about a value is a StrategyError with that value", async () => {
+    const bug = new Error("bug");
+    const call = wrap(flaky(["ok", "too late"]), {
+      retryIf: () => {
+        throw bug;
+      },
+    });
+
+    await expect(call()).rejects.toMatchObject({
+      code: "ERR_RETRY_STRATEGY",
+      strategy: "retryIf",
+      cause: bug,
+      outcome: { ok: true, value: "ok" },
+    });
+  });
+
   it.each(["stop", "wait"] as const)("that a %s that answers a promise is a StrategyError", async (strategy) => {
     const call = wrap(flaky([busy, "too late"]), { ...instant, [strategy]: (async () => true) as never });
 

@@ -180,6 +180,21 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(one.calls).toBe(4);
   });
 
+  it("but not on another class's error that keeps exhausted errors in a field of that name", async () => {
+    const inner = dead(down);
+    const outer = wrap(() => {
+      try {
+        return retrySync(inner, instant)();
+      } catch (error) {
+        throw Object.assign(new Error("several"), { errors: [error] });
+      }
+    }, instant);
+
+    await outer().catch(() => {});
+
+    expect(inner.calls).toBe(16);
+  });
+
   it("and survives an AggregateError that contains itself", async () => {
     const round = new AggregateError([]);
     round.errors.push(round);

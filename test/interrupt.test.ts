@@ -102,6 +102,24 @@ describe("watch", () => {
     expect(last.reasons).toEqual(["gone"]);
   });
 
+  it("hands on all that was thrown where several throw", () => {
+    const listeners: (() => void)[] = [];
+    const signal = {
+      addEventListener: (_type: string, listener: () => void) => listeners.push(listener),
+    } as unknown as AbortSignal;
+    const errors = [new Error("one"), new Error("two")];
+    for (const error of errors) {
+      watch(
+        signal,
+        watcher(() => {
+          throw error;
+        }),
+      );
+    }
+
+    expect(listeners[0]).toThrow(expect.objectContaining({ name: "AggregateError", errors }));
+  });
+
   it("counts a run that comes twice once", () => {
     const { controller, signal, listeners } = countedSignal();
     const run = watcher();

@@ -198,6 +198,19 @@ describe("an async budget", () => {
     expect(log.at(-1)).toEqual(["success", 3, 1]);
   });
 
+  it("that grants nothing ends the call for that reason", async () => {
+    const { budget } = recordingBudget(async () => 0);
+    const reasons: string[] = [];
+    const call = retry(flaky([busy, "too late"]), {
+      ...instant,
+      budget,
+      onGiveUp: (state) => reasons.push(state.reason),
+    });
+
+    await expect(call()).rejects.toBe(busy);
+    expect(reasons).toEqual(["budget"]);
+  });
+
   it("that rejects, or grants what it may not, is a StrategyError", async () => {
     const bug = new Error("bug");
     const rejecting = recordingBudget(() => Promise.reject(bug));

@@ -248,6 +248,30 @@ describe("retrySync", () => {
     expect({ ...call.stats }).toEqual({ calls: 3, attempts: 5, retries: 2, successes: 2, failures: 1, idle: 20 });
   });
 
+  it("counts a strategy that fails, and a sleep that is refused, as failures", () => {
+    const clock = {
+      now: () => 0,
+      sleepSync: () => {
+        throw new Error("refused");
+      },
+    };
+    const bad = retrySync(flaky([busy]), { wait: () => Number.NaN });
+    const refused = retrySync(flaky([busy]), { clock, wait: waitFixed(1) });
+
+    expect(bad).toThrow();
+    expect(refused).toThrow();
+
+    expect(bad.stats).toMatchObject({ calls: 1, failures: 1 });
+    expect(refused.stats).toMatchObject({ calls: 1, failures: 1 });
+  });
+
+  it("refuses what is no function, by its name", () => {
+    expect(() => retrySync(undefined as never)).toThrow(/^retrySync: fn must be a function, got undefined$/);
+    expect(() => runWithRetrySync(undefined as never)).toThrow(
+      /^runWithRetrySync: fn must be a function, got undefined$/,
+    );
+  });
+
   it("counts a value that a hook was told of", () => {
     const call = retrySync(() => "ok", { onSuccess: () => {} });
 

@@ -163,12 +163,19 @@ describe("a wrapped function", () => {
     expect(call.stats).toMatchObject({ calls: 1, successes: 0, failures: 1 });
   });
 
-  it("counts a StrategyError as a failure", async () => {
-    const call = retry(flaky([busy]), { wait: () => Number.NaN });
+  it("counts a StrategyError as a failure, after an error and after a value", async () => {
+    const afterError = retry(flaky([busy]), { wait: () => Number.NaN });
+    const afterValue = retry(flaky(["ok"]), { retryIf: () => true, wait: () => Number.NaN });
 
-    await call().catch(() => {});
+    await afterError().catch(() => {});
+    await afterValue().catch(() => {});
 
-    expect(call.stats).toMatchObject({ calls: 1, failures: 1 });
+    expect(afterError.stats).toMatchObject({ calls: 1, failures: 1 });
+    expect(afterValue.stats).toMatchObject({ calls: 1, failures: 1, successes: 0 });
+  });
+
+  it("answers with the value that an async onSuccess was told of", async () => {
+    expect(await retry(flaky(["ok"]), { onSuccess: async () => "not this" })()).toBe("ok");
   });
 
   it("answers with what an async fallback resolves to, and rejects with what it rejects with", async () => {
