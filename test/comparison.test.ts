@@ -284,7 +284,7 @@ const experiments: Record<string, (library: Library) => Promise<string>> = {
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-const [, section = ""] = /^## Beside others\n(.*?)^## /ms.exec(readme) ?? [];
+const section = readme.split(/^## /m).find((part) => part.startsWith("Beside others\n")) ?? "";
 const [heads = [], , ...rows] = section
   .split("\n")
   .filter((line) => line.startsWith("|"))
