@@ -62,14 +62,17 @@ export class GuardedRun extends Run implements Interruptible {
     const { accepted, givenUp } = this;
     const { policy } = this.call;
     this.interrupt();
-    const state = this.interruptedState({ ok: false, error: reason });
-    const final = { ...state, reason: "aborted" as const, error: reason };
-    this.givenUp = final;
-    if (accepted) this.finish();
-    else this.fail(reason);
-    this.abandon(reason);
+    if (accepted) return this.finish();
+    try {
+      const state = this.interruptedState({ ok: false, error: reason });
+      this.givenUp = { ...state, reason: "aborted", error: reason };
+    } finally {
+      // Also where the user's clock failed just now: an abort ends the call in any case.
+      this.fail(reason);
+      this.abandon(reason);
+    }
     // A call that had already given up for another reason has told its hook so.
-    if (policy.onGiveUp && !accepted && !givenUp) callHook(policy, policy.onGiveUp, final);
+    if (policy.onGiveUp && !givenUp) callHook(policy, policy.onGiveUp, this.givenUp);
   }
 
   /** The call's time is up. */
@@ -83,7 +86,14 @@ export class GuardedRun extends Run implements Interruptible {
     if (turn !== this.turn) return;
     if (this.accepted) this.finish();
     else if (this.givenUp) this.fallBack();
-    else this.giveUp(this.interruptedState(error.outcome), "deadline", error);
+    else {
+      try {
+        this.giveUp(this.interruptedState(error.outcome), "deadline", error);
+      } catch (broken) {
+        // The user's clock failed just now.
+        this.fail(broken);
+      }
+    }
   }
 
   /** Makes all that is in progress late. */

@@ -82,13 +82,11 @@ export class Run implements AttemptSource {
   begin(): void {
     const { onAttempt } = this.call.policy;
     let atOnce = this.attempt === 0;
-    const go = () => {
-      if (atOnce) this.invoke();
-      else this.launch();
-    };
-    if (onAttempt) this.tell(onAttempt, startOf(this.call, this.attempt + 1), go);
-    else go();
-    atOnce = false;
+    if (onAttempt) {
+      this.tell(onAttempt, startOf(this.call, this.attempt + 1), () => (atOnce ? this.invoke() : this.launch()));
+      atOnce = false;
+    } else if (atOnce) this.invoke();
+    else this.launch();
   }
 
   /** Calls the function in a microtask that leads to the caller. */

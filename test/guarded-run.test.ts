@@ -848,9 +848,29 @@ describe("a clock that fails", () => {
     expect(log).toEqual(["acquire", "refund 1"]);
   });
 
+  it("when the deadline passes fails the call", async () => {
+    const broken = new Error("no time left");
+    const clock = virtualClock();
+    let fails = false;
+    const failing = {
+      ...clock,
+      now: () => {
+        if (fails) throw broken;
+        return 0;
+      },
+    };
+    const result = retry(never, { clock: failing, totalTimeout: 100 })();
+    result.catch(() => {});
+
+    fails = true;
+    await clock.advance(100);
+
+    expect(await now(result)).toEqual({ error: broken });
+  });
+
   it("in one run does not keep an abort from the other runs on the signal", async () => {
     const broken = new Error("no time left");
-    const { signal, abort } = countedSignal();
+    const { signal, listeners: left, abort } = countedSignal();
     let fails = false;
     const clock = {
       ...virtualClock(),
@@ -871,7 +891,8 @@ describe("a clock that fails", () => {
     abort();
 
     await expect(fine).rejects.toBe(reason);
-    await now(broke);
+    expect(await now(broke)).toEqual({ error: reason });
+    expect(left.size).toBe(0);
     process.removeAllListeners("uncaughtException");
     for (const listener of listeners) process.on("uncaughtException", listener);
     expect(uncaught).toEqual([broken]);

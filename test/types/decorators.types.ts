@@ -11,7 +11,8 @@ import {
 } from "undaunted";
 import { expectTypeOf } from "vitest";
 
-// Compiled with standard decorators, never run; decorators.legacy.ts says the same of experimentalDecorators.
+// Compiled in both decorator modes, never run; what holds in one only is in decorators.standard.types.ts and
+// decorators.legacy.ts.
 
 interface Job {
   readonly id: string;
@@ -309,37 +310,4 @@ export class Child extends Methods {
   override async generic<T>(value: T): Promise<T> {
     return super.generic(value);
   }
-}
-
-// What legacy decorators cannot be put on.
-export class StandardOnly {
-  @Retry(policy)
-  async #hidden(id: string): Promise<string> {
-    return id;
-  }
-
-  @RetrySync(syncPolicy)
-  static #shared(id: string): string {
-    return id;
-  }
-
-  both(): [Promise<string>, string] {
-    return [this.#hidden("42"), StandardOnly.#shared("42")];
-  }
-
-  // @ts-expect-error a sync method would begin to return promises
-  @Retry()
-  #sync(): number {
-    return this.#later.length;
-  }
-
-  // @ts-expect-error an async method: use @Retry
-  @RetrySync()
-  async #later(): Promise<number> {
-    return this.#sync();
-  }
-
-  // @ts-expect-error an accessor is no method
-  @Retry()
-  accessor load = async (): Promise<number> => 1;
 }
