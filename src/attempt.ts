@@ -85,12 +85,16 @@ export interface AttemptContext {
 export interface RetryBudget {
   /** Takes tokens for one retry and answers how many; 0 refuses it. */
   acquire(state: RetryState): number | Promise<number>;
-  /** A call succeeded: `taken` is what its last retry took (0 without one), `after` the state that was paid for. */
-  recordSuccess(taken: number, after?: RetryState): void;
+  /**
+   * A call succeeded: `taken` is what its last retry took (0 without one), `after` the state that was paid for, `args`
+   * the call's arguments (empty in `runWithRetry`).
+   */
+  recordSuccess(taken: number, after?: RetryState, args?: readonly unknown[]): void;
   /** An attempt failed in a way that deserves a retry. */
   recordFailure?(state: RetryState): void;
-  /** Gives back what was taken for a retry that was never made. */
-  refund(taken: number): void;
+  /** Gives back what was taken for a retry that was never made; `state` is what `acquire` saw. */
+  refund(taken: number, state?: RetryState): void;
+  /** Tokens there are now. */
   readonly balance: number;
 }
 
@@ -202,6 +206,19 @@ export interface RetryStats {
 
 /** Any function. */
 export type AnyFn = (...args: any) => any;
+
+type Plain<F extends AnyFn> = (this: ThisParameterType<F>, ...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>>;
+
+/**
+ * `F` as a wrapper gives it back: `F` itself where it returns a plain promise, which keeps its generics and overloads,
+ * else the same with a plain promise.
+ */
+// `any` passes as a promise: it is also what a generic function's result looks like before its type is known.
+export type Promised<F extends AnyFn> = [ReturnType<F>] extends [Promise<any>]
+  ? [Promise<any>] extends [ReturnType<F>]
+    ? F
+    : Plain<F>
+  : Plain<F>;
 
 /** Options, or a function that answers them each time a call starts, with the call's `this` and arguments. */
 export type OptionsFor<F extends AnyFn, O> = O | ((this: ThisParameterType<F>, ...args: Parameters<F>) => O);

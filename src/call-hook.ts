@@ -3,50 +3,57 @@ import { describe } from "./inspect.js";
 import type { Policy } from "./policy.js";
 import { isThenable } from "./thenable.js";
 
+/** Whose hook it is: a policy, or a guard. */
+export interface HookOwner {
+  readonly kind: { readonly sync: boolean };
+  readonly onHookError?: ((error: unknown) => void) | undefined;
+}
+
 /**
  * Calls a hook. What it throws or rejects with goes to `onHookError`. Answers a promise to wait for, which never
  * rejects, only where the hook returned one. A sync policy cannot wait: there the promise is an error of the hook's.
  */
-export function callHook<A>(policy: Policy, hook: (arg: A) => unknown, arg: A): Promise<void> | undefined {
+export function callHook<A>(owner: HookOwner, hook: (arg: A) => unknown, arg: A): Promise<void> | undefined {
   try {
-    return watchResult(policy, hook, hook(arg));
+    return watchResult(owner, hook, hook(arg));
   } catch (error) {
-    report(policy, hook, error);
+    report(owner, hook, error);
     return undefined;
   }
 }
 
 /** Books in the policy's budget. A budget that fails at that cannot change the outcome: it is reported like a hook. */
 export function bookInBudget(policy: Policy, entry: "recordFailure", failed: RetryState): void;
-export function bookInBudget(policy: Policy, entry: "refund", taken: number): void;
+export function bookInBudget(policy: Policy, entry: "refund", taken: number, state: RetryState | undefined): void;
 export function bookInBudget(
   policy: Policy,
   entry: "recordSuccess",
   taken: number,
   after: RetryState | undefined,
+  args: readonly unknown[],
 ): void;
-export function bookInBudget(policy: Policy, entry: string, what: unknown, after?: RetryState): void {
-  const budget = policy.budget as unknown as Record<string, (what: unknown, after?: RetryState) => unknown>;
+export function bookInBudget(policy: Policy, entry: string, ...facts: unknown[]): void {
+  const budget = policy.budget as unknown as Record<string, (...facts: unknown[]) => unknown>;
   try {
-    watchResult(policy, budget, budget[entry]!(what, after));
+    watchResult(policy, budget, budget[entry]!(...facts));
   } catch (error) {
     report(policy, budget, error);
   }
 }
 
-function watchResult(policy: Policy, source: object, result: unknown): Promise<void> | undefined {
+function watchResult(owner: HookOwner, source: object, result: unknown): Promise<void> | undefined {
   if (!isThenable(result)) return undefined;
   const settled = Promise.resolve(result).then(
     () => {},
-    (error) => report(policy, source, error),
+    (error) => report(owner, source, error),
   );
-  if (!policy.kind.sync) return settled;
-  report(policy, source, new TypeError("a hook of a sync policy must not return a promise"));
+  if (!owner.kind.sync) return settled;
+  report(owner, source, new TypeError("a hook of a sync policy must not return a promise"));
   return undefined;
 }
 
-function report(policy: Policy, source: object, error: unknown): void {
-  const { onHookError } = policy;
+/** Tells of what a hook threw or rejected with. */
+export function report({ onHookError }: HookOwner, source: object, error: unknown): void {
   if (!onHookError) return warnOnce(source, error);
   new Promise((resolve) => resolve(onHookError(error))).catch((cause: unknown) => warnOnce(onHookError, cause));
 }

@@ -1,9 +1,16 @@
 import type { AttemptContext } from "./attempt.js";
 
+/** A guard that holds something for an attempt. */
+export interface Watcher {
+  /** Nobody waits for the attempt any more: its own time was up, or something else ended it. Must not throw. */
+  abandoned(reason: unknown, timedOut: boolean): void;
+}
+
 /** The attempt in progress as its code sees it; its signal is made only when read. */
 export class Attempt implements AttemptContext {
   #controller: AbortController | undefined;
-  #abandoned: { readonly reason: unknown } | undefined;
+  #abandoned: { readonly reason: unknown; readonly timedOut: boolean } | undefined;
+  #watchers: Set<Watcher> | undefined;
 
   constructor(
     readonly attempt: number,
@@ -18,16 +25,34 @@ export class Attempt implements AttemptContext {
     return this.#controller.signal;
   }
 
-  /** Nobody waits for this attempt any more. */
-  abandon(reason: unknown): void {
-    this.#abandoned ??= { reason };
+  /** Nobody waits for this attempt any more; `timedOut`: it took longer than it was allowed to. */
+  abandon(reason: unknown, timedOut = false): void {
+    this.#abandoned ??= { reason, timedOut };
+    const watchers = this.#watchers;
+    this.#watchers = undefined;
+    for (const watcher of watchers ?? []) watcher.abandoned(reason, timedOut);
     this.#controller?.abort(reason);
+  }
+
+  /** Tells `watcher` when this attempt is abandoned, at once where it has been. */
+  watch(watcher: Watcher): void {
+    if (this.#abandoned) watcher.abandoned(this.#abandoned.reason, this.#abandoned.timedOut);
+    else {
+      this.#watchers ??= new Set();
+      this.#watchers.add(watcher);
+    }
+  }
+
+  unwatch(watcher: Watcher): void {
+    this.#watchers?.delete(watcher);
   }
 }
 
 /** What stands in the slot while an attempt starts: it makes the context when asked for it. */
 export interface AttemptSource {
   readonly context: Attempt;
+  /** Whether something can abandon the attempt. */
+  readonly guarded: boolean;
 }
 
 type Slot = AttemptSource | Attempt | undefined;
@@ -47,7 +72,7 @@ export function leave(outer: Slot): void {
 }
 
 /** Stands for a first attempt that nothing can interrupt: most calls never ask for its context. */
-export const FIRST = {} as AttemptSource;
+export const FIRST = { guarded: false } as AttemptSource;
 
 /**
  * The attempt being started, for functions whose parameters are the caller's own: its number, its `signal`, and what
@@ -65,6 +90,21 @@ export function currentAttempt(): AttemptContext {
         "call it first and keep what it returns",
     );
   }
+  return theAttempt()!;
+}
+
+/** The attempt being started, if any, to make it the current one again later. */
+export function theAttempt(): Attempt | undefined {
   if (current === FIRST) current = new Attempt(1, undefined);
-  return current instanceof Attempt ? current : current.context;
+  return current instanceof Attempt ? current : current?.context;
+}
+
+/** The attempt being started, if there is one that can be abandoned. */
+export function attemptToWatch(): Attempt | undefined {
+  return current && (current instanceof Attempt || current.guarded) ? theAttempt() : undefined;
+}
+
+/** Whether an attempt is being started. */
+export function inAttempt(): boolean {
+  return current !== undefined;
 }

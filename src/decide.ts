@@ -130,7 +130,7 @@ function ask(
   }
   // The error below says what went wrong: nobody waits for the promise. Tokens that it grants are given back.
   answer.then(
-    (taken) => strategy === "budget" && taken > 0 && bookInBudget(policy, "refund", taken),
+    (taken) => strategy === "budget" && taken > 0 && bookInBudget(policy, "refund", taken, state),
     () => {},
   );
   return fail(strategy, outcome, new TypeError(`${strategy} must answer at once here, got a promise`));

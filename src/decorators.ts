@@ -1,7 +1,9 @@
 import type { RetryOptions, SyncRetryOptions } from "./attempt.js";
+import { decorate } from "./decorate.js";
 import { ASYNC, type PolicySource, SYNC, sourceOf } from "./policy.js";
 import { wrap } from "./retry.js";
-import { type RefusePromise, syncTargetOf, wrapSync } from "./retry-sync.js";
+import { syncTargetOf, wrapSync } from "./retry-sync.js";
+import type { RefusePromise } from "./sync-only.js";
 import { dressAs, type Target, targetOf } from "./target.js";
 
 /** A decorator of methods that return a promise, TC39 standard and legacy. */
@@ -64,7 +66,7 @@ export function Retry<T = any>(
   ...others: never[]
 ): RetryDecorator<T> {
   refuseBare("@Retry", others);
-  return decorator("@Retry", sourceOf(ASYNC, options), targetOf, wrap) as RetryDecorator<T>;
+  return decorator("@Retry", "retry", sourceOf(ASYNC, options), targetOf, wrap) as RetryDecorator<T>;
 }
 
 /**
@@ -85,7 +87,7 @@ export function RetrySync<T = any>(
   ...others: never[]
 ): RetrySyncDecorator<T> {
   refuseBare("@RetrySync", others);
-  return decorator("@RetrySync", sourceOf(SYNC, options), syncTargetOf, wrapSync) as RetrySyncDecorator<T>;
+  return decorator("@RetrySync", "retrySync", sourceOf(SYNC, options), syncTargetOf, wrapSync) as RetrySyncDecorator<T>;
 }
 
 /** A decorator without its parentheses is called with the method and more. */
@@ -93,54 +95,16 @@ function refuseBare(owner: string, others: readonly unknown[]): void {
   if (others.length > 0) throw new TypeError(`${owner} needs its parentheses: write ${owner}()`);
 }
 
-type Key = string | symbol;
-type Context = { readonly kind: string; readonly name: Key };
-
 function decorator(
   owner: string,
+  wrapper: string,
   source: PolicySource,
   makeTarget: (owner: string, fn: unknown, name: string) => Target,
   makeWrapped: (target: Target, source: PolicySource) => object,
 ) {
-  const replace = (method: unknown, name: Key): object => {
-    const wrapped = makeWrapped(makeTarget(owner, method, String(name)), source);
-    dressAs(method as object, wrapped);
-    copyMetadata(method as object, wrapped);
+  return decorate(owner, wrapper, (method, name) => {
+    const wrapped = makeWrapped(makeTarget(owner, method, name), source);
+    dressAs(method, wrapped);
     return wrapped;
-  };
-  return (target: unknown, key: unknown, descriptor?: PropertyDescriptor | number) => {
-    if (isContext(key)) {
-      if (key.kind !== "method") refuse(owner, key.name, key.kind);
-      return replace(target, key.name);
-    }
-    if (typeof descriptor === "object" && typeof descriptor.value === "function") {
-      return { ...descriptor, value: replace(descriptor.value, key as Key) };
-    }
-    const hasAccess = typeof descriptor === "object" && (descriptor.get || descriptor.set);
-    const member = hasAccess ? "getter or setter" : "field";
-    return refuse(owner, key as Key | undefined, typeof descriptor === "number" ? "parameter" : member);
-  };
-}
-
-function isContext(key: unknown): key is Context {
-  return typeof key === "object" && key !== null && "kind" in key;
-}
-
-function refuse(owner: string, name: Key | undefined, kind: string): never {
-  const article = /^[aeiou]/.test(kind) ? "an" : "a";
-  const what = name === undefined ? "this is a class or a constructor" : `${String(name)} is ${article} ${kind}`;
-  const wrapper = owner === "@Retry" ? "retry" : "retrySync";
-  throw new TypeError(
-    `${owner} decorates methods only, and ${what}: make it a method, or wrap the function in ${wrapper}()`,
-  );
-}
-
-// Frameworks keep metadata on the method itself (`reflect-metadata`), and look for it on what stands in its place.
-function copyMetadata(from: object, to: object): void {
-  const { getOwnMetadataKeys, getOwnMetadata, defineMetadata } = Reflect as unknown as {
-    getOwnMetadataKeys?(target: object): unknown[];
-    getOwnMetadata(key: unknown, target: object): unknown;
-    defineMetadata(key: unknown, value: unknown, target: object): void;
-  };
-  for (const key of getOwnMetadataKeys?.(from) ?? []) defineMetadata(key, getOwnMetadata(key, from), to);
+  });
 }

@@ -53,7 +53,7 @@ export class GuardedRun extends Run implements Interruptible {
     const turn = this.interrupt();
     // A run nested in this attempt that its signal cut gives up on this very error, but did not exhaust it.
     this.attemptBegan = beginNumber();
-    this.abandon(error);
+    this.abandon(error, true);
     if (turn === this.turn) this.settled({ ok: false, error });
   }
 
@@ -103,8 +103,8 @@ export class GuardedRun extends Run implements Interruptible {
     return ++this.turn;
   }
 
-  private abandon(reason: unknown): void {
-    if (this.running) this.context.abandon(reason);
+  private abandon(reason: unknown, timedOut = false): void {
+    if (this.running) this.context.abandon(reason, timedOut);
   }
 
   /** The state between or in the midst of attempts: the last outcome, else `otherwise`. */

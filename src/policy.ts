@@ -1,7 +1,7 @@
 import type { RetryBudget, RetryOptions } from "./attempt.js";
 import { type Clock, type SyncClock, systemClock, systemSyncClock } from "./clock.js";
 import { afterAttempt } from "./stop.js";
-import { CLOCK, isMarked, traitsOf, VALUES } from "./traits.js";
+import { ARGS, CLOCK, isMarked, traitsOf, VALUES } from "./traits.js";
 import { BOOLEAN, check, FUNCTION, hasMethods, OPTIONS, type Rule, readOptions, STRING, TIMEOUT } from "./validate.js";
 import { fullJitter } from "./wait.js";
 
@@ -22,6 +22,8 @@ export interface Policy extends Omit<RetryOptions, "clock" | "signal"> {
   readonly signals: readonly AbortSignal[];
   /** Somebody looks at `elapsed`. */
   readonly needsClock: boolean;
+  /** The budget looks at the arguments of calls that succeed at once. */
+  readonly budgetReadsArgs: boolean;
   /** `retryIf` may say yes to a value. */
   readonly readsValues: boolean;
   /** A value is as good as returned: nobody is asked about it or told of it. */
@@ -160,6 +162,7 @@ function build(kind: Kind, options: RetryOptions, inherited?: readonly AbortSign
     signals,
     needsClock:
       (bits & CLOCK) > 0 || readsValues || totalTimeout < Infinity || !!(onRetry || onSuccess || onGiveUp || fallback),
+    budgetReadsArgs: !!budget && (traitsOf(budget) & ARGS) > 0,
     readsValues,
     takesAnyValue: !readsValues && !onSuccess,
     guarded,

@@ -15,20 +15,10 @@ import { beginNumber, rememberExhausted } from "./exhausted.js";
 import { compile, overlay, type Policy, type PolicySource, SYNC, sourceOf } from "./policy.js";
 import { type Call, type State, startOf, stateOf } from "./state.js";
 import type { Stats } from "./stats.js";
-import { blockOf, dressAs, equip, type Target, tagOf, targetOf } from "./target.js";
-import { isThenable } from "./thenable.js";
+import { isPromise, type RefusePromise, refuseAsync, refusePromise } from "./sync-only.js";
+import { blockOf, dressAs, equip, type Target, targetOf } from "./target.js";
 
-/** What a function that returns a promise fails to be. */
-interface SyncOnly {
-  readonly "returns a promise": "use retry, runWithRetry or @Retry";
-}
-
-/** `any` may be anything, so it is let through and looked at when it comes. */
-export type RefusePromise<R> = 0 extends 1 & R
-  ? unknown
-  : [Extract<R, PromiseLike<any>>] extends [never]
-    ? unknown
-    : SyncOnly;
+const RETRY_INSTEAD = "retry, runWithRetry or @Retry";
 
 type ResultOf<F> = F extends (...args: any) => infer R ? R : never;
 
@@ -67,7 +57,7 @@ export function runWithRetrySync<T = any>(
   task: ((context: AttemptContext) => T) & RefusePromise<T>,
   options?: SyncRetryOptions<NoInfer<T>>,
 ): T {
-  refuseAsync("runWithRetrySync", task);
+  refuseAsync("runWithRetrySync", task, RETRY_INSTEAD);
   const target = blockOf("runWithRetrySync", task);
   const policy = compile(SYNC, options);
   const call = { target, policy, self: undefined, args: undefined };
@@ -79,14 +69,8 @@ export function runWithRetrySync<T = any>(
 
 /** `targetOf` that also refuses what is written as an async function. */
 export function syncTargetOf(owner: string, fn: unknown, name?: string): Target {
-  refuseAsync(owner, fn);
+  refuseAsync(owner, fn, RETRY_INSTEAD);
   return targetOf(owner, fn, name);
-}
-
-function refuseAsync(owner: string, fn: unknown): void {
-  if (tagOf(fn) === "AsyncFunction") {
-    throw new TypeError(`${owner}: fn must not be an async function, use retry, runWithRetry or @Retry instead`);
-  }
 }
 
 /** The wrapper of a sync policy, without the looks of what it wraps. */
@@ -119,7 +103,7 @@ export function wrapSync(target: Target, source: PolicySource): object {
       return goOn({ target, policy, self: this, args }, began, startedAt, { ok: true, value });
     }
     stats.successes++;
-    if (policy.budget) bookInBudget(policy, "recordSuccess", 0, undefined);
+    if (policy.budget) bookInBudget(policy, "recordSuccess", 0, undefined, args);
     return value;
   };
   return equip(retried, stats, (overrides) => wrapSync(target, overlay(SYNC, source, overrides)));
@@ -143,14 +127,14 @@ function goOn(call: Call, began: number, startedAt: number, first: Outcome): unk
     }
     if (outcome.ok && isPromise(outcome.value)) {
       stats.failures++;
-      refusePromise("fn", outcome.value);
+      refusePromise("retrySync", "fn", RETRY_INSTEAD, outcome.value);
     }
     const state = stateOf(call, attempt, outcome, startedAt, previousDelay, idle);
     const decision = decideSync(stats, policy, state, attemptBegan);
     if (decision === "accept") {
       const { value } = outcome as { value: unknown };
       stats.successes++;
-      if (policy.budget) bookInBudget(policy, "recordSuccess", taken, paidFor);
+      if (policy.budget) bookInBudget(policy, "recordSuccess", taken, paidFor, state.args);
       if (policy.onSuccess) callHook(policy, policy.onSuccess, state);
       return value;
     }
@@ -160,10 +144,10 @@ function goOn(call: Call, began: number, startedAt: number, first: Outcome): unk
     const { delay } = state;
     if (policy.onRetry) callHook(policy, policy.onRetry, state);
     if (reachesDeadline(policy, startedAt, delay)) {
-      if (decision > 0) bookInBudget(policy, "refund", decision);
+      if (decision > 0) bookInBudget(policy, "refund", decision, state);
       return giveUp(target, policy, state, "deadline", began);
     }
-    if (delay > 0) sleep(stats, policy, outcome, delay, decision);
+    if (delay > 0) sleep(stats, policy, state, delay, decision);
     taken = decision;
     paidFor = taken > 0 ? state : undefined;
     previousDelay = delay;
@@ -205,13 +189,13 @@ function decideSync(stats: Stats, policy: Policy, state: State, began: number): 
   }
 }
 
-function sleep(stats: Stats, policy: Policy, outcome: Outcome, delay: number, taken: number): void {
+function sleep(stats: Stats, policy: Policy, state: State, delay: number, taken: number): void {
   try {
     policy.clock.sleepSync(delay);
   } catch (cause) {
     stats.failures++;
-    if (taken > 0) bookInBudget(policy, "refund", taken);
-    throw new StrategyError("wait", outcome, cause);
+    if (taken > 0) bookInBudget(policy, "refund", taken, state);
+    throw new StrategyError("wait", state.outcome, cause);
   }
 }
 
@@ -224,7 +208,7 @@ function giveUp({ stats }: Target, policy: Policy, state: State, reason: GiveUpR
   if (policy.fallback) {
     try {
       const value = policy.fallback(final);
-      if (isPromise(value)) refusePromise("fallback", value);
+      if (isPromise(value)) refusePromise("retrySync", "fallback", RETRY_INSTEAD, value);
       return value;
     } catch (thrown) {
       error = thrown;
@@ -232,20 +216,4 @@ function giveUp({ stats }: Target, policy: Policy, state: State, reason: GiveUpR
   }
   if (exhausts(final)) rememberExhausted(error, began, isNonRetryable(final));
   throw error;
-}
-
-/** `isThenable`, for a value that may be anything: a `then` that cannot be read makes no promise. */
-function isPromise(value: unknown): value is Promise<unknown> {
-  if (typeof value !== "object" && typeof value !== "function") return false;
-  try {
-    return isThenable(value);
-  } catch {
-    return false;
-  }
-}
-
-function refusePromise(what: string, promise: Promise<unknown>): never {
-  // Its rejection is nobody's any more: the error says what went wrong.
-  Promise.resolve(promise).then(undefined, () => {});
-  throw new TypeError(`retrySync: ${what} must not return a promise; use retry, runWithRetry or @Retry instead`);
 }

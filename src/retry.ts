@@ -1,4 +1,4 @@
-import type { AnyFn, AttemptContext, OptionsFor, RetryOptions, RetryStats } from "./attempt.js";
+import type { AnyFn, AttemptContext, OptionsFor, Promised, RetryOptions, RetryStats } from "./attempt.js";
 import { bookInBudget, callHook } from "./call-hook.js";
 import { Attempt, enter, FIRST, leave } from "./current.js";
 import { type Decision, decide } from "./decide.js";
@@ -6,21 +6,11 @@ import { beginNumber } from "./exhausted.js";
 import { GuardedRun } from "./guarded-run.js";
 import { ASYNC, compile, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
 import { Run } from "./run.js";
-import { type Call, startOf, stateOf } from "./state.js";
+import { argsOf, type Call, NO_ARGS, startOf, stateOf } from "./state.js";
 import { blockOf, dressAs, equip, type Target, targetOf } from "./target.js";
 
-type Plain<F extends AnyFn> = (this: ThisParameterType<F>, ...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>>;
-
-/**
- * `F`, retried: `F` itself where it returns a plain promise, which keeps its generics and overloads, else the same with a
- * plain promise.
- */
-// `any` passes as a promise: it is also what a generic function's result looks like before its type is known.
-export type Retried<F extends AnyFn> = ([ReturnType<F>] extends [Promise<any>]
-  ? [Promise<any>] extends [ReturnType<F>]
-    ? F
-    : Plain<F>
-  : Plain<F>) & {
+/** `F`, retried. */
+export type Retried<F extends AnyFn> = Promised<F> & {
   /** A new wrapped function with some options replaced. It shares stats and budget; a `signal` joins the policy's own. */
   with(overrides: RetryOptions<Awaited<ReturnType<F>>>): Retried<F>;
   readonly stats: RetryStats;
@@ -118,10 +108,25 @@ function start(target: Target, policy: Policy, self: unknown, args: readonly unk
     return promise.then((value) => judgeFirst({ target, policy, self, args }, value, began, startedAt), failed);
   }
   if (!policy.budget) return promise.then(target.succeeded, failed);
-  return promise.then((value) => {
-    bookInBudget(policy, "recordSuccess", 0, undefined);
-    return target.succeeded(value);
-  }, failed);
+  return promise.then(
+    policy.budgetReadsArgs ? (value) => paid(target, policy, args ?? NO_ARGS, value) : payingFor(target, policy),
+    failed,
+  );
+}
+
+/** Counts a call that succeeded at once, pays its budget, and hands the value on. */
+function paid(target: Target, policy: Policy, args: readonly unknown[], value: unknown): unknown {
+  bookInBudget(policy, "recordSuccess", 0, undefined, args);
+  return target.succeeded(value);
+}
+
+/** The same for a budget that does not look at the arguments: one closure for all calls under one policy. */
+function payingFor(target: Target, policy: Policy): (value: unknown) => unknown {
+  const { paying } = target;
+  if (paying?.policy === policy) return paying.succeeded;
+  const succeeded = (value: unknown) => paid(target, policy, NO_ARGS, value);
+  target.paying = { policy, succeeded };
+  return succeeded;
 }
 
 /** A first value that somebody looks at: what is accepted at once needs no run. */
@@ -137,8 +142,8 @@ function judgeFirst(call: Call, value: unknown, began: number, startedAt: number
     throw error;
   }
   if (decision !== "accept") return run().decided(state, decision).answer();
-  if (policy.budget) bookInBudget(policy, "recordSuccess", 0, undefined);
-  target.succeeded(value);
+  if (policy.budget) paid(target, policy, argsOf(call), value);
+  else target.succeeded(value);
   const pending = policy.onSuccess && callHook(policy, policy.onSuccess, state);
   return pending ? pending.then(() => value) : value;
 }

@@ -3,7 +3,7 @@ import { bookInBudget, callHook } from "./call-hook.js";
 import { Attempt, type AttemptSource, enter, leave } from "./current.js";
 import { type Decision, decide, exhausts, finalError, isNonRetryable } from "./decide.js";
 import { beginNumber, rememberExhausted } from "./exhausted.js";
-import { type Call, type State, startOf, stateOf } from "./state.js";
+import { argsOf, type Call, type State, startOf, stateOf } from "./state.js";
 import { isThenable } from "./thenable.js";
 
 // After so many retries in a row without a delay, the next one lets timers and I/O have their turn.
@@ -60,6 +60,10 @@ export class Run implements AttemptSource {
       this.resolve = resolve;
       this.reject = reject;
     });
+  }
+
+  get guarded(): boolean {
+    return this.call.policy.guarded;
   }
 
   /** The context of the attempt in progress, made when first asked for. */
@@ -166,13 +170,13 @@ export class Run implements AttemptSource {
     this.last = state;
     if (typeof decision === "object") {
       const follow = (made: Decision) => this.follow(state, made, turn);
-      this.hold(decision, turn, follow, (made) => this.refund(made));
+      this.hold(decision, turn, follow, (made) => this.refund(made, state));
     } else this.follow(state, decision, turn);
     return this;
   }
 
   private follow(state: State, decision: Decision, turn: number): void {
-    if (turn !== this.turn) this.refund(decision);
+    if (turn !== this.turn) this.refund(decision, state);
     else if (decision === "accept") this.accept((state.outcome as { value: unknown }).value, state);
     else if (typeof decision === "number") this.retry(state, decision);
     else this.giveUp(state, decision);
@@ -284,12 +288,12 @@ export class Run implements AttemptSource {
   private countSuccess(): void {
     const { policy, target } = this.call;
     target.stats.successes++;
-    if (policy.budget) bookInBudget(policy, "recordSuccess", this.taken, this.paidFor);
+    if (policy.budget) bookInBudget(policy, "recordSuccess", this.taken, this.paidFor, argsOf(this.call));
   }
 
   /** Gives back what was taken for a retry that is not going to begin. */
-  protected refund(taken: Decision = this.owed): void {
+  protected refund(taken: Decision = this.owed, state = this.paidFor): void {
     this.owed = 0;
-    if (typeof taken === "number" && taken > 0) bookInBudget(this.call.policy, "refund", taken);
+    if (typeof taken === "number" && taken > 0) bookInBudget(this.call.policy, "refund", taken, state);
   }
 }

@@ -10,7 +10,12 @@ export interface Call {
   readonly args: readonly unknown[] | undefined;
 }
 
-const NO_ARGS: readonly unknown[] = [];
+export const NO_ARGS: readonly unknown[] = [];
+
+/** The arguments that strategies, hooks and budgets see. */
+export function argsOf({ args }: Call): readonly unknown[] {
+  return args ?? NO_ARGS;
+}
 
 /** The state of one attempt, filled until its fate is decided. */
 export interface State extends RetryState {
@@ -20,17 +25,18 @@ export interface State extends RetryState {
 
 /** The state of a call's attempt that has just ended. */
 export function stateOf(
-  { policy, target, args }: Call,
+  call: Call,
   attempt: number,
   outcome: Outcome,
   startedAt: number,
   previousDelay: number,
   idle: number,
 ): State {
+  const { policy, target } = call;
   const elapsed = policy.needsClock ? policy.clock.now() - startedAt : 0;
   return {
     name: nameOf(policy, target),
-    args: args ?? NO_ARGS,
+    args: argsOf(call),
     attempt,
     outcome,
     elapsed,
@@ -43,6 +49,6 @@ export function stateOf(
 }
 
 /** What `onAttempt` is told. */
-export function startOf({ policy, target, args }: Call, attempt: number): AttemptStart {
-  return { name: nameOf(policy, target), args: args ?? NO_ARGS, attempt };
+export function startOf(call: Call, attempt: number): AttemptStart {
+  return { name: nameOf(call.policy, call.target), args: argsOf(call), attempt };
 }

@@ -10,6 +10,8 @@ export interface Target {
   readonly stats: Stats;
   /** Counts a call that succeeded at once, and hands its value on. */
   readonly succeeded: <T>(value: T) => T;
+  /** What does so under the budget of the policy that was last asked for. */
+  paying: { readonly policy: Policy; readonly succeeded: (value: unknown) => unknown } | undefined;
 }
 
 /** What strategies, hooks and errors call a call's function. */
@@ -31,7 +33,7 @@ export function targetOf(owner: string, fn: unknown, name?: string): Target {
     stats.successes++;
     return value;
   };
-  return { fn, name: name ?? ownName(fn), stats, succeeded };
+  return { fn, name: name ?? ownName(fn), stats, succeeded, paying: undefined };
 }
 
 const UNCOUNTED = /* @__PURE__ */ new Stats();
@@ -40,10 +42,10 @@ const asIs = <T>(value: T): T => value;
 /** The target of a block that runs once. */
 export function blockOf(owner: string, fn: unknown): Target {
   checkCallable(owner, fn);
-  return { fn, name: undefined, stats: UNCOUNTED, succeeded: asIs };
+  return { fn, name: undefined, stats: UNCOUNTED, succeeded: asIs, paying: undefined };
 }
 
-function checkCallable(owner: string, fn: unknown): asserts fn is Target["fn"] {
+export function checkCallable(owner: string, fn: unknown): asserts fn is Target["fn"] {
   check(owner, "fn", fn, FUNCTION);
   const tag = tagOf(fn);
   if (tag === "GeneratorFunction" || tag === "AsyncGeneratorFunction") {

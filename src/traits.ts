@@ -7,6 +7,8 @@ export const CLOCK = 1;
 export const VALUES = 2;
 /** Is, or contains, a result predicate. */
 export const RESULT = 4;
+/** Looks at the arguments of a call that succeeded at once, as only a budget can. */
+export const ARGS = 8;
 
 const traits: unique symbol = /* @__PURE__ */ Symbol.for("undaunted.traits");
 
@@ -31,7 +33,7 @@ export function isMarked(value: object): boolean {
 
 /** What a strategy looks at; of a user's own, everything. */
 export function traitsOf(strategy: object): number {
-  return (strategy as { [traits]?: number })[traits] ?? CLOCK | VALUES;
+  return (strategy as { [traits]?: number })[traits] ?? CLOCK | VALUES | ARGS;
 }
 
 /** What a combination of strategies looks at: all that its parts do. */

@@ -1,6 +1,6 @@
 import { isThenable } from "./thenable.js";
 
-/** What an option may be: the words for it, its `typeof`, and what else must hold. */
+/** What an option may be: the words for it, its `typeof` (or "any"), and what else must hold. */
 export type Rule = readonly [allowed: string, type: string, test?: (value: any) => boolean];
 
 /** ms that are really waited: finite, from 0. */
@@ -14,6 +14,9 @@ export const COUNT: Rule = [
   "number",
   (n) => n >= 1 && (Number.isInteger(n) || n === Infinity),
 ];
+export const WHOLE: Rule = ["a whole number from 1", "number", (n) => n >= 1 && Number.isInteger(n)];
+/** A share of something, that is not nothing. */
+export const SHARE: Rule = ["a number above 0, at most 1", "number", (share) => share > 0 && share <= 1];
 export const FACTOR: Rule = ["a finite number from 1", "number", (factor) => factor >= 1 && factor < Infinity];
 export const FINITE: Rule = ["a finite number", "number", Number.isFinite];
 export const RATIO: Rule = ["a finite number from 0", "number", (ratio) => ratio >= 0 && ratio < Infinity];
@@ -33,9 +36,9 @@ export const hasMethods =
  * for a number out of range.
  */
 export function check(owner: string, option: string, value: unknown, [allowed, type, test]: Rule): void {
-  const ofType = typeof value === type && value !== null;
+  const ofType = type === "any" || (typeof value === type && value !== null);
   if (ofType && (!test || test(value))) return;
-  const Kind = ofType && type === "number" ? RangeError : TypeError;
+  const Kind = ofType && typeof value === "number" ? RangeError : TypeError;
   throw new Kind(`${owner}: ${option} must be ${allowed}, got ${show(value)}`);
 }
 

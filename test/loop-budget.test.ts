@@ -6,11 +6,14 @@ import {
   retryIfNotResult,
   retryNever,
   retrySync,
+  runWithRetry,
+  runWithRetrySync,
   stopAfterAttempt,
   TryAgainError,
 } from "undaunted";
 import { flaky, instant, virtualClock } from "undaunted/testing";
 import { describe, expect, it } from "vitest";
+import { mark } from "../src/traits.js";
 import { bothLoops } from "./both-loops.js";
 
 const busy = new Error("busy");
@@ -51,6 +54,23 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
     await wrap(flaky(["ok"]), { ...instant, budget })();
 
     expect(log).toEqual([["success", 0, undefined]]);
+  });
+
+  it("is told which call succeeded, at once or after a retry", async () => {
+    const told: unknown[] = [];
+    const budget: RetryBudget = {
+      acquire: () => 1,
+      recordSuccess: (_taken, _after, args) => told.push(args),
+      refund: () => {},
+      balance: 1,
+    };
+    const load = wrap(flaky(["at once", busy, "later", "seen"]), { ...instant, budget });
+
+    await load("a", 1);
+    await load("b");
+    await load.call(undefined);
+
+    expect(told).toEqual([["a", 1], ["b"], []]);
   });
 
   it("gives up with the last error where it refuses", async () => {
@@ -241,3 +261,138 @@ describe("an async budget", () => {
     expect(log).toEqual([]);
   });
 });
+
+it("a budget is told what for it gets tokens back", async () => {
+  const clock = virtualClock();
+  const controller = new AbortController();
+  const told: unknown[] = [];
+  const budget: RetryBudget = {
+    acquire: () => 2,
+    recordSuccess: () => {},
+    refund: (taken, state) => told.push([taken, state?.args, state?.outcome]),
+    balance: 1,
+  };
+  const load = retry(flaky([busy]), { clock, budget, signal: controller.signal });
+
+  const result = load("a");
+  await clock.advance(0);
+  controller.abort(new Error("enough"));
+
+  await expect(result).rejects.toThrow("enough");
+  expect(told).toEqual([[2, ["a"], { ok: false, error: busy }]]);
+});
+
+it("a budget that grants tokens after an abort is told what for it gets them back", async () => {
+  const controller = new AbortController();
+  const told: unknown[] = [];
+  let grant = (_tokens: number) => {};
+  const budget: RetryBudget = {
+    acquire: () => new Promise((resolve) => (grant = resolve)),
+    recordSuccess: () => {},
+    refund: (taken, state) => told.push([taken, state?.args]),
+    balance: 1,
+  };
+  const clock = virtualClock();
+  const result = retry(flaky([busy]), { clock, budget, signal: controller.signal })("a");
+  await clock.advance(0);
+
+  controller.abort(new Error("enough"));
+  grant(3);
+
+  await expect(result).rejects.toThrow("enough");
+  await clock.advance(0);
+  expect(told).toEqual([[3, ["a"]]]);
+});
+
+it("a call that runs a block has no arguments to tell its budget of", async () => {
+  const told: unknown[] = [];
+  const budget: RetryBudget = {
+    acquire: () => 1,
+    recordSuccess: (_taken, _after, args) => told.push(args),
+    refund: () => {},
+    balance: 1,
+  };
+
+  await runWithRetry(() => "ok", { budget });
+  runWithRetrySync(() => "ok", { budget });
+
+  expect(told).toEqual([[], []]);
+});
+
+describe("what was taken for a retry that is not made goes back with the state it was for", () => {
+  function budgetThat(acquire: (state: RetryState) => number | Promise<number>) {
+    const told: unknown[] = [];
+    const budget: RetryBudget = {
+      acquire,
+      recordSuccess: () => {},
+      refund: (taken, state) => told.push([taken, state?.args]),
+      balance: 1,
+    };
+    return { budget, told };
+  }
+
+  it("where the budget itself aborts the call", async () => {
+    const controller = new AbortController();
+    const { budget, told } = budgetThat(() => {
+      controller.abort(new Error("enough"));
+      return 2;
+    });
+
+    await expect(retry(flaky([busy]), { ...instant, budget, signal: controller.signal })("a")).rejects.toThrow(
+      "enough",
+    );
+    expect(told).toEqual([[2, ["a"]]]);
+  });
+
+  it("where onRetry takes all the time that a sync call has", () => {
+    const clock = virtualClock();
+    const { budget, told } = budgetThat(() => 2);
+    const onRetry = () => clock.sleepSync(1_000);
+    const load = retrySync(flaky([busy]), { wait: () => 10, totalTimeout: 1_000, clock, budget, onRetry });
+
+    expect(() => load("a")).toThrow("total timeout");
+    expect(told).toEqual([[2, ["a"]]]);
+  });
+
+  it("where a thread may not sleep", () => {
+    const { budget, told } = budgetThat(() => 2);
+    const clock = {
+      now: () => 0,
+      sleepSync: () => {
+        throw new Error("this thread may not sleep");
+      },
+    };
+
+    expect(() => retrySync(flaky([busy]), { wait: () => 10, clock, budget })("a")).toThrow("may not sleep");
+    expect(told).toEqual([[2, ["a"]]]);
+  });
+
+  it("where a sync policy gets a promise of tokens", async () => {
+    const { budget, told } = budgetThat(async () => 2);
+
+    expect(() => retrySync(flaky([busy]), { ...instant, budget })("a")).toThrow("got a promise");
+    await Promise.resolve();
+    expect(told).toEqual([[2, ["a"]]]);
+  });
+});
+
+it("with() pays the budget that it was given, and leaves the other alone", async () => {
+  const paid: string[] = [];
+  const budgetOf = (name: string) =>
+    retryBudgetLike((taken) => {
+      paid.push(`${name} ${taken}`);
+    });
+  const load = retry(async () => "ok", { budget: budgetOf("first") });
+  const other = load.with({ budget: budgetOf("second") });
+
+  await load();
+  await other();
+  await load();
+
+  expect(paid).toEqual(["first 0", "second 0", "first 0"]);
+});
+
+/** A budget that, as ours, says that it looks at nothing. */
+function retryBudgetLike(recordSuccess: RetryBudget["recordSuccess"]): RetryBudget {
+  return mark({ acquire: () => 1, recordSuccess, refund: () => {}, balance: 1 }, 0);
+}

@@ -1,0 +1,60 @@
+import type { AnyFn, Promised } from "./attempt.js";
+import { decorate, isContext } from "./decorate.js";
+import type { RefusePromise } from "./sync-only.js";
+import { checkCallable, dressAs } from "./target.js";
+
+/** Wraps a function, or decorates a method that returns a promise: TC39 standard and legacy. Works detached. */
+export interface GuardWrap {
+  <M extends (this: any, ...args: any) => Promise<any>>(
+    method: M,
+    context: ClassMethodDecoratorContext<ThisParameterType<M>, M>,
+  ): M;
+  <M extends (this: any, ...args: any) => Promise<any>>(
+    target: object,
+    key: string | symbol,
+    descriptor: TypedPropertyDescriptor<M>,
+  ): TypedPropertyDescriptor<M>;
+  <F extends AnyFn>(fn: F): Promised<F>;
+}
+
+/** Wraps a sync function, or decorates a sync method: TC39 standard and legacy. Works detached. */
+export interface GuardWrapSync {
+  <M extends (this: any, ...args: any) => any>(
+    method: M & RefusePromise<ReturnType<M>>,
+    context: ClassMethodDecoratorContext<ThisParameterType<M>, M>,
+  ): M;
+  <M extends (this: any, ...args: any) => any>(
+    target: object,
+    key: string | symbol,
+    descriptor: TypedPropertyDescriptor<M> & RefusePromise<ReturnType<M>>,
+  ): TypedPropertyDescriptor<M>;
+  <F extends AnyFn>(fn: F & RefusePromise<ReturnType<F>>): F;
+}
+
+/** Makes a guard's `wrap` or `wrapSync`: `guarded` makes the function that stands in another's place. */
+export function guardWrap(owner: string, guarded: (fn: AnyFn) => AnyFn): (target: any, ...others: any[]) => any {
+  const replace = (fn: unknown) => {
+    checkCallable(owner, fn);
+    const wrapped = guarded(fn);
+    dressAs(fn, wrapped);
+    return wrapped;
+  };
+  const decorator = decorate(`@${owner}`, owner, replace);
+  return (target: unknown, key?: unknown, descriptor?: unknown) =>
+    // A number is what `map` adds: a decorator gets a context, or a name.
+    isContext(key) || typeof key === "string" || typeof key === "symbol"
+      ? decorator(target, key, descriptor)
+      : replace(target);
+}
+
+/** Makes a guard's `run`: `call` calls a block under guard. */
+export function guardRun(owner: string, call: (task: () => unknown) => Promise<unknown>) {
+  return <T>(task: () => T): Promise<Awaited<T>> => {
+    try {
+      checkCallable(owner, task);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return call(task) as Promise<Awaited<T>>;
+  };
+}
