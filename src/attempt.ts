@@ -207,7 +207,11 @@ export interface RetryStats {
 /** Any function. */
 export type AnyFn = (...args: any) => any;
 
-type Plain<F extends AnyFn> = (this: ThisParameterType<F>, ...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>>;
+/** A function like `F` that returns a plain promise. */
+export type Plain<F extends AnyFn> = (
+  this: ThisParameterType<F>,
+  ...args: Parameters<F>
+) => Promise<Awaited<ReturnType<F>>>;
 
 /**
  * `F` as a wrapper gives it back: `F` itself where it returns a plain promise, which keeps its generics and overloads,

@@ -1,4 +1,4 @@
-import type { AnyFn, Promised } from "./attempt.js";
+import type { AnyFn, Plain, Promised, RetryStats } from "./attempt.js";
 import { decorate, isContext } from "./decorate.js";
 import type { RefusePromise } from "./sync-only.js";
 import { checkCallable, dressAs } from "./target.js";
@@ -14,7 +14,9 @@ export interface GuardWrap {
     key: string | symbol,
     descriptor: TypedPropertyDescriptor<M>,
   ): TypedPropertyDescriptor<M>;
-  <F extends AnyFn>(fn: F): Promised<F>;
+  // A decorator gets more than one argument, and so does what is handed to `map`.
+  <F extends AnyFn>(fn: F, ...others: never[]): Guarded<F>;
+  <F extends AnyFn>(fn: F, index: number, all: readonly unknown[]): Guarded<F>;
 }
 
 /** Wraps a sync function, or decorates a sync method: TC39 standard and legacy. Works detached. */
@@ -28,8 +30,16 @@ export interface GuardWrapSync {
     key: string | symbol,
     descriptor: TypedPropertyDescriptor<M> & RefusePromise<ReturnType<M>>,
   ): TypedPropertyDescriptor<M>;
-  <F extends AnyFn>(fn: F & RefusePromise<ReturnType<F>>): F;
+  <F extends AnyFn>(fn: F & RefusePromise<ReturnType<F>>, ...others: never[]): Bare<F>;
+  <F extends AnyFn>(fn: F & RefusePromise<ReturnType<F>>, index: number, all: readonly unknown[]): Bare<F>;
 }
+
+/** A guard around a retry has not its `with` and `stats`. */
+type Guarded<F extends AnyFn> = F extends Equipped ? Plain<F> : Promised<F>;
+type Bare<F extends AnyFn> = F extends Equipped
+  ? (this: ThisParameterType<F>, ...args: Parameters<F>) => ReturnType<F>
+  : F;
+type Equipped = { with(overrides: any): unknown; readonly stats: RetryStats };
 
 /** Makes a guard's `wrap` or `wrapSync`: `guarded` makes the function that stands in another's place. */
 export function guardWrap(owner: string, guarded: (fn: AnyFn) => AnyFn): (target: any, ...others: any[]) => any {
@@ -42,7 +52,7 @@ export function guardWrap(owner: string, guarded: (fn: AnyFn) => AnyFn): (target
   const decorator = decorate(`@${owner}`, owner, replace);
   return (target: unknown, key?: unknown, descriptor?: unknown) =>
     // A number is what `map` adds: a decorator gets a context, or a name.
-    isContext(key) || typeof key === "string" || typeof key === "symbol"
+    isContext(key) || typeof key === "string" || typeof key === "symbol" || typeof descriptor === "number"
       ? decorator(target, key, descriptor)
       : replace(target);
 }

@@ -1,0 +1,88 @@
+import type { BulkheadFullError } from "./errors.js";
+import { type GuardWrap, guardRun, guardWrap } from "./guard.js";
+import { type Settings, Slots } from "./slots.js";
+import { NO_ARGS } from "./state.js";
+import { FUNCTION, type Rule, readOptions, STRING, WHOLE } from "./validate.js";
+
+/** The options of `bulkhead`. */
+export interface BulkheadOptions {
+  /** The most calls in flight, a whole number from 1. */
+  limit: number;
+  /**
+   * The most calls that wait for a slot, a whole number from 0, or Infinity. They wait as long as it takes: let the
+   * `attemptTimeout` of the policy around them bound it.
+   * @default 0
+   */
+  queue?: number | undefined;
+  /**
+   * What its errors and its hook call it.
+   * @default "bulkhead"
+   */
+  name?: string | undefined;
+  /** Told of each call that is refused. It changes nothing. */
+  onRefused?: ((refusal: { readonly name: string; readonly error: BulkheadFullError }) => unknown) | undefined;
+  /**
+   * Told what `onRefused` threw or rejected with.
+   * @default a process warning (`console.warn` elsewhere), once per hook
+   */
+  onHookError?: ((error: unknown) => void) | undefined;
+}
+
+/** A limit on calls in flight. */
+export interface Bulkhead {
+  /** Guards a function; also a decorator for methods that return a promise. */
+  readonly wrap: GuardWrap;
+  /** Guards a block of code: calls `task`, now or when there is a slot. */
+  run<T>(task: () => T): Promise<Awaited<T>>;
+  /** Slots that are taken. */
+  readonly inFlight: number;
+  /** Calls that wait for a slot. */
+  readonly queued: number;
+}
+
+const QUEUE: Rule = [
+  "a whole number from 0, or Infinity",
+  "number",
+  (n) => n >= 0 && (Number.isInteger(n) || n === Infinity),
+];
+const TABLE = { limit: WHOLE, queue: QUEUE, name: STRING, onRefused: FUNCTION, onHookError: FUNCTION };
+
+/**
+ * Lets at most `limit` calls be in flight and `queue` wait, first in first out; any other is refused by a promise that
+ * rejects with a `BulkheadFullError`. One slow thing then cannot take all there is. A slot comes back when its call
+ * settles, or when its attempt times out or is aborted, though the function may still run: pass it the attempt's
+ * `signal`. A call whose attempt ends while it waits is never made. Bad input is a `RangeError` or `TypeError` that
+ * names the option.
+ *
+ * `wrap` takes a function, or decorates a method. Inside a policy it goes between that and a breaker:
+ * `retry(slots.wrap(breaker.wrap(fn)))`.
+ *
+ * @example
+ * const slots = bulkhead({ limit: 1 });
+ * const load = slots.wrap(async (id: string) => id);
+ * const first = load("1");
+ * await load("2"); // rejects BulkheadFullError: bulkhead is full: limit 1, queue 0
+ * await first; // => "1"
+ */
+export function bulkhead(options: BulkheadOptions): Bulkhead {
+  const slots = new Slots({
+    queue: 0,
+    name: "bulkhead",
+    ...readOptions("bulkhead", options, TABLE, ["limit"]),
+    kind: { sync: false },
+  } as Settings);
+  return {
+    wrap: guardWrap("bulkhead.wrap", (fn) => {
+      return function (this: unknown, ...args: unknown[]) {
+        return slots.call(fn, this, args);
+      };
+    }),
+    run: guardRun("bulkhead.run", (task) => slots.call(task, undefined, NO_ARGS)),
+    get inFlight() {
+      return slots.inFlight;
+    },
+    get queued() {
+      return slots.queued.length;
+    },
+  };
+}
