@@ -141,7 +141,7 @@ export class TotalTimeoutError extends Error {
   }
 }
 
-/** A strategy (`stop`, `wait`, `retryIf` or `budget`) threw, or answered what it may not. Never retried. */
+/** A strategy (`stop`, `wait`, `retryIf`, `budget`, a breaker's `classify`) threw, or answered what it may not. Never retried. */
 export class StrategyError extends Error {
   override get name(): "StrategyError" {
     return "StrategyError";
@@ -153,12 +153,12 @@ export class StrategyError extends Error {
 
   constructor(
     /** Which one. */
-    readonly strategy: "stop" | "wait" | "retryIf" | "budget",
+    readonly strategy: "stop" | "wait" | "retryIf" | "budget" | "classify",
     /** The outcome it was asked about: the attempt's own error is not lost. */
     readonly outcome: Outcome,
     cause: unknown,
   ) {
-    super(`the policy's ${strategy} failed: ${describe(cause)}`, { cause });
+    super(`the ${strategy === "classify" ? "breaker" : "policy"}'s ${strategy} failed: ${describe(cause)}`, { cause });
   }
 }
 

@@ -17,6 +17,24 @@ export type {
   SyncRetryOptions,
   Wait,
 } from "./attempt.js";
+export {
+  type RetryBudgetOptions,
+  type RetryBudgets,
+  type RetryBudgetsOptions,
+  retryBudget,
+  retryBudgets,
+} from "./budget.js";
+export { type Bulkhead, type BulkheadOptions, bulkhead } from "./bulkhead.js";
+export { type CircuitBreaker, circuitBreaker } from "./circuit-breaker.js";
+export { type CircuitBreakers, type CircuitBreakersOptions, circuitBreakers } from "./circuit-breakers.js";
+export type {
+  CircuitBreakerOptions,
+  CircuitStats,
+  Refusal,
+  SavedCircuit,
+  StateChange,
+  Verdict,
+} from "./circuit-options.js";
 export type { Clock, SyncClock } from "./clock.js";
 export { currentAttempt } from "./current.js";
 export { Retry, type RetryDecorator, RetrySync, type RetrySyncDecorator } from "./decorators.js";
@@ -31,7 +49,16 @@ export {
   TryAgainError,
 } from "./errors.js";
 export { returnLastResult, throwRetryExhausted } from "./fallback.js";
+export type { GuardWrap } from "./guard.js";
 export { type Logger, mergeHooks, type RetryLogEntry, retryLogger } from "./hooks.js";
+export {
+  type AwsRetryQuotaOptions,
+  awsRetryQuota,
+  type FinagleRetryBudgetOptions,
+  finagleRetryBudget,
+  type GrpcRetryThrottleOptions,
+  grpcRetryThrottle,
+} from "./named-budgets.js";
 export { type PreviewRow, previewPolicy } from "./preview.js";
 export { type Retried, retry, runWithRetry } from "./retry.js";
 export {
@@ -49,6 +76,7 @@ export {
   retryIfResult,
   retryNever,
 } from "./retry-if.js";
+export { type RetryRateLimitOptions, retryRateLimit } from "./retry-rate-limit.js";
 export { type RetriedSync, retrySync, runWithRetrySync } from "./retry-sync.js";
 export { stopAfterAttempt, stopAfterDelay, stopAll, stopAny, stopBeforeDelay, stopNever } from "./stop.js";
 export {

@@ -1,0 +1,271 @@
+import type { Outcome } from "./attempt.js";
+import { type HookOwner, report } from "./call-hook.js";
+import type { Rules, Snapshot, State } from "./circuit-machine.js";
+import { CallWindow, type SavedCalls, TimeWindow, type Window } from "./circuit-window.js";
+import { systemClock } from "./clock.js";
+import type { CircuitOpenError } from "./errors.js";
+import { readField } from "./inspect.js";
+import {
+  COUNT,
+  check,
+  checkOrder,
+  FUNCTION,
+  hasMethods,
+  type Rule,
+  readOptions,
+  SHARE,
+  STRING,
+  TIME,
+  TIMEOUT,
+  WHOLE,
+} from "./validate.js";
+
+/** When a breaker opens, for how long, and how it closes again. Every option is optional. */
+export interface CircuitBreakerOptions {
+  /**
+   * What errors and hooks call it.
+   * @default "circuit breaker"
+   */
+  readonly name?: string | undefined;
+  /**
+   * Opens after so many failures in a row.
+   * @default 5 where neither rate is given, else off
+   */
+  readonly consecutiveFailures?: number | undefined;
+  /** Opens when the share of failures in the window reaches this, above 0 and at most 1. */
+  readonly failureRate?: number | undefined;
+  /** Opens when the share of slow calls in the window reaches this; needs `slowAfter`. */
+  readonly slowRate?: number | undefined;
+  /** ms from which a call is slow. */
+  readonly slowAfter?: number | undefined;
+  /**
+   * What the rates are taken over: the last calls, or the calls of the last ms, which leave it by tenths.
+   * @default { calls: 100 }
+   */
+  readonly window?: { readonly calls: number } | { readonly ms: number } | undefined;
+  /**
+   * No rate is taken over fewer calls.
+   * @default 20, or the window's calls where those are fewer
+   */
+  readonly minimumCalls?: number | undefined;
+  /**
+   * ms that it stays open, or a function of the openings in a row, from 1. Longer where a failure asked for more time
+   * (`retryAfter`).
+   * @default 30_000
+   */
+  readonly openFor?: number | ((openings: number) => number) | undefined;
+  /**
+   * ms that it stays open at most, whatever `openFor` and the failures say.
+   * @default 3_600_000
+   */
+  readonly maxOpenFor?: number | undefined;
+  /**
+   * Calls let through while half-open. They close it, or open it again, as soon as the verdict is certain: against
+   * `failureRate` and `slowRate`, and where there is no `failureRate` by the first failure.
+   * @default 1
+   */
+  readonly halfOpenCalls?: number | undefined;
+  /**
+   * ms after which a call that has not settled is a failure, and a slow call: calls that hang would never be seen.
+   * @default 60_000
+   */
+  readonly lease?: number | undefined;
+  /**
+   * What a call that ended says. `"ignored"` counts as nothing.
+   * @default a value is a success, an error a failure; a `CircuitOpenError` or `BulkheadFullError` from inside and a
+   * `NonRetryableError` are ignored, outside a retry an error named `AbortError` too
+   */
+  readonly classify?: ((outcome: Outcome) => Verdict) | undefined;
+  /**
+   * ms for which a failure asks not to be called again, if it does.
+   * @default error.retryAfter
+   */
+  readonly retryAfter?: ((error: unknown) => number | undefined) | undefined;
+  /** What `toJSON()` gave, of this or another process. */
+  readonly initialState?: SavedCircuit | undefined;
+  readonly onStateChange?: ((change: StateChange) => unknown) | undefined;
+  readonly onRefused?: ((refusal: Refusal) => unknown) | undefined;
+  /** Receives what hooks throw or reject with. By default a warning, once per hook. */
+  readonly onHookError?: ((error: unknown) => void) | undefined;
+  /** Time: `virtualClock()` from `undaunted/testing` in tests. */
+  readonly clock?: { now(): number } | undefined;
+}
+
+/** What a call says about the health of what it called. */
+export type Verdict = "success" | "failure" | "ignored";
+
+/** A breaker's options, checked and filled. */
+export interface Settings extends HookOwner {
+  readonly name: string;
+  readonly rules: Rules;
+  /** ms from which a call is slow, Infinity for never. */
+  readonly slowAfter: number;
+  /** ms after which a permit that has not come back is a failure. */
+  readonly lease: number;
+  readonly newWindow: () => Window | undefined;
+  readonly classify: ((outcome: Outcome) => Verdict) | undefined;
+  readonly retryAfter: (error: unknown) => unknown;
+  readonly onStateChange: ((change: StateChange) => unknown) | undefined;
+  readonly onRefused: ((refusal: Refusal) => unknown) | undefined;
+  readonly clock: { now(): number };
+  readonly initialState: SavedCircuit | undefined;
+}
+
+export interface StateChange {
+  readonly name: string;
+  readonly from: State["name"];
+  readonly to: State["name"];
+}
+
+export interface Refusal {
+  readonly name: string;
+  readonly error: CircuitOpenError;
+}
+
+/** A breaker's state as JSON, to be taken up by another process: remaining times instead of dates. */
+export type SavedCircuit = Snapshot & {
+  /** The calls that rates are taken over. */
+  readonly window?: readonly SavedCalls[];
+};
+
+/** Live counters of a breaker. */
+export interface CircuitStats {
+  /** Calls let through that ended as a success, as a failure (a lease that ended is one), or in a way that says nothing. */
+  readonly successes: number;
+  readonly failures: number;
+  readonly ignored: number;
+  /** Calls let through that took `slowAfter` ms or longer. */
+  readonly slow: number;
+  /** Calls not let through. */
+  readonly refused: number;
+  /** Times it opened. */
+  readonly openings: number;
+}
+
+const RULES: Record<string, Rule> = {
+  name: STRING,
+  consecutiveFailures: COUNT,
+  failureRate: SHARE,
+  slowRate: SHARE,
+  slowAfter: TIMEOUT,
+  window: ["{ calls } or { ms }", "object"],
+  minimumCalls: WHOLE,
+  openFor: ["a finite number of ms from 0, or a function", "any", (of) => typeof of === "function" || isTime(of)],
+  maxOpenFor: TIME,
+  halfOpenCalls: WHOLE,
+  lease: TIMEOUT,
+  classify: FUNCTION,
+  retryAfter: FUNCTION,
+  initialState: ["what toJSON() gave", "object"],
+  onStateChange: FUNCTION,
+  onRefused: FUNCTION,
+  onHookError: FUNCTION,
+  clock: ["a Clock", "object", /* @__PURE__ */ hasMethods("now")],
+};
+
+const SPAN: Rule = ["a finite number of ms above 0", "number", (ms) => ms > 0 && ms < Infinity];
+
+const DEFAULT_OPEN_FOR = 30_000;
+
+/** Options checked and filled. */
+export function settingsOf(owner: string, given: CircuitBreakerOptions): Settings {
+  const options = readOptions(owner, given, RULES);
+  const { failureRate, slowRate, slowAfter, minimumCalls, clock = systemClock, onHookError } = options;
+  const { openFor = DEFAULT_OPEN_FOR } = options;
+  const rated = failureRate !== undefined || slowRate !== undefined;
+  if ((slowRate === undefined) !== (slowAfter === undefined)) {
+    throw new TypeError(
+      `${owner}: slowRate and slowAfter need each other, got ${slowRate === undefined ? "slowAfter" : "slowRate"} alone`,
+    );
+  }
+  if (!rated && (options.window || minimumCalls !== undefined)) {
+    const unused = options.window ? "window" : "minimumCalls";
+    throw new TypeError(`${owner}: ${unused} needs a rate, failureRate or slowRate, got none`);
+  }
+  const { calls = Infinity, ms } = readWindow(owner, options.window ?? { calls: 100 });
+  if (minimumCalls !== undefined) checkOrder(owner, "minimumCalls", minimumCalls, "the window's calls", calls);
+  const hooks = { kind: { sync: false }, onHookError };
+  if (options.initialState) checkSaved(owner, options.initialState);
+  return {
+    ...hooks,
+    name: options.name ?? "circuit breaker",
+    rules: {
+      consecutiveFailures: options.consecutiveFailures ?? (rated ? Infinity : 5),
+      failureRate: failureRate ?? Infinity,
+      slowRate: slowRate ?? Infinity,
+      minimumCalls: minimumCalls ?? Math.min(20, calls),
+      halfOpenCalls: options.halfOpenCalls ?? 1,
+      openFor: typeof openFor === "function" ? guarded(openFor, hooks) : () => openFor,
+      maxOpenFor: options.maxOpenFor ?? 3_600_000,
+    },
+    slowAfter: slowAfter ?? Infinity,
+    lease: options.lease ?? 60_000,
+    newWindow: () => (rated ? (ms === undefined ? new CallWindow(calls) : new TimeWindow(ms)) : undefined),
+    classify: options.classify,
+    retryAfter: options.retryAfter ?? ((error) => readField(error, "retryAfter")),
+    onStateChange: options.onStateChange,
+    onRefused: options.onRefused,
+    clock,
+    initialState: options.initialState,
+  };
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === "number" && value >= 0 && value < Infinity;
+}
+
+function readWindow(owner: string, window: object): { calls?: number; ms?: number } {
+  const given: { calls?: number; ms?: number } = readOptions(`${owner} window`, window, { calls: WHOLE, ms: SPAN });
+  if ((given.calls === undefined) === (given.ms === undefined)) {
+    throw new TypeError(
+      `${owner}: window must be { calls } or { ms }, got ${given.ms === undefined ? "neither" : "both"}`,
+    );
+  }
+  return given;
+}
+
+/** A user's `openFor` that cannot leave the circuit without an answer. */
+function guarded(openFor: (openings: number) => number, hooks: HookOwner): (openings: number) => number {
+  return (openings) => {
+    try {
+      const ms = openFor(openings);
+      check("circuitBreaker", "what openFor returned", ms, TIME);
+      return ms;
+    } catch (error) {
+      report(hooks, openFor, error);
+      return DEFAULT_OPEN_FOR;
+    }
+  };
+}
+
+const NATURAL: Rule = ["a whole number from 0", "number", (n) => n >= 0 && Number.isInteger(n)];
+const SAVED: Record<string, Record<string, Rule>> = {
+  closed: { failures: NATURAL, openings: NATURAL, forgetIn: TIME, comeBackIn: TIME },
+  open: { openings: WHOLE, openFor: TIME, remaining: TIME },
+  isolated: {},
+};
+
+/** A saved state comes from outside: fields that are not known may be of a later version, the others must be right. */
+function checkSaved(owner: string, saved: SavedCircuit): void {
+  const states = Object.keys(SAVED);
+  check(owner, "initialState.state", saved.state, [
+    `one of ${states.join(", ")}`,
+    "string",
+    (name) => states.includes(name),
+  ]);
+  for (const [field, rule] of Object.entries(SAVED[saved.state]!)) {
+    check(owner, `initialState.${field}`, (saved as unknown as Record<string, unknown>)[field], rule);
+  }
+  const calls = ["a list of [age, calls, failures, slow]", "object", isSavedCalls] as const;
+  if (saved.window !== undefined) check(owner, "initialState.window", saved.window, calls);
+}
+
+function isSavedCalls(window: unknown): boolean {
+  const isCount = (count: unknown) => isTime(count) && Number.isInteger(count);
+  const isEntry = (entry: unknown) => {
+    if (!Array.isArray(entry) || entry.length !== 4) return false;
+    const [age, calls, failures, slow] = entry;
+    return isTime(age) && [calls, failures, slow].every(isCount) && failures <= calls && slow <= calls;
+  };
+  return Array.isArray(window) && window.every(isEntry);
+}
