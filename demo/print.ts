@@ -36,6 +36,19 @@ export function printResult({ result }: Row): void {
   write(`   ${bold(result)}\n`);
 }
 
+let notes: string[] = [];
+
+/** Has a line to show once the attempt's own is complete. */
+export function note(text: string): void {
+  notes.push(text);
+}
+
+function endLine(text: string): void {
+  write(`${text}\n`);
+  for (const each of notes) write(`              ${dim(each)}\n`);
+  notes = [];
+}
+
 /** Shows each attempt as it happens, and counts it in `row`. */
 export function watching(row: Row): Hooks {
   let asleepSince: number | undefined;
@@ -52,16 +65,16 @@ export function watching(row: Row): Hooks {
       write(`   attempt ${attempt}  `);
     },
     onRetry({ outcome, delay }) {
-      write(`${failed(outcome.ok ? outcome.value : outcome.error)}  next in ${inWords(delay)}\n`);
+      endLine(`${failed(outcome.ok ? outcome.value : outcome.error)}  next in ${inWords(delay)}`);
       asleepSince = performance.now();
     },
     onSuccess() {
-      write(`${green("ok")}\n`);
+      endLine(green("ok"));
     },
     onGiveUp({ reason, error }) {
       if (asleepSince !== undefined) write("   asleep     ");
       wakeUp();
-      write(`${failed(error)}  gives up: ${reason}\n`);
+      endLine(`${failed(error)}  gives up: ${reason}`);
     },
   };
 }

@@ -1,7 +1,17 @@
-import { retry, retryIfErrorCode, stopAfterAttempt, waitFixed, waitFromError, waitFullJitter } from "undaunted";
+import {
+  CircuitOpenError,
+  circuitBreaker,
+  retry,
+  retryIfErrorCode,
+  stopAfterAttempt,
+  TryAgainError,
+  waitFixed,
+  waitFromError,
+  waitFullJitter,
+} from "undaunted";
 import { fetchUser, HttpError, type User } from "./client.js";
 import { loadWithMethod, lockWithMethod } from "./methods.js";
-import type { Watch } from "./print.js";
+import { note, type Watch } from "./print.js";
 import { answer, hang, refuse, reset, type Step } from "./server.js";
 
 /** To add one, append it to `scenarios`: the rest of the demo goes by this list. */
@@ -80,6 +90,26 @@ export const scenarios: readonly Scenario[] = [
       setTimeout(() => leaving.abort(new Error("the user left the page")), 400);
       // `wait` comes last: with `--fast`, too, it is a sleep worth cancelling.
       return retry(fetchUser, { signal: leaving.signal, ...watch, wait: waitFixed(30_000) })(url);
+    },
+  },
+  {
+    title: "Circuit breaker",
+    shows: "Two 503s open it. The job comes back when it says so, and a probe closes it again.",
+    steps: [refuse(503), refuse(503), answer(ada)],
+    run(url, watch) {
+      const breaker = circuitBreaker({
+        consecutiveFailures: 2,
+        openFor: 300,
+        onStateChange: ({ from, to }) => note(`the circuit goes from ${from} to ${to}`),
+      });
+      const guarded = breaker.wrap(fetchUser);
+      const job = (path: string) =>
+        guarded(path).catch((error: unknown) => {
+          if (!(error instanceof CircuitOpenError)) throw error;
+          // A little later than asked for: a timer may be a little early.
+          throw new TryAgainError({ after: Math.ceil(error.retryAfter ?? 0) + 10, cause: error });
+        });
+      return retry(job, { stop: stopAfterAttempt(5), wait: waitFixed(100), ...watch })(url);
     },
   },
   {

@@ -208,7 +208,8 @@ const LARGEST = 2 ** 31 - 1;
  * at a time. Bad input is a `RangeError` or `TypeError`.
  *
  * A request is noticed when its first attempt succeeds, or fails in a way that deserves a retry; the clock is read for
- * each. A budget that is paid by requests pays on while nothing succeeds: prefer `retryBudget`.
+ * each. A budget that is paid by requests pays on while nothing succeeds, which can keep an overloaded server down: prefer
+ * `retryBudget`.
  *
  * @example
  * const budget = finagleRetryBudget({ minPerSecond: 0 });

@@ -9,7 +9,7 @@ import { flaky } from "undaunted/testing";
 import { afterEach, expect, it, vi } from "vitest";
 import manifest from "../package.json" with { type: "json" };
 
-// The README's comparison says what these runs show: a row there is an experiment here, done with each library in
+// The page docs/comparison.md says what these runs show: a row there is an experiment here, done with each library in
 // turn, and a cell is what it answers.
 
 type Fn = () => unknown;
@@ -59,6 +59,11 @@ const libraries: Record<string, Library> = {
       }),
     misspelt: (fn) => undaunted.retry(async () => fn(), aTypo as object),
     decorator: () => undaunted.Retry({ wait: undaunted.waitNone }),
+    guarded(fn) {
+      const slots = undaunted.bulkhead({ limit: 1 });
+      const breaker = undaunted.circuitBreaker({ consecutiveFailures: 2, openFor: 10_000 });
+      return undaunted.retry(slots.wrap(breaker.wrap(fn)), { stop: undaunted.stopAfterAttempt(3) });
+    },
     smallest: 'export { retry } from "./src/index.ts";',
   },
   "p-retry": {
@@ -283,9 +288,8 @@ const experiments: Record<string, (library: Library) => Promise<string>> = {
 };
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-const section = readme.split(/^## /m).find((part) => part.startsWith("Beside others\n")) ?? "";
-const [heads = [], , ...rows] = section
+const page = readFileSync(new URL("../docs/comparison.md", import.meta.url), "utf8");
+const [heads = [], , ...rows] = page
   .split("\n")
   .filter((line) => line.startsWith("|"))
   .map((line) => line.split("|").slice(1, -1))
@@ -299,7 +303,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it("the README's table has a row for each experiment and a column for each library", () => {
+it("the table has a row for each experiment and a column for each library", () => {
   expect(rows.map(([behaviour]) => behaviour)).toEqual(Object.keys(experiments));
   expect(columns.map(([library]) => library)).toEqual(Object.keys(libraries));
 });
@@ -308,7 +312,7 @@ it.each(columns.slice(1))("%s is installed in the version %s that heads its colu
   expect(manifest.devDependencies).toHaveProperty([library!], expect.stringMatching(`^${version}\\.\\d+$`));
 });
 
-it.each(cells)("%s: the README tells the truth about %s", async (behaviour, library, cell) => {
+it.each(cells)("%s: the table tells the truth about %s", async (behaviour, library, cell) => {
   expect(await experiments[behaviour]!(libraries[library]!)).toBe(cell);
 });
 

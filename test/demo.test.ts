@@ -17,6 +17,7 @@ const scripted = [
   ["Not found", 1, "throws HttpError: 404 Not Found"],
   ["Deadline and fallback", 2, "returns Ada, from the cache"],
   ["Cancelled", 1, "throws Error: the user left the page"],
+  ["Circuit breaker", 4, "returns Ada Lovelace"],
   ["Decorated method", 3, "returns Ada Lovelace"],
   ["Sync method", 3, "returns this process holds the lock"],
 ] as const;
@@ -67,6 +68,12 @@ it("shows every attempt on a line of its own, with what became of it", () => {
 it("names the error of a failed attempt, with the code that fetch hides in its cause", () => {
   expect(output).toMatch(/attempt 1 +HttpError: 503 Service Unavailable +next in/);
   expect(output).toMatch(/attempt 1 +TypeError: fetch failed \((ECONNRESET|UND_ERR_SOCKET)\) +next in/);
+});
+
+it("shows how a circuit opens and closes again", () => {
+  const changes = [...output.matchAll(/the circuit goes from (.+)$/gm)].map(([, change]) => change);
+
+  expect(changes).toEqual(["closed to open", "open to half-open", "half-open to closed"]);
 });
 
 it("is plain text of at most 100 columns where it is not written to a terminal", () => {

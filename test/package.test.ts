@@ -82,7 +82,9 @@ describe("the tarball", () => {
     const others = packed.filter((path) => !/^dist\/[\w-]+(\.js|\.cjs|\.d\.ts|\.d\.cts)$/.test(path));
 
     // The pages that the README leads to are at hand where it is read.
-    const pages = ["docs/migrating.md", "docs/options.md", "docs/recipes.md"];
+    const pages = ["comparison", "errors", "migrating", "options", "overload", "recipes"].map(
+      (page) => `docs/${page}.md`,
+    );
     expect(others.sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", ...pages, "package.json"]);
   });
 
