@@ -7,7 +7,7 @@ import type {
   RetryStats,
   SyncRetryOptions,
 } from "./attempt.js";
-import { bookInBudget, callHook } from "./call-hook.js";
+import { bookInBudget, callHook, recordSuccess } from "./call-hook.js";
 import { Attempt, enter, FIRST, leave } from "./current.js";
 import { type Decision, decide, exhausts, finalError, isNonRetryable, reachesDeadline } from "./decide.js";
 import { StrategyError } from "./errors.js";
@@ -103,7 +103,7 @@ export function wrapSync(target: Target, source: PolicySource): object {
       return goOn({ target, policy, self: this, args }, began, startedAt, { ok: true, value });
     }
     stats.successes++;
-    if (policy.budget) bookInBudget(policy, "recordSuccess", 0, undefined, args);
+    if (policy.budget) recordSuccess(policy, 0, undefined, args);
     return value;
   };
   return equip(retried, stats, (overrides) => wrapSync(target, overlay(SYNC, source, overrides)));
@@ -134,7 +134,7 @@ function goOn(call: Call, began: number, startedAt: number, first: Outcome): unk
     if (decision === "accept") {
       const { value } = outcome as { value: unknown };
       stats.successes++;
-      if (policy.budget) bookInBudget(policy, "recordSuccess", taken, paidFor, state.args);
+      if (policy.budget) recordSuccess(policy, taken, paidFor, state.args);
       if (policy.onSuccess) callHook(policy, policy.onSuccess, state);
       return value;
     }

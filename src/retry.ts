@@ -1,5 +1,5 @@
 import type { AnyFn, AttemptContext, OptionsFor, Promised, RetryOptions, RetryStats } from "./attempt.js";
-import { bookInBudget, callHook } from "./call-hook.js";
+import { callHook, recordSuccess } from "./call-hook.js";
 import { Attempt, enter, FIRST, leave } from "./current.js";
 import { type Decision, decide } from "./decide.js";
 import { beginNumber } from "./exhausted.js";
@@ -116,17 +116,19 @@ function start(target: Target, policy: Policy, self: unknown, args: readonly unk
 
 /** Counts a call that succeeded at once, pays its budget, and hands the value on. */
 function paid(target: Target, policy: Policy, args: readonly unknown[], value: unknown): unknown {
-  bookInBudget(policy, "recordSuccess", 0, undefined, args);
+  recordSuccess(policy, 0, undefined, args);
   return target.succeeded(value);
 }
 
 /** The same for a budget that does not look at the arguments: one closure for all calls under one policy. */
 function payingFor(target: Target, policy: Policy): (value: unknown) => unknown {
-  const { paying } = target;
-  if (paying?.policy === policy) return paying.succeeded;
-  const succeeded = (value: unknown) => paid(target, policy, NO_ARGS, value);
-  target.paying = { policy, succeeded };
-  return succeeded;
+  if (target.paying?.policy !== policy) target.paying = { policy, succeeded: makePaying(target, policy) };
+  return target.paying.succeeded;
+}
+
+// On its own: a function that makes a closure allocates what it captures each time it is entered.
+function makePaying(target: Target, policy: Policy): (value: unknown) => unknown {
+  return (value) => paid(target, policy, NO_ARGS, value);
 }
 
 /** A first value that somebody looks at: what is accepted at once needs no run. */

@@ -1,5 +1,5 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "./attempt.js";
-import { bookInBudget, callHook } from "./call-hook.js";
+import { bookInBudget, callHook, recordSuccess } from "./call-hook.js";
 import { Attempt, type AttemptSource, enter, leave } from "./current.js";
 import { type Decision, decide, exhausts, finalError, isNonRetryable } from "./decide.js";
 import { beginNumber, rememberExhausted } from "./exhausted.js";
@@ -288,7 +288,7 @@ export class Run implements AttemptSource {
   private countSuccess(): void {
     const { policy, target } = this.call;
     target.stats.successes++;
-    if (policy.budget) bookInBudget(policy, "recordSuccess", this.taken, this.paidFor, argsOf(this.call));
+    if (policy.budget) recordSuccess(policy, this.taken, this.paidFor, argsOf(this.call));
   }
 
   /** Gives back what was taken for a retry that is not going to begin. */
