@@ -36,6 +36,8 @@ interface Library {
   decorator(): (...place: any[]) => any;
   /** Retried, a bulkhead for one call around a breaker that opens after 2 failures. */
   guarded?(fn: Fn): Call;
+  /** Runs a function behind a breaker that opens after so many failures, for 10 s. */
+  breaker?(failures: number): (fn: Fn) => Promise<unknown>;
   /** Code for a bundle that can retry with a backoff, and nothing else. */
   readonly smallest: string;
 }
@@ -64,6 +66,7 @@ const libraries: Record<string, Library> = {
       const breaker = undaunted.circuitBreaker({ consecutiveFailures: 2, openFor: 10_000 });
       return undaunted.retry(slots.wrap(breaker.wrap(fn)), { stop: undaunted.stopAfterAttempt(3) });
     },
+    breaker: (failures) => undaunted.circuitBreaker({ consecutiveFailures: failures, openFor: 10_000 }).run,
     smallest: 'export { retry } from "./src/index.ts";',
   },
   "p-retry": {
@@ -108,6 +111,11 @@ const libraries: Record<string, Library> = {
         cockatiel.circuitBreaker(cockatiel.handleAll, { halfOpenAfter: 10_000, breaker }),
       );
       return () => policy.execute(fn);
+    },
+    breaker(failures) {
+      const breaker = new cockatiel.ConsecutiveBreaker(failures);
+      const policy = cockatiel.circuitBreaker(cockatiel.handleAll, { halfOpenAfter: 10_000, breaker });
+      return (fn) => policy.execute(fn);
     },
     smallest: 'export { retry, handleAll, ExponentialBackoff } from "cockatiel";',
   },
@@ -273,6 +281,52 @@ const experiments: Record<string, (library: Library) => Promise<string>> = {
     return "both";
   },
 
+  async "20 calls that hang, behind a breaker"({ breaker }) {
+    if (!breaker) return "–";
+    vi.useFakeTimers();
+    const run = breaker(5);
+    for (let call = 0; call < 20; call++) run(() => new Promise(() => {})).catch(() => {});
+
+    await vi.advanceTimersByTimeAsync(61_000);
+    const next = await outcomeOf(run(() => "called"));
+
+    return next === "called" ? "are never noticed" : "open it when their lease ends";
+  },
+
+  async "a probe that hangs"({ breaker }) {
+    if (!breaker) return "–";
+    vi.useFakeTimers();
+    const run = breaker(1);
+    await errorOf(run(() => Promise.reject(busy)));
+    await vi.advanceTimersByTimeAsync(11_000);
+    run(() => new Promise(() => {})).catch(() => {});
+
+    await vi.advanceTimersByTimeAsync(DAY);
+    const next = await outcomeOf(run(() => "called"));
+
+    return next === "called" ? "frees its place when its lease ends" : "blocks the breaker for good";
+  },
+
+  async "a failure from before a breaker opened, once it is half-open"({ breaker }) {
+    if (!breaker) return "–";
+    vi.useFakeTimers();
+    const run = breaker(1);
+    let failLate: (error: Error) => void = () => {};
+    const late = errorOf(run(() => new Promise((_, reject) => (failLate = reject))));
+    await errorOf(run(() => Promise.reject(busy)));
+    await vi.advanceTimersByTimeAsync(11_000);
+    let succeed: (value: unknown) => void = () => {};
+    const probe = run(() => new Promise((resolve) => (succeed = resolve)));
+
+    failLate(busy);
+    await late;
+    succeed("well again");
+    await probe;
+    const next = await outcomeOf(run(() => "called"));
+
+    return next === "called" ? "says nothing" : "opens it again";
+  },
+
   async "`retry` alone, minified and gzipped"({ smallest }) {
     const { outputFiles } = await build({
       stdin: { contents: smallest, resolveDir: root },
@@ -315,6 +369,21 @@ it.each(columns.slice(1))("%s is installed in the version %s that heads its colu
 it.each(cells)("%s: the table tells the truth about %s", async (behaviour, library, cell) => {
   expect(await experiments[behaviour]!(libraries[library]!)).toBe(cell);
 });
+
+/** What a promise settles with, if it does without waiting for anything. */
+async function outcomeOf(promise: Promise<unknown>): Promise<unknown> {
+  let outcome: unknown = "pending";
+  promise.then(
+    (value) => {
+      outcome = value;
+    },
+    () => {
+      outcome = "refused";
+    },
+  );
+  await vi.advanceTimersByTimeAsync(0);
+  return outcome;
+}
 
 function errorOf(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
