@@ -8,18 +8,19 @@
 import type { RetryBudget, RetryState } from "./attempt.js";
 import { type Clock, systemClock } from "./clock.js";
 import { chainOf, readField } from "./inspect.js";
-import { Keyed } from "./keyed.js";
+import { checkKey, type Key, Keyed } from "./keyed.js";
+import { atOnce } from "./thenable.js";
 import { ARGS, mark } from "./traits.js";
 import {
-  COUNT,
   checkOrder,
   FUNCTION,
-  hasMethods,
   OPTIONS,
   RATIO,
   type Rule,
   readOptions,
+  TIME_SOURCE,
   TIMEOUT,
+  WHOLE,
 } from "./validate.js";
 
 /** The options of `retryBudget`. */
@@ -64,7 +65,7 @@ export interface RetryBudgetOptions {
 /** The options of `retryBudgets`. */
 export interface RetryBudgetsOptions extends RetryBudgetOptions {
   /** Gets the call's arguments and answers what can fail alone: a host, a shard. Keys are compared as in a `Map`. */
-  key: (...args: any[]) => unknown;
+  key: (...args: any[]) => Key;
   /**
    * The most budgets that are kept, a whole number from 1. Past it, the one least recently used goes.
    * @default 1_000
@@ -75,13 +76,10 @@ export interface RetryBudgetsOptions extends RetryBudgetOptions {
 /** A budget for each key. */
 export interface RetryBudgets extends RetryBudget {
   /** The budget of one key, made when first asked for. */
-  get(key: unknown): RetryBudget;
+  get(key: Key): RetryBudget;
   /** Budgets there are now. */
   readonly size: number;
 }
-
-/** What tells the time to a guard. */
-export const TIME_SOURCE: Rule = ["an object with a method now", "object", /* @__PURE__ */ hasMethods("now")];
 
 const CAPACITY: Rule = ["a finite number from 1", "number", (tokens) => tokens >= 1 && tokens < Infinity];
 const SHARE: Rule = ["a number from 0 to 1", "number", (share) => share >= 0 && share <= 1];
@@ -125,16 +123,16 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
  * budget.size; // => 1
  */
 export function retryBudgets(options: RetryBudgetsOptions): RetryBudgets {
-  const given = readOptions("retryBudgets", options, { ...TABLE, key: FUNCTION, max: COUNT }, ["key"]);
+  const given = readOptions("retryBudgets", options, { ...TABLE, key: FUNCTION, max: WHOLE }, ["key"]);
   const { key, max = 1_000 } = given;
   const settings = settingsOf("retryBudgets", given);
   const budgets = new Keyed(max, () => makeBudget(settings));
-  const budgetOf = (args: readonly unknown[] = []) => budgets.get(key(...args));
+  const budgetOf = (args: readonly unknown[] = []) => budgets.get(checkKey("retryBudgets", key(...args)));
   const all: RetryBudgets = {
     acquire: (state) => budgetOf(state.args).acquire(state),
     recordSuccess: (taken, after, args = after?.args) => budgetOf(args).recordSuccess(taken, after, args),
     refund: (taken, state) => budgetOf(state?.args).refund(taken, state),
-    get: (wanted) => budgets.get(wanted),
+    get: (wanted) => budgets.get(checkKey("retryBudgets", wanted)),
     get size() {
       return budgets.size;
     },
@@ -218,7 +216,7 @@ function makeBudget(settings: Settings): RetryBudget {
     },
     recordSuccess(taken, after) {
       successes++;
-      if (taken > 0 && !(after && isOverload(after))) add(taken);
+      if (taken > 0 && !(after && atOnce("isOverload", isOverload(after)))) add(taken);
     },
     refund: add,
     get balance() {

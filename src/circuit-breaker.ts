@@ -1,10 +1,15 @@
 import { Circuit } from "./circuit.js";
-import type { State } from "./circuit-machine.js";
-import { type CircuitBreakerOptions, type CircuitStats, type SavedCircuit, settingsOf } from "./circuit-options.js";
+import {
+  type CircuitBreakerOptions,
+  type CircuitState,
+  type CircuitStats,
+  type SavedCircuit,
+  settingsOf,
+} from "./circuit-options.js";
 import { type GuardWrap, type GuardWrapSync, guardRun, guardWrap } from "./guard.js";
 import { NO_ARGS } from "./state.js";
-import { refuseAsync } from "./sync-only.js";
-import { check, FUNCTION } from "./validate.js";
+import { type RefusePromise, refuseAsync } from "./sync-only.js";
+import { checkCallable } from "./target.js";
 
 /** What stops calling something that is down. */
 export interface CircuitBreaker {
@@ -15,8 +20,9 @@ export interface CircuitBreaker {
   /** Guards a sync function; also a decorator for sync methods. */
   readonly wrapSync: GuardWrapSync;
   /** Guards a sync block of code. */
-  runSync<T>(task: () => T): T;
-  readonly state: State["name"];
+  runSync<T>(task: (() => T) & RefusePromise<T>): T;
+  /** As of now: `"closed"` lets calls through, `"open"` and `"isolated"` none, `"half-open"` a few. */
+  readonly state: CircuitState;
   readonly stats: CircuitStats;
   /** Refuses every call until `close()`. */
   isolate(): void;
@@ -58,7 +64,7 @@ export function breakerOf(circuit: Circuit): CircuitBreaker {
       };
     }),
     runSync(task) {
-      check("circuitBreaker.runSync", "task", task, FUNCTION);
+      checkCallable("circuitBreaker.runSync", task);
       refuseAsync("circuitBreaker.runSync", task, "run");
       return circuit.callSync(task, undefined, NO_ARGS) as ReturnType<typeof task>;
     },

@@ -1,14 +1,18 @@
 import { Circuit } from "./circuit.js";
 import { breakerOf, type CircuitBreaker } from "./circuit-breaker.js";
-import { type CircuitBreakerOptions, settingsOf } from "./circuit-options.js";
+import { type CircuitBreakerOptions, type CircuitState, RULES, settingsOf } from "./circuit-options.js";
 import { type GuardWrap, guardWrap } from "./guard.js";
-import { Keyed } from "./keyed.js";
-import { check, FUNCTION, OPTIONS, WHOLE } from "./validate.js";
+import { describe } from "./inspect.js";
+import { checkKey, type Key, Keyed } from "./keyed.js";
+import { FUNCTION, readOptions, WHOLE } from "./validate.js";
 
 /** A breaker per key. */
 export interface CircuitBreakers {
-  /** The breaker of a key, made when first asked for. */
-  get(key: unknown): CircuitBreaker;
+  /**
+   * The breaker of a key, made when first asked for. One that was let go since, or that came when all others were open, is
+   * not the one that the key's next call goes by.
+   */
+  get(key: Key): CircuitBreaker;
   /** Breakers kept now. */
   readonly size: number;
   /** Guards a function by the breaker of each call's key; also a decorator for methods that return a promise. */
@@ -17,13 +21,14 @@ export interface CircuitBreakers {
 
 export interface CircuitBreakersOptions extends Omit<CircuitBreakerOptions, "initialState"> {
   /** A call's key, from its `this` and arguments: the host, the shard, the tenant. */
-  readonly key: (this: any, ...args: any) => unknown;
+  key: (this: any, ...args: any) => Key;
   /**
-   * Breakers kept at most. The closed one that was not used for longest goes first, one that is not closed never: where
-   * there is no other, a call with a new key is not guarded.
+   * Breakers kept at most. The closed one that was not used for longest goes first; where none is closed, one whose
+   * opening is over and that nobody came back to; one that is open never. Where all are open, a call with a new key is
+   * not guarded.
    * @default 1_000
    */
-  readonly max?: number | undefined;
+  max?: number | undefined;
 }
 
 /**
@@ -40,31 +45,20 @@ export interface CircuitBreakersOptions extends Omit<CircuitBreakerOptions, "ini
  * await read("b"); // => "b"
  */
 export function circuitBreakers(options: CircuitBreakersOptions): CircuitBreakers {
-  check("circuitBreakers", "options", options, OPTIONS);
-  const { key, max = 1_000, ...rest } = options;
-  check("circuitBreakers", "key", key, FUNCTION);
-  check("circuitBreakers", "max", max, WHOLE);
-  const { name, onStateChange } = rest;
+  const { initialState: _, ...shared } = RULES;
+  const rules = { ...shared, key: FUNCTION, max: WHOLE };
+  const { key, max = 1_000, ...rest } = readOptions("circuitBreakers", options, rules, ["key"]);
+  const settings = settingsOf("circuitBreakers", rest);
   const make = (of: unknown): Kept => {
-    const settings = settingsOf("circuitBreakers", {
-      ...rest,
-      name: name === undefined ? String(of) : `${name} ${String(of)}`,
-      onStateChange(change) {
-        kept.pin(of, entry, change.to !== "closed");
-        return onStateChange?.(change);
-      },
-    });
-    const circuit = new Circuit(settings);
+    const name = rest.name === undefined ? describe(of) : `${rest.name} ${describe(of)}`;
+    const changed = (state: CircuitState) => kept.pin(of, entry, state !== "closed");
+    const circuit = new Circuit({ ...settings, name, changed });
     const entry = { circuit, breaker: breakerOf(circuit) };
     return entry;
   };
-  if ((rest as CircuitBreakerOptions).initialState !== undefined)
-    throw new TypeError("circuitBreakers: there is no option initialState for all keys");
-  // Options that make no sense are found now, not when a first key comes.
-  settingsOf("circuitBreakers", rest);
-  const kept = new Keyed(max, make);
+  const kept = new Keyed(max, make, ({ circuit }) => circuit.isIdle);
   return {
-    get: (of) => kept.get(of).breaker,
+    get: (of) => kept.get(checkKey("circuitBreakers", of)).breaker,
     get size() {
       return kept.size;
     },
@@ -72,7 +66,7 @@ export function circuitBreakers(options: CircuitBreakersOptions): CircuitBreaker
       return function (this: unknown, ...args: unknown[]) {
         let circuit: Circuit;
         try {
-          ({ circuit } = kept.get(key.apply(this, args)));
+          ({ circuit } = kept.get(checkKey("circuitBreakers", key.apply(this, args))));
         } catch (error) {
           return Promise.reject(error);
         }

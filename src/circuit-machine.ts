@@ -128,7 +128,8 @@ function recordClosed(rules: Rules, state: Closed, result: Result, seen: Totals 
   return { ...state, failures, comeBackAt };
 }
 
-function exceedsRate({ failureRate, slowRate, minimumCalls }: Rules, seen: Totals | undefined): boolean {
+/** Whether the window is enough to open the circuit. */
+export function exceedsRate({ failureRate, slowRate, minimumCalls }: Rules, seen: Totals | undefined): boolean {
   if (!seen) return false;
   const { calls, failures, slow } = seen;
   return calls >= minimumCalls && (failures / calls >= failureRate || slow / calls >= slowRate);
@@ -206,7 +207,7 @@ export function toSnapshot(state: State, now: number): Snapshot {
   }
 }
 
-export function fromSnapshot(snapshot: Snapshot, now: number): State {
+export function fromSnapshot(snapshot: Snapshot, { maxOpenFor }: Rules, now: number): State {
   switch (snapshot.state) {
     case "closed": {
       const { failures, openings, forgetIn, comeBackIn } = snapshot;
@@ -220,8 +221,9 @@ export function fromSnapshot(snapshot: Snapshot, now: number): State {
       };
     }
     case "open": {
-      const { openings, openFor, remaining } = snapshot;
-      const until = now + remaining;
+      const { openings } = snapshot;
+      const openFor = Math.min(snapshot.openFor, maxOpenFor);
+      const until = now + Math.min(snapshot.remaining, maxOpenFor);
       return { name: "open", generation: 0, openings, since: until - openFor, until };
     }
     case "isolated":

@@ -5,17 +5,19 @@ import { CallWindow, type SavedCalls, TimeWindow, type Window } from "./circuit-
 import { systemClock } from "./clock.js";
 import type { CircuitOpenError } from "./errors.js";
 import { readField } from "./inspect.js";
+import { atOnce } from "./thenable.js";
 import {
   COUNT,
   check,
   checkOrder,
   FUNCTION,
-  hasMethods,
+  RATE,
   type Rule,
   readOptions,
-  SHARE,
+  SPAN,
   STRING,
   TIME,
+  TIME_SOURCE,
   TIMEOUT,
   WHOLE,
 } from "./validate.js";
@@ -26,73 +28,73 @@ export interface CircuitBreakerOptions {
    * What errors and hooks call it.
    * @default "circuit breaker"
    */
-  readonly name?: string | undefined;
+  name?: string | undefined;
   /**
    * Opens after so many failures in a row.
    * @default 5 where neither rate is given, else off
    */
-  readonly consecutiveFailures?: number | undefined;
+  consecutiveFailures?: number | undefined;
   /** Opens when the share of failures in the window reaches this, above 0 and at most 1. */
-  readonly failureRate?: number | undefined;
+  failureRate?: number | undefined;
   /** Opens when the share of slow calls in the window reaches this; needs `slowAfter`. */
-  readonly slowRate?: number | undefined;
+  slowRate?: number | undefined;
   /** ms from which a call is slow. */
-  readonly slowAfter?: number | undefined;
+  slowAfter?: number | undefined;
   /**
    * What the rates are taken over: the last calls, or the calls of the last ms, which leave it by tenths.
    * @default { calls: 100 }
    */
-  readonly window?: { readonly calls: number } | { readonly ms: number } | undefined;
+  window?: { calls: number; ms?: never } | { ms: number; calls?: never } | undefined;
   /**
    * No rate is taken over fewer calls.
    * @default 20, or the window's calls where those are fewer
    */
-  readonly minimumCalls?: number | undefined;
+  minimumCalls?: number | undefined;
   /**
-   * ms that it stays open, or a function of the openings in a row, from 1. Longer where a failure asked for more time
-   * (`retryAfter`).
+   * ms that it stays open, or a function of the openings in a row, from 1: they go on counting until it has been closed
+   * for as long as the last opening lasted. Longer where a failure asked for more time (`retryAfter`).
    * @default 30_000
    */
-  readonly openFor?: number | ((openings: number) => number) | undefined;
+  openFor?: number | ((openings: number) => number) | undefined;
   /**
    * ms that it stays open at most, whatever `openFor` and the failures say.
    * @default 3_600_000
    */
-  readonly maxOpenFor?: number | undefined;
+  maxOpenFor?: number | undefined;
   /**
    * Calls let through while half-open. They close it, or open it again, as soon as the verdict is certain: against
    * `failureRate` and `slowRate`, and where there is no `failureRate` by the first failure.
    * @default 1
    */
-  readonly halfOpenCalls?: number | undefined;
+  halfOpenCalls?: number | undefined;
   /**
    * ms after which a call that has not settled is a failure, and a slow call: calls that hang would never be seen.
    * @default 60_000
    */
-  readonly lease?: number | undefined;
+  lease?: number | undefined;
   /**
-   * What a call that ended says. `"ignored"` counts as nothing.
-   * @default a value is a success, an error a failure; a `CircuitOpenError` or `BulkheadFullError` from inside and a
-   * `NonRetryableError` are ignored, outside a retry an error named `AbortError` too
+   * What a call that ended says; `"ignored"` counts as nothing, `undefined` is as by default.
+   * @default a value is a success, an error a failure; a `CircuitOpenError` or `BulkheadFullError` from inside, a
+   * `NonRetryableError` and a `TryAgainError` are ignored, outside a retry an error named `AbortError` too
    */
-  readonly classify?: ((outcome: Outcome) => Verdict) | undefined;
+  classify?: ((outcome: Outcome) => CircuitVerdict | undefined) | undefined;
   /**
-   * ms for which a failure asks not to be called again, if it does.
+   * ms (not seconds) for which a failure asks not to be called again, if it does; what is no number counts as no.
    * @default error.retryAfter
    */
-  readonly retryAfter?: ((error: unknown) => number | undefined) | undefined;
+  retryAfter?: ((error: unknown) => number | undefined) | undefined;
   /** What `toJSON()` gave, of this or another process. */
-  readonly initialState?: SavedCircuit | undefined;
-  readonly onStateChange?: ((change: StateChange) => unknown) | undefined;
-  readonly onRefused?: ((refusal: Refusal) => unknown) | undefined;
+  initialState?: SavedCircuit | undefined;
+  onStateChange?: ((change: CircuitStateChange) => unknown) | undefined;
+  onRefused?: ((refusal: CircuitRefusal) => unknown) | undefined;
   /** Receives what hooks throw or reject with. By default a warning, once per hook. */
-  readonly onHookError?: ((error: unknown) => void) | undefined;
+  onHookError?: ((error: unknown) => void) | undefined;
   /** Time: `virtualClock()` from `undaunted/testing` in tests. */
-  readonly clock?: { now(): number } | undefined;
+  clock?: { now(): number } | undefined;
 }
 
 /** What a call says about the health of what it called. */
-export type Verdict = "success" | "failure" | "ignored";
+export type CircuitVerdict = "success" | "failure" | "ignored";
 
 /** A breaker's options, checked and filled. */
 export interface Settings extends HookOwner {
@@ -103,21 +105,26 @@ export interface Settings extends HookOwner {
   /** ms after which a permit that has not come back is a failure. */
   readonly lease: number;
   readonly newWindow: () => Window | undefined;
-  readonly classify: ((outcome: Outcome) => Verdict) | undefined;
+  readonly classify: ((outcome: Outcome) => CircuitVerdict | undefined) | undefined;
   readonly retryAfter: (error: unknown) => unknown;
-  readonly onStateChange: ((change: StateChange) => unknown) | undefined;
-  readonly onRefused: ((refusal: Refusal) => unknown) | undefined;
+  readonly onStateChange: ((change: CircuitStateChange) => unknown) | undefined;
+  /** Told before any hook. */
+  readonly changed?: (state: CircuitState) => void;
+  readonly onRefused: ((refusal: CircuitRefusal) => unknown) | undefined;
   readonly clock: { now(): number };
   readonly initialState: SavedCircuit | undefined;
 }
 
-export interface StateChange {
+/** Where a breaker stands. */
+export type CircuitState = State["name"];
+
+export interface CircuitStateChange {
   readonly name: string;
-  readonly from: State["name"];
-  readonly to: State["name"];
+  readonly from: CircuitState;
+  readonly to: CircuitState;
 }
 
-export interface Refusal {
+export interface CircuitRefusal {
   readonly name: string;
   readonly error: CircuitOpenError;
 }
@@ -142,28 +149,29 @@ export interface CircuitStats {
   readonly openings: number;
 }
 
-const RULES: Record<string, Rule> = {
+/** What a breaker takes. */
+export const RULES: Record<string, Rule> = {
   name: STRING,
   consecutiveFailures: COUNT,
-  failureRate: SHARE,
-  slowRate: SHARE,
+  failureRate: RATE,
+  slowRate: RATE,
   slowAfter: TIMEOUT,
   window: ["{ calls } or { ms }", "object"],
   minimumCalls: WHOLE,
   openFor: ["a finite number of ms from 0, or a function", "any", (of) => typeof of === "function" || isTime(of)],
   maxOpenFor: TIME,
   halfOpenCalls: WHOLE,
-  lease: TIMEOUT,
+  lease: SPAN,
   classify: FUNCTION,
   retryAfter: FUNCTION,
   initialState: ["what toJSON() gave", "object"],
   onStateChange: FUNCTION,
   onRefused: FUNCTION,
   onHookError: FUNCTION,
-  clock: ["a Clock", "object", /* @__PURE__ */ hasMethods("now")],
+  clock: TIME_SOURCE,
 };
 
-const SPAN: Rule = ["a finite number of ms above 0", "number", (ms) => ms > 0 && ms < Infinity];
+const CALLS: Rule = ["a whole number from 1 to 1,000,000", "number", (n) => n >= 1 && n <= 1e6 && Number.isInteger(n)];
 
 const DEFAULT_OPEN_FOR = 30_000;
 
@@ -215,7 +223,7 @@ function isTime(value: unknown): boolean {
 }
 
 function readWindow(owner: string, window: object): { calls?: number; ms?: number } {
-  const given: { calls?: number; ms?: number } = readOptions(`${owner} window`, window, { calls: WHOLE, ms: SPAN });
+  const given: { calls?: number; ms?: number } = readOptions(`${owner} window`, window, { calls: CALLS, ms: SPAN });
   if ((given.calls === undefined) === (given.ms === undefined)) {
     throw new TypeError(
       `${owner}: window must be { calls } or { ms }, got ${given.ms === undefined ? "neither" : "both"}`,
@@ -228,7 +236,7 @@ function readWindow(owner: string, window: object): { calls?: number; ms?: numbe
 function guarded(openFor: (openings: number) => number, hooks: HookOwner): (openings: number) => number {
   return (openings) => {
     try {
-      const ms = openFor(openings);
+      const ms = atOnce("openFor", openFor(openings));
       check("circuitBreaker", "what openFor returned", ms, TIME);
       return ms;
     } catch (error) {

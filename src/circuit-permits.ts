@@ -1,4 +1,3 @@
-import type { Verdict } from "./circuit-options.js";
 import type { Attempt, Watcher } from "./current.js";
 
 // Permits that were given within so large a part of a lease are counted together.
@@ -13,7 +12,7 @@ const VOID = -1;
 export interface Holder {
   succeeded<T>(slice: Slice, value: T, givenAt?: number): T;
   failed(slice: Slice, error: unknown, inPolicy: boolean, givenAt?: number): never;
-  back(slice: Slice, verdict: Verdict, error: unknown, givenAt: number): void;
+  abandoned(slice: Slice, reason: unknown, timedOut: boolean, givenAt: number): void;
 }
 
 /**
@@ -65,7 +64,7 @@ export class Permit implements Watcher {
   };
 
   abandoned(reason: unknown, timedOut: boolean): void {
-    if (this.#return()) this.holder.back(this.slice, timedOut ? "failure" : "ignored", reason, this.givenAt);
+    if (this.#return()) this.holder.abandoned(this.slice, reason, timedOut, this.givenAt);
   }
 
   /** Whether it had not come back before. */

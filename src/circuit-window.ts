@@ -67,8 +67,9 @@ export class CallWindow implements Window {
 
   restore(saved: readonly SavedCalls[]): void {
     for (const [, calls, failures, slow] of saved) {
-      // An entry of calls of several kinds is of a window of time, which does not know their order.
-      for (let call = 0; call < calls; call++) this.add(call < failures, call < slow);
+      // An entry of calls of several kinds is of a window of time, which does not know their order. Of more calls than
+      // the window holds, the last ones count.
+      for (let call = Math.max(0, calls - this.size); call < calls; call++) this.add(call < failures, call < slow);
     }
   }
 }

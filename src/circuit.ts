@@ -4,6 +4,7 @@ import {
   admit,
   closed,
   elapse,
+  exceedsRate,
   fromSnapshot,
   isolated,
   type Result,
@@ -12,13 +13,15 @@ import {
   type State,
   toSnapshot,
 } from "./circuit-machine.js";
-import type { SavedCircuit, Settings, Verdict } from "./circuit-options.js";
+import type { CircuitVerdict, SavedCircuit, Settings } from "./circuit-options.js";
 import { type Holder, Permit, Permits, type Slice } from "./circuit-permits.js";
 import type { Window } from "./circuit-window.js";
 import { attemptToWatch, inAttempt } from "./current.js";
 import { CircuitOpenError, StrategyError } from "./errors.js";
 import { codeOf, readField } from "./inspect.js";
 import { isPromise, refusePromise } from "./sync-only.js";
+import { atOnce } from "./thenable.js";
+import { show } from "./validate.js";
 
 /** The breaker at work: it gives permits, hears of results, and asks the machine what follows. */
 export class Circuit implements Holder {
@@ -37,7 +40,7 @@ export class Circuit implements Holder {
   constructor(private readonly settings: Settings) {
     const saved = settings.initialState;
     const now = saved ? settings.clock.now() : 0;
-    this.#state = saved ? fromSnapshot(saved, now) : closed(0);
+    this.#state = saved ? fromSnapshot(saved, settings.rules, now) : closed(0);
     this.#window = settings.newWindow();
     this.#permits = new Permits(this, settings.lease);
     this.#timed = settings.slowAfter < Infinity;
@@ -49,6 +52,12 @@ export class Circuit implements Holder {
   get state(): State {
     this.#advance(this.settings.clock.now());
     return this.#state;
+  }
+
+  /** Its opening is over, and nobody has come back to it. */
+  get isIdle(): boolean {
+    const { state } = this;
+    return state.name === "half-open" && state.taken === 0;
   }
 
   /** What another process can take up. */
@@ -64,8 +73,9 @@ export class Circuit implements Holder {
     const circuit = this;
     return function (this: unknown, ...args: unknown[]) {
       // The plain case is written out here: handed on, `args` would have to become an array.
-      const slice = circuit.#timed || inAttempt() ? undefined : circuit.#admit();
-      if (!slice) return circuit.call(fn, this, args);
+      if (circuit.#timed || inAttempt()) return circuit.call(fn, this, args);
+      const slice = circuit.#admit();
+      if (!slice) return Promise.reject(circuit.#refuse());
       let promise: Promise<unknown>;
       try {
         promise = Promise.resolve(fn.apply(this, args));
@@ -127,13 +137,12 @@ export class Circuit implements Holder {
 
   /** A call returned. */
   succeeded<T>(slice: Slice, value: T, givenAt = 0): T {
-    const { classify } = this.settings;
     // A permit that was given without a look at the clock comes back without one.
     if (slice.undated && this.#quiet && slice.generation === this.#state.generation) {
       slice.out--;
       this.stats.successes++;
       if (this.#window) this.#addQuietly(this.#window);
-    } else if (classify) this.#judged(classify, slice, { ok: true, value }, givenAt);
+    } else if (this.settings.classify) this.#judge(slice, { ok: true, value }, "success", givenAt);
     else this.back(slice, "success", undefined, givenAt);
     return value;
   }
@@ -141,33 +150,46 @@ export class Circuit implements Holder {
   #addQuietly(window: Window): void {
     window.add(false, false, this.#now);
     // What time it is matters only where this call was the one that a rate was waiting for.
-    if (this.#after(SUCCESS, this.#now) !== this.#state) this.#follow(SUCCESS, this.settings.clock.now());
+    if (exceedsRate(this.settings.rules, window)) this.#follow(SUCCESS, this.settings.clock.now());
   }
 
   /** A call threw. */
   failed(slice: Slice, error: unknown, inPolicy: boolean, givenAt = 0): never {
-    const { classify } = this.settings;
-    if (classify) this.#judged(classify, slice, { ok: false, error }, givenAt);
-    else this.back(slice, isNobodysFault(error, inPolicy) ? "ignored" : "failure", error, givenAt);
+    this.#judge(slice, { ok: false, error }, isNobodysFault(error, inPolicy) ? "ignored" : "failure", givenAt);
     throw error;
   }
 
-  #judged(classify: (outcome: Outcome) => Verdict, slice: Slice, outcome: Outcome, givenAt: number): void {
-    let verdict: Verdict;
+  /** Asks `classify`, where there is one, and goes by it. */
+  #judge(slice: Slice, outcome: Outcome, byDefault: CircuitVerdict, givenAt: number): void {
+    const { classify } = this.settings;
+    const error = outcome.ok ? undefined : outcome.error;
+    let verdict = byDefault;
     try {
-      verdict = classify(outcome);
+      const answer = classify && atOnce("it", classify(outcome));
+      if (answer !== undefined) verdict = answer;
       if (!VERDICTS.includes(verdict)) {
-        throw new TypeError(`it must answer "success", "failure" or "ignored", got ${String(verdict)}`);
+        throw new TypeError(`it must answer "success", "failure", "ignored" or undefined, got ${show(verdict)}`);
       }
     } catch (cause) {
       this.back(slice, "ignored", cause, givenAt);
       throw new StrategyError("classify", outcome, cause);
     }
-    this.back(slice, verdict, outcome.ok ? undefined : outcome.error, givenAt);
+    this.back(slice, verdict, error, givenAt);
+  }
+
+  /** Its attempt was abandoned; `timedOut`: it took longer than it was allowed to. */
+  abandoned(slice: Slice, reason: unknown, timedOut: boolean, givenAt: number): void {
+    const { clock } = this.settings;
+    try {
+      this.back(slice, timedOut ? "failure" : "ignored", reason, givenAt);
+    } catch (error) {
+      // Only the clock can have failed, and others wait to be told that the attempt is over.
+      report(this.settings, clock, error);
+    }
   }
 
   /** A permit comes back. One of an older generation, or whose lease has ended, says nothing any more. */
-  back(slice: Slice, verdict: Verdict, error: unknown, givenAt: number): void {
+  back(slice: Slice, verdict: CircuitVerdict, error: unknown, givenAt: number): void {
     const now = this.settings.clock.now();
     if (verdict !== "success") this.#permits.unshare();
     this.#advance(now);
@@ -197,13 +219,9 @@ export class Circuit implements Holder {
 
   #follow(result: Result, now: number): void {
     const state = this.#state;
-    const next = this.#after(result, now);
+    const next = record(this.settings.rules, state, result, this.#window, now);
     // `openFor` is code of the user's too.
     if (state === this.#state) this.#become(next);
-  }
-
-  #after(result: Result, now: number): State {
-    return record(this.settings.rules, this.#state, result, this.#window, now);
   }
 
   /** Before when a failure asks not to be called again. */
@@ -212,7 +230,7 @@ export class Circuit implements Holder {
     const { retryAfter } = this.settings;
     let ms: unknown;
     try {
-      ms = retryAfter(error);
+      ms = atOnce("retryAfter", retryAfter(error));
     } catch (cause) {
       report(this.settings, retryAfter, cause);
     }
@@ -236,7 +254,7 @@ export class Circuit implements Holder {
   #advance(now: number): void {
     this.#now = now;
     this.#permits.date(now);
-    for (let end = this.#permits.firstEnd; end <= now; end = this.#permits.firstEnd) this.#lapse(end);
+    for (let end = this.#permits.firstEnd; end <= now && end < Infinity; end = this.#permits.firstEnd) this.#lapse(end);
     this.#become(elapse(this.#state, now));
   }
 
@@ -263,7 +281,8 @@ export class Circuit implements Holder {
     this.#settle();
     if (next.name === last.name) return;
     if (next.name === "open") this.stats.openings++;
-    const { name, onStateChange } = this.settings;
+    const { name, changed, onStateChange } = this.settings;
+    changed?.(next.name);
     if (onStateChange) callHook(this.settings, onStateChange, { name, from: last.name, to: next.name });
   }
 
@@ -302,9 +321,17 @@ const SAYS = {
   isolated: "the circuit is isolated by hand",
 };
 
-const NOBODYS_FAULT: readonly unknown[] = ["ERR_CIRCUIT_OPEN", "ERR_BULKHEAD_FULL", "ERR_NON_RETRYABLE"];
+const NOBODYS_FAULT: readonly unknown[] = [
+  "ERR_CIRCUIT_OPEN",
+  "ERR_BULKHEAD_FULL",
+  "ERR_NON_RETRYABLE",
+  "ERR_TRY_AGAIN",
+];
 
-/** What says nothing about the callee: a guard inside refused, the call itself was wrong, or its caller gave up. */
+/**
+ * What says nothing about the callee: a guard inside refused, the call itself was wrong, it is not done yet, or its caller
+ * gave up.
+ */
 function isNobodysFault(error: unknown, inPolicy: boolean): boolean {
   return NOBODYS_FAULT.includes(codeOf(error)) || (!inPolicy && readField(error, "name") === "AbortError");
 }

@@ -69,7 +69,7 @@ export function isNonRetryable({ outcome }: GiveUpState): boolean {
 }
 
 function judge(policy: Policy, state: State): Decision | Promise<Decision> {
-  if (!policy.retryIf) return plan(policy, state, true);
+  if (!policy.retryIf) return plan(policy, state, isPaidFor(state.outcome));
   const wanted = ask(policy, "retryIf", policy.retryIf, state);
   if (!(wanted instanceof Promise)) return judged(policy, state, wanted);
   return wanted.then((answer) => judged(policy, state, answer));
@@ -77,8 +77,16 @@ function judge(policy: Policy, state: State): Decision | Promise<Decision> {
 
 function judged(policy: Policy, state: State, wanted: unknown): Decision | Promise<Decision> {
   const { ok } = state.outcome;
-  if (wanted) return plan(policy, state, !ok);
+  if (wanted) return plan(policy, state, isPaidFor(state.outcome));
   return ok ? "accept" : "not-retryable";
+}
+
+/**
+ * Whether the retry draws on the budget. A value that nobody wanted yet is nobody's failure, and an attempt that a full
+ * bulkhead refused reached nobody.
+ */
+function isPaidFor(outcome: Outcome): boolean {
+  return !outcome.ok && codeOf(outcome.error) !== "ERR_BULKHEAD_FULL";
 }
 
 /** Another attempt is wanted: when, and is it allowed? `paid`: by the budget. */

@@ -29,11 +29,12 @@ export { type CircuitBreaker, circuitBreaker } from "./circuit-breaker.js";
 export { type CircuitBreakers, type CircuitBreakersOptions, circuitBreakers } from "./circuit-breakers.js";
 export type {
   CircuitBreakerOptions,
+  CircuitRefusal,
+  CircuitState,
+  CircuitStateChange,
   CircuitStats,
-  Refusal,
+  CircuitVerdict,
   SavedCircuit,
-  StateChange,
-  Verdict,
 } from "./circuit-options.js";
 export type { Clock, SyncClock } from "./clock.js";
 export { currentAttempt } from "./current.js";
@@ -49,7 +50,7 @@ export {
   TryAgainError,
 } from "./errors.js";
 export { returnLastResult, throwRetryExhausted } from "./fallback.js";
-export type { GuardWrap } from "./guard.js";
+export type { GuardWrap, GuardWrapSync } from "./guard.js";
 export { type Logger, mergeHooks, type RetryLogEntry, retryLogger } from "./hooks.js";
 export {
   type AwsRetryQuotaOptions,

@@ -1,15 +1,27 @@
+import { atOnce } from "./thenable.js";
+
+/** What can be told apart as the keys of a `Map` are: a host, a shard, an object that stands for one. */
+export type Key = string | number | bigint | boolean | symbol | object | null;
+
+/** Refuses what is no key: nothing at all, or a promise, of which each is another. */
+export function checkKey(owner: string, key: unknown): Key {
+  if (key === undefined) throw new TypeError(`${owner}: key must tell what is called, got undefined`);
+  return atOnce(`${owner}: key`, key) as Key;
+}
+
 /**
  * A bounded map of things that are made when first asked for. Past `max` it forgets the one that was not asked for
- * longest; a pinned one never. Where all are pinned, a new one is handed out and not kept.
+ * longest; a pinned one only where all are pinned and it is over. Where none may go, a new one is handed out and not kept.
  */
 export class Keyed<V> {
-  // Each in the order of use, the least recent first.
+  // Loose ones in the order of use, the least recent first; pinned ones in the order in which they were looked at.
   readonly #loose = new Map<unknown, V>();
   readonly #pinned = new Map<unknown, V>();
 
   constructor(
     private readonly max: number,
     private readonly make: (key: unknown) => V,
+    private readonly isOver: (pinned: V) => boolean = () => false,
   ) {}
 
   get size(): number {
@@ -25,14 +37,25 @@ export class Keyed<V> {
     }
     const pinned = this.#pinned.get(key);
     if (pinned !== undefined) return pinned;
+    if (this.size >= this.max && this.#forgetOne()) return this.get(key);
     const made = this.make(key);
-    if (this.size >= this.max) {
-      const oldest = this.#loose.keys().next();
-      if (oldest.done) return made;
-      this.#loose.delete(oldest.value);
-    }
-    this.#loose.set(key, made);
+    if (this.size < this.max) this.#loose.set(key, made);
     return made;
+  }
+
+  /** Whether there is room now. */
+  #forgetOne(): boolean {
+    for (const [key] of this.#loose) return this.#loose.delete(key);
+    // One look for each new key: where many are pinned, a search through all of them would cost more than it saves.
+    for (const [key, value] of this.#pinned) {
+      // Looking may run code of the user's, which may ask for keys itself.
+      const over = this.isOver(value);
+      if (this.#pinned.get(key) !== value) break;
+      this.#pinned.delete(key);
+      if (!over) this.#pinned.set(key, value);
+      break;
+    }
+    return this.size < this.max;
   }
 
   /** Keeps `value` whatever else is asked for, or lets go of it again; nothing where it is no longer the one kept. */

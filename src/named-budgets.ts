@@ -2,13 +2,11 @@
 // matched, take `retryBudget`.
 
 import type { RetryBudget, RetryState } from "./attempt.js";
-import { statusOf, TIME_SOURCE } from "./budget.js";
+import { statusOf } from "./budget.js";
 import { type Clock, systemClock } from "./clock.js";
 import { chainOf, readField } from "./inspect.js";
 import { mark } from "./traits.js";
-import { checkOrder, FUNCTION, RATIO, type Rule, readOptions } from "./validate.js";
-
-const ABOVE_0: Rule = ["a finite number above 0", "number", (amount) => amount > 0 && amount < Infinity];
+import { ABOVE_0, checkOrder, FUNCTION, RATIO, type Rule, readOptions, TIME_SOURCE } from "./validate.js";
 
 /** The options of `awsRetryQuota`. */
 export interface AwsRetryQuotaOptions {

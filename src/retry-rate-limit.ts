@@ -1,10 +1,8 @@
 import type { RetryBudget } from "./attempt.js";
-import { stopwatch, TIME_SOURCE } from "./budget.js";
+import { stopwatch } from "./budget.js";
 import { type Clock, systemClock } from "./clock.js";
 import { mark } from "./traits.js";
-import { FACTOR, type Rule, readOptions } from "./validate.js";
-
-const RATE: Rule = ["a finite number above 0", "number", (rate) => rate > 0 && rate < Infinity];
+import { ABOVE_0, FACTOR, readOptions, TIME_SOURCE } from "./validate.js";
 
 /** The options of `retryRateLimit`. */
 export interface RetryRateLimitOptions {
@@ -34,7 +32,7 @@ export function retryRateLimit(options: RetryRateLimitOptions): RetryBudget {
     perSecond,
     burst = Math.max(1, perSecond),
     clock = systemClock,
-  } = readOptions("retryRateLimit", options, { perSecond: RATE, burst: FACTOR, clock: TIME_SOURCE }, ["perSecond"]);
+  } = readOptions("retryRateLimit", options, { perSecond: ABOVE_0, burst: FACTOR, clock: TIME_SOURCE }, ["perSecond"]);
   const passed = stopwatch(clock);
   let tokens = burst;
   const add = (more: number) => {

@@ -15,8 +15,11 @@ export const COUNT: Rule = [
   (n) => n >= 1 && (Number.isInteger(n) || n === Infinity),
 ];
 export const WHOLE: Rule = ["a whole number from 1", "number", (n) => n >= 1 && Number.isInteger(n)];
-/** A share of something, that is not nothing. */
-export const SHARE: Rule = ["a number above 0, at most 1", "number", (share) => share > 0 && share <= 1];
+export const ABOVE_0: Rule = ["a finite number above 0", "number", (amount) => amount > 0 && amount < Infinity];
+/** ms in which something happens. */
+export const SPAN: Rule = ["a finite number of ms above 0", "number", (ms) => ms > 0 && ms < Infinity];
+/** A rate that must be reached. */
+export const RATE: Rule = ["a number above 0, at most 1", "number", (rate) => rate > 0 && rate <= 1];
 export const FACTOR: Rule = ["a finite number from 1", "number", (factor) => factor >= 1 && factor < Infinity];
 export const FINITE: Rule = ["a finite number", "number", Number.isFinite];
 export const RATIO: Rule = ["a finite number from 0", "number", (ratio) => ratio >= 0 && ratio < Infinity];
@@ -88,3 +91,6 @@ export function checkAll(owner: string, parts: readonly unknown[], what = "strat
     check(owner, `${what} ${index + 1}`, part, rule);
   });
 }
+
+/** What tells the time to a guard. */
+export const TIME_SOURCE: Rule = ["an object with a method now", "object", /* @__PURE__ */ hasMethods("now")];

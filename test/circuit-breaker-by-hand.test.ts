@@ -107,6 +107,16 @@ describe("close()", () => {
     expect(breaker.state).toBe("closed");
   });
 
+  it("forgets which failure came last", async () => {
+    const breaker = circuitBreaker({ consecutiveFailures: 1 });
+    await play(breaker, "F");
+
+    breaker.close();
+    breaker.isolate();
+
+    await expect(breaker.run(never)).rejects.toMatchObject({ cause: undefined });
+  });
+
   it("forgets what failures had asked for", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 2, openFor: 1_000, clock });

@@ -296,7 +296,11 @@ describe("wrapSync and runSync", () => {
   });
 
   it.each([undefined, 42])("refuse a block that is no function: %s", (task) => {
-    expect(() => circuitBreaker().runSync(task as never)).toThrow(TypeError);
+    const breaker = circuitBreaker();
+
+    expect(() => breaker.runSync(task as never)).toThrow(TypeError);
+
+    expect(breaker.stats.failures).toBe(0);
   });
 
   it("stand inside a sync retry", () => {

@@ -2,10 +2,10 @@ import {
   BulkheadFullError,
   type CircuitBreaker,
   CircuitOpenError,
+  type CircuitVerdict,
   circuitBreaker,
   NonRetryableError,
   StrategyError,
-  type Verdict,
 } from "undaunted";
 import { virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
@@ -103,7 +103,7 @@ describe("classify", () => {
     expect(classify.mock.calls).toEqual([[{ ok: true, value: 42 }], [{ ok: false, error: down }]]);
   });
 
-  it.each<[Verdict, string, object]>([
+  it.each<[CircuitVerdict, string, object]>([
     ["success", "closed", { successes: 1, failures: 0, ignored: 0 }],
     ["failure", "open", { successes: 0, failures: 1, ignored: 0 }],
     ["ignored", "half-open", { successes: 0, failures: 0, ignored: 1 }],
@@ -116,7 +116,7 @@ describe("classify", () => {
     expect(breaker.stats).toMatchObject(stats);
   });
 
-  it.each<[Verdict, string, object]>([
+  it.each<[CircuitVerdict, string, object]>([
     ["success", "closed", { successes: 1, failures: 0, ignored: 0 }],
     ["failure", "open", { successes: 0, failures: 1, ignored: 0 }],
     ["ignored", "half-open", { successes: 0, failures: 0, ignored: 1 }],
@@ -160,11 +160,11 @@ describe.each<[string, (outcome: unknown) => unknown, unknown]>([
     down,
   ],
   ["answers nonsense", () => "fine", expect.any(TypeError)],
-  ["answers nothing", () => undefined, expect.any(TypeError)],
+  ["answers null", () => null, expect.any(TypeError)],
   ["answers a promise", async () => "success", expect.any(TypeError)],
   ["answers what cannot be shown", () => Object.create(null), expect.any(TypeError)],
 ])("a classify that %s", (_, classify, cause) => {
-  const options = { classify: classify as () => Verdict, initialState: OPEN_NO_LONGER };
+  const options = { classify: classify as () => CircuitVerdict, initialState: OPEN_NO_LONGER };
 
   it("is a StrategyError with the value and the cause, and gives the permit back", async () => {
     const breaker = circuitBreaker(options);
@@ -194,6 +194,24 @@ describe.each<[string, (outcome: unknown) => unknown, unknown]>([
 
     expect(breaker.stats.ignored).toBe(2);
   });
+});
+
+it("a classify that answers undefined leaves it to the defaults", async () => {
+  const breaker = circuitBreaker({ classify: () => undefined });
+
+  await breaker.run(() => 42);
+  await breaker.run(() => Promise.reject(new Error("down"))).catch(() => {});
+  await breaker.run(() => Promise.reject(new NonRetryableError("wrong"))).catch(() => {});
+
+  expect(breaker.stats).toMatchObject({ successes: 1, failures: 1, ignored: 1 });
+});
+
+it("a classify that answers a promise leaves no rejection unhandled", async () => {
+  const classify = (async () => {
+    throw new Error("nobody hears this");
+  }) as unknown as () => CircuitVerdict;
+
+  await expect(circuitBreaker({ classify }).run(() => 42)).rejects.toThrow("must answer at once, got a promise");
 });
 
 describe("what a failure asks for", () => {

@@ -18,9 +18,9 @@ describe("an option of a breaker that makes no sense is refused when it is made"
     [{ slowRate: 2, slowAfter: 100 }, `slowRate ${share}, got 2`],
     [{ slowRate: 0, slowAfter: 100 }, `slowRate ${share}, got 0`],
     [{ slowRate: 1, slowAfter: 0 }, `slowAfter ${timeout}, got 0`],
-    [{ failureRate: 1, window: { calls: 0 } }, `calls ${whole}, got 0`],
-    [{ failureRate: 1, window: { calls: 2.5 } }, `calls ${whole}, got 2.5`],
-    [{ failureRate: 1, window: { calls: Infinity } }, `calls ${whole}, got Infinity`],
+    [{ failureRate: 1, window: { calls: 0 } }, `calls ${whole} to 1,000,000, got 0`],
+    [{ failureRate: 1, window: { calls: 2.5 } }, `calls ${whole} to 1,000,000, got 2.5`],
+    [{ failureRate: 1, window: { calls: Infinity } }, `calls ${whole} to 1,000,000, got Infinity`],
     [{ failureRate: 1, window: { ms: 0 } }, "ms must be a finite number of ms above 0, got 0"],
     [{ failureRate: 1, window: { ms: Infinity } }, "ms must be a finite number of ms above 0, got Infinity"],
     [{ failureRate: 1, minimumCalls: 0 }, `minimumCalls ${whole}, got 0`],
@@ -35,8 +35,9 @@ describe("an option of a breaker that makes no sense is refused when it is made"
     [{ maxOpenFor: Infinity }, `maxOpenFor ${time}, got Infinity`],
     [{ halfOpenCalls: 0 }, `halfOpenCalls ${whole}, got 0`],
     [{ halfOpenCalls: Infinity }, `halfOpenCalls ${whole}, got Infinity`],
-    [{ lease: 0 }, `lease ${timeout}, got 0`],
-    [{ lease: -1 }, `lease ${timeout}, got -1`],
+    [{ lease: 0 }, "lease must be a finite number of ms above 0, got 0"],
+    [{ lease: Infinity }, "lease must be a finite number of ms above 0, got Infinity"],
+    [{ failureRate: 1, window: { calls: 1_000_001 } }, `calls ${whole} to 1,000,000, got 1000001`],
   ])("out of range: %j", (options, message) => {
     const make = () => circuitBreaker(options);
 
@@ -129,9 +130,10 @@ describe("an option of a breaker is accepted", () => {
     { name: undefined, openFor: undefined, clock: undefined, initialState: undefined },
     { consecutiveFailures: Infinity },
     { failureRate: 1, window: { calls: 1 }, minimumCalls: 1 },
+    { failureRate: 1, window: { calls: 1_000_000 } },
     { failureRate: Number.MIN_VALUE, window: { ms: 0.5 }, minimumCalls: 1_000 },
     { slowRate: 1, slowAfter: 0.1 },
-    { openFor: 0, maxOpenFor: 0, lease: Infinity, halfOpenCalls: 1_000 },
+    { openFor: 0, maxOpenFor: 0, lease: 0.1, halfOpenCalls: 1_000 },
   ])("at its limits: %j", (options) => {
     expect(() => circuitBreaker(options)).not.toThrow();
   });

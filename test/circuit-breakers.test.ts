@@ -3,7 +3,7 @@ import { virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
 
 const down = new Error("down");
-const key = (shard: unknown) => shard;
+const key = (shard: string | number | symbol | object | null) => shard;
 
 /** A function whose calls fail for some shards. */
 function reading(...broken: unknown[]) {
@@ -74,7 +74,7 @@ describe("breakers by key", () => {
     expect(load).not.toHaveBeenCalled();
   });
 
-  it.each([undefined, null, Symbol("a"), { shard: 1 }])("take any key", async (shard) => {
+  it.each([null, Symbol("a"), { shard: 1 }])("take any key", async (shard) => {
     const shards = circuitBreakers({ key, consecutiveFailures: 1 });
 
     await shards
@@ -83,6 +83,20 @@ describe("breakers by key", () => {
 
     expect(shards.get(shard).state).toBe("open");
     expect(shards.size).toBe(1);
+  });
+
+  it.each([
+    ["undefined", undefined],
+    ["a promise", Promise.resolve("a")],
+  ])("refuse what is no key, without a call: %s", async (_, shard) => {
+    const load = reading();
+    const shards = circuitBreakers({ key: () => shard as never });
+
+    await expect(shards.wrap(load)("a")).rejects.toBeInstanceOf(TypeError);
+    expect(() => shards.get(shard as never)).toThrow(TypeError);
+
+    expect(load).not.toHaveBeenCalled();
+    expect(shards.size).toBe(0);
   });
 
   it("carry the key in the names that hooks and errors show", async () => {
@@ -224,6 +238,37 @@ describe("breakers by key, bounded", () => {
     await expect(read("a")).rejects.toBeInstanceOf(CircuitOpenError);
   });
 
+  it("let one go whose opening is over where all others are open", async () => {
+    const clock = virtualClock();
+    const shards = circuitBreakers({ key, max: 2, consecutiveFailures: 1, clock });
+    const read = shards.wrap(reading("a", "b"));
+    await read("a").catch(() => {});
+    await clock.advance(15_000);
+    await read("b").catch(() => {});
+    const [a, b] = [shards.get("a"), shards.get("b")];
+    await clock.advance(15_000);
+
+    const c = shards.get("c");
+
+    expect(shards.get("c")).toBe(c);
+    expect(shards.get("b")).toBe(b);
+    expect(shards.size).toBe(2);
+    expect(shards.get("a")).not.toBe(a);
+  });
+
+  it("keep one whose probe is out", async () => {
+    const clock = virtualClock();
+    const shards = circuitBreakers({ key, max: 1, consecutiveFailures: 1, clock });
+    const a = shards.get("a");
+    await a.run(() => Promise.reject(down)).catch(() => {});
+    await clock.advance(30_000);
+    void a.run(() => new Promise(() => {}));
+
+    shards.get("b");
+
+    expect(shards.get("a")).toBe(a);
+  });
+
   it("guard a new key again once there is room", async () => {
     const shards = circuitBreakers({ key, max: 1, consecutiveFailures: 1 });
     const read = shards.wrap(reading("a", "b"));
@@ -265,7 +310,7 @@ describe("an option of breakers by key that makes no sense is refused when they 
   });
 
   it("but one that is undefined counts as not given", () => {
-    const options = { key, max: undefined, name: undefined, onStateChange: undefined, initialState: undefined };
+    const options = { key, max: undefined, name: undefined, onStateChange: undefined };
 
     expect(() => circuitBreakers(options)).not.toThrow();
   });

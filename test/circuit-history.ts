@@ -3,12 +3,12 @@ import {
   type CircuitBreaker,
   type CircuitBreakerOptions,
   CircuitOpenError,
+  type CircuitVerdict,
   circuitBreaker,
   NonRetryableError,
   type Outcome,
   retry,
   retryNever,
-  type Verdict,
 } from "undaunted";
 import { virtualClock } from "undaunted/testing";
 import { expect } from "vitest";
@@ -18,7 +18,7 @@ import { CircuitModel, LEASE_ENDED, limitsOf, type Permit } from "./circuit-mode
 export interface Answer {
   readonly returns: boolean;
   /** What a classify of the user's own makes of it. */
-  readonly verdict: Verdict;
+  readonly verdict: CircuitVerdict;
   /** What kind of error it throws. */
   readonly kind: "plain" | "non-retryable" | "abort";
   readonly retryAfter: number | undefined;
@@ -163,7 +163,7 @@ function errorOf(answer: Answer): Error {
 }
 
 /** What a breaker takes it for, by a classify of the user's own or by itself. */
-export function verdictOf(answer: Answer, inPolicy: boolean, classifies: boolean): Verdict {
+export function verdictOf(answer: Answer, inPolicy: boolean, classifies: boolean): CircuitVerdict {
   if (classifies) return answer.verdict;
   if (answer.returns) return "success";
   return answer.kind === "non-retryable" || (answer.kind === "abort" && !inPolicy) ? "ignored" : "failure";

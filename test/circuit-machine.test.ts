@@ -148,19 +148,25 @@ describe("a snapshot", () => {
   ])("means the same at another time: %s", (_, state) => {
     const snapshot = toSnapshot(state, 120);
 
-    expect(toSnapshot(fromSnapshot(snapshot, 9_000), 9_000)).toEqual(snapshot);
-    expect(toSnapshot(fromSnapshot(snapshot, 9_000), 9_020)).toEqual(toSnapshot(state, 140));
+    expect(toSnapshot(fromSnapshot(snapshot, rules, 9_000), 9_000)).toEqual(snapshot);
+    expect(toSnapshot(fromSnapshot(snapshot, rules, 9_000), 9_020)).toEqual(toSnapshot(state, 140));
   });
 
   it("of a half-open circuit is that of an open one with nothing left, which is half-open at once", () => {
     const snapshot = toSnapshot(halfOpen, 500);
 
     expect(snapshot).toEqual({ state: "open", openings: 1, openFor: 100, remaining: 0 });
-    expect(elapse(fromSnapshot(snapshot, 9_000), 9_000)).toMatchObject({
+    expect(elapse(fromSnapshot(snapshot, rules, 9_000), 9_000)).toMatchObject({
       name: "half-open",
       openings: 1,
       openFor: 100,
     });
+  });
+
+  it("of an opening longer than these rules allow is cut to what they do", () => {
+    const snapshot = { state: "open", openings: 3, openFor: 9_000, remaining: 5_000 } as const;
+
+    expect(fromSnapshot(snapshot, rules, 200)).toMatchObject({ since: 200, until: 1_200 });
   });
 
   it("says how long is left, and never less than nothing", () => {

@@ -1,4 +1,4 @@
-import type { CircuitBreakerOptions, Verdict } from "undaunted";
+import type { CircuitBreakerOptions, CircuitVerdict } from "undaunted";
 
 /** Stands for the error that the breaker itself makes when a lease ends. */
 export const LEASE_ENDED = new Error("lease ended");
@@ -145,7 +145,7 @@ export class CircuitModel {
   }
 
   /** A call that had been let through ended. */
-  end(permit: Permit, verdict: Verdict, error: unknown, retryAfter: number | undefined, now: number): void {
+  end(permit: Permit, verdict: CircuitVerdict, error: unknown, retryAfter: number | undefined, now: number): void {
     this.look(now);
     if (permit.era !== this.era || permit.end) return;
     if (verdict === "ignored") {

@@ -1,4 +1,5 @@
 import {
+  BulkheadFullError,
   type RetryBudget,
   type RetryState,
   retry,
@@ -90,6 +91,21 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
     const retryIf = retryIfNotResult((job) => job === "done");
 
     expect(await wrap(flaky(["pending", "done"]), { ...instant, budget, retryIf })()).toBe("done");
+    expect(log).toEqual([["success", 0, undefined]]);
+  });
+
+  it("is not drawn on by a full bulkhead, which kept the attempt from everybody", async () => {
+    const { budget, log } = recordingBudget(() => 0);
+
+    expect(await wrap(flaky([new BulkheadFullError("full"), "ok"]), { ...instant, budget })()).toBe("ok");
+    expect(log).toEqual([["success", 0, undefined]]);
+  });
+
+  it("is drawn on by a full bulkhead's error no more where retryIf asks for it", async () => {
+    const { budget, log } = recordingBudget(() => 0);
+    const retryIf = retryIfErrorType(BulkheadFullError);
+
+    expect(await wrap(flaky([new BulkheadFullError("full"), "ok"]), { ...instant, budget, retryIf })()).toBe("ok");
     expect(log).toEqual([["success", 0, undefined]]);
   });
 
