@@ -29,33 +29,42 @@ export class Keyed<V> {
   }
 
   get(key: unknown): V {
-    const known = this.#loose.get(key);
-    if (known !== undefined) {
-      this.#loose.delete(key);
-      this.#loose.set(key, known);
-      return known;
+    return this.#find(key) ?? this.#add(key);
+  }
+
+  #find(key: unknown): V | undefined {
+    const loose = this.#loose.get(key);
+    if (loose === undefined) return this.#pinned.get(key);
+    this.#loose.delete(key);
+    this.#loose.set(key, loose);
+    return loose;
+  }
+
+  #add(key: unknown): V {
+    if (this.size >= this.max) {
+      this.#forgetOne();
+      // That may have run code of the user's, which asked for the key itself.
+      const found = this.#find(key);
+      if (found !== undefined) return found;
     }
-    const pinned = this.#pinned.get(key);
-    if (pinned !== undefined) return pinned;
-    if (this.size >= this.max && this.#forgetOne()) return this.get(key);
     const made = this.make(key);
     if (this.size < this.max) this.#loose.set(key, made);
     return made;
   }
 
-  /** Whether there is room now. */
-  #forgetOne(): boolean {
-    for (const [key] of this.#loose) return this.#loose.delete(key);
+  #forgetOne(): void {
+    for (const [key] of this.#loose) {
+      this.#loose.delete(key);
+      return;
+    }
     // One look for each new key: where many are pinned, a search through all of them would cost more than it saves.
     for (const [key, value] of this.#pinned) {
-      // Looking may run code of the user's, which may ask for keys itself.
       const over = this.isOver(value);
-      if (this.#pinned.get(key) !== value) break;
+      if (this.#pinned.get(key) !== value) return;
       this.#pinned.delete(key);
       if (!over) this.#pinned.set(key, value);
-      break;
+      return;
     }
-    return this.size < this.max;
   }
 
   /** Keeps `value` whatever else is asked for, or lets go of it again; nothing where it is no longer the one kept. */

@@ -141,6 +141,17 @@ describe("a saved state", () => {
   });
 });
 
+it("a failure that asks never to be called again is remembered in JSON, which has no Infinity", async () => {
+  const breaker = circuitBreaker({ consecutiveFailures: 2, clock: virtualClock() });
+  await breaker.run(() => Promise.reject(Object.assign(new Error("gone"), { retryAfter: Infinity }))).catch(() => {});
+
+  const initialState: SavedCircuit = JSON.parse(JSON.stringify(breaker));
+  const other = circuitBreaker({ consecutiveFailures: 2, initialState, clock: virtualClock() });
+  await other.run(failing).catch(() => {});
+
+  expect(other.toJSON()).toMatchObject({ state: "open", openFor: 3_600_000 });
+});
+
 it("a generator function is refused by runSync too", () => {
   expect(() => circuitBreaker().runSync(function* () {} as () => unknown)).toThrow("must not be a generator function");
 });

@@ -128,3 +128,51 @@ describe("things kept by key", () => {
     expect(kept.size).toBe(1);
   });
 });
+
+describe("a map that asks whether a pinned one is over", () => {
+  /** A map for two, both pinned, whose question runs `meanwhile`. */
+  function pinnedFull(meanwhile: (map: Keyed<{ key: unknown }>) => void, over = true) {
+    const map: Keyed<{ key: unknown }> = new Keyed(
+      2,
+      (key) => ({ key }),
+      () => {
+        meanwhile(map);
+        return over;
+      },
+    );
+    for (const key of ["a", "b"]) map.pin(key, map.get(key), true);
+    return map;
+  }
+
+  it("keeps the new one in the place of one that is over", () => {
+    const map = pinnedFull(() => {});
+
+    expect(map.get("c")).toBe(map.get("c"));
+    expect([...map.values()].map(({ key }) => key)).toEqual(["c", "b"]);
+  });
+
+  it("has one thing for a key, where the key is asked for meanwhile", () => {
+    let asked = false;
+    const map = pinnedFull((self) => {
+      if (asked) return;
+      asked = true;
+      self.get("c");
+    });
+
+    const made = map.get("c");
+
+    expect(map.get("c")).toBe(made);
+    expect(map.size).toBe(2);
+  });
+
+  it("leaves alone what was let loose meanwhile", () => {
+    const map = pinnedFull((self) => self.pin("a", self.get("a"), false), false);
+    const kept = map.get("a");
+
+    map.get("c");
+    map.get("c");
+
+    expect(map.size).toBe(2);
+    expect([...map.values()].filter((each) => each === kept).length).toBeLessThanOrEqual(1);
+  });
+});
