@@ -1,6 +1,6 @@
 import type { Outcome } from "./attempt.js";
 import { callHook } from "./call-hook.js";
-import { reachesDeadline } from "./decide.js";
+import { type Decision, reachesDeadline } from "./decide.js";
 import { AttemptTimeoutError, TotalTimeoutError } from "./errors.js";
 import { beginNumber } from "./exhausted.js";
 import { type Interruptible, unwatch, watch } from "./interrupt.js";
@@ -10,24 +10,31 @@ import type { State } from "./state.js";
 /** A run that a signal or a timeout can interrupt. */
 export class GuardedRun extends Run implements Interruptible {
   private expired: boolean | undefined;
+  /** An attempt is in progress. */
+  private running = false;
+  private accepted: { readonly value: unknown } | undefined;
+  /** The state of the last attempt that ended. */
+  private last: State | undefined;
+  private cancelSleep: (() => void) | undefined;
   private cancelAttempt: (() => void) | undefined;
   private cancelTotal: (() => void) | undefined;
 
   start(): Promise<unknown> {
-    const { signals, totalTimeout, clock, unref } = this.call.policy;
+    const { signals, watches, totalTimeout, clock, unref } = this.call.policy;
     for (const signal of signals) {
       if (signal.aborted) {
         this.cut(signal.reason);
         return this.promise;
       }
     }
-    for (const signal of signals) watch(signal, this);
+    for (const each of watches) watch(each, this);
     if (totalTimeout < Infinity) this.cancelTotal = clock.setTimer(() => this.expire(), totalTimeout, unref);
     this.begin();
     return this.promise;
   }
 
   protected override arm(): void {
+    this.running = true;
     const { attemptTimeout, clock, unref } = this.call.policy;
     if (attemptTimeout < Infinity) {
       this.cancelAttempt = clock.setTimer(() => this.timeOut(attemptTimeout), attemptTimeout, unref);
@@ -35,6 +42,7 @@ export class GuardedRun extends Run implements Interruptible {
   }
 
   override settled(outcome: Outcome): void {
+    this.running = false;
     this.cancelAttempt?.();
     this.cancelAttempt = undefined;
     super.settled(outcome);
@@ -45,6 +53,20 @@ export class GuardedRun extends Run implements Interruptible {
       this.refund();
       this.giveUp(state, "deadline");
     } else super.sleep(state, ms);
+  }
+
+  override decided(state: State, decision: Decision | Promise<Decision>, turn?: number): this {
+    this.last = state;
+    return super.decided(state, decision, turn);
+  }
+
+  protected override accept(value: unknown, state?: State): void {
+    this.accepted = { value };
+    super.accept(value, state);
+  }
+
+  protected override slept(cancel: () => void): void {
+    this.cancelSleep = cancel;
   }
 
   /** The attempt took too long: it has failed, whatever it still does. */
@@ -62,7 +84,7 @@ export class GuardedRun extends Run implements Interruptible {
     const { accepted, givenUp } = this;
     const { policy } = this.call;
     this.interrupt();
-    if (accepted) return this.finish();
+    if (accepted) return this.finish(accepted.value);
     try {
       const state = this.interruptedState({ ok: false, error: reason });
       this.givenUp = { ...state, reason: "aborted", error: reason };
@@ -84,7 +106,7 @@ export class GuardedRun extends Run implements Interruptible {
     this.refund();
     this.abandon(error);
     if (turn !== this.turn) return;
-    if (this.accepted) this.finish();
+    if (this.accepted) this.finish(this.accepted.value);
     else if (this.givenUp) this.fallBack();
     else {
       try {
@@ -130,6 +152,6 @@ export class GuardedRun extends Run implements Interruptible {
   protected override close(): void {
     super.close();
     this.cancelTotal?.();
-    for (const signal of this.call.policy.signals) unwatch(signal, this);
+    for (const each of this.call.policy.watches) unwatch(each, this);
   }
 }

@@ -1,5 +1,6 @@
 import type { RetryBudget, RetryOptions } from "./attempt.js";
 import { type Clock, type SyncClock, systemClock, systemSyncClock } from "./clock.js";
+import { type Watch, watchOf } from "./interrupt.js";
 import { afterAttempt } from "./stop.js";
 import { ARGS, CLOCK, isMarked, traitsOf, VALUES } from "./traits.js";
 import { BOOLEAN, check, FUNCTION, hasMethods, OPTIONS, type Rule, readOptions, STRING, TIMEOUT } from "./validate.js";
@@ -20,6 +21,8 @@ export interface Policy extends Omit<RetryOptions, "clock" | "signal"> {
   readonly random: () => number;
   /** More than one where `with` added its own. */
   readonly signals: readonly AbortSignal[];
+  /** Where a run hears of their aborts. */
+  readonly watches: readonly Watch[];
   /** Somebody looks at `elapsed`. */
   readonly needsClock: boolean;
   /** The budget looks at the arguments of calls that succeed at once. */
@@ -160,6 +163,7 @@ function build(kind: Kind, options: RetryOptions, inherited?: readonly AbortSign
     clock: clock as Clock & SyncClock,
     random,
     signals,
+    watches: signals.map(watchOf),
     needsClock:
       (bits & CLOCK) > 0 || readsValues || totalTimeout < Infinity || !!(onRetry || onSuccess || onGiveUp || fallback),
     budgetReadsArgs: !!budget && (traitsOf(budget) & ARGS) > 0,

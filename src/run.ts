@@ -13,6 +13,12 @@ const IMMEDIATE_IN_A_ROW = 64;
 const NEVER = { then() {} };
 const SOON = /* @__PURE__ */ Promise.resolve();
 
+interface Payment {
+  readonly tokens: number;
+  /** What they were taken for. */
+  readonly state: State;
+}
+
 /**
  * One call in flight, once its first attempt has not ended it, or where something must come before that attempt or may
  * interrupt it.
@@ -28,22 +34,14 @@ export class Run implements AttemptSource {
   protected over = false;
   /** Raised by every interruption: what began before it is late. */
   protected turn = 0;
-  /** An attempt is in progress. */
-  protected running = false;
-  /** The state of the last attempt that ended. */
-  protected last: State | undefined;
-  /** A value was accepted: from then on nothing takes it back. */
-  protected accepted = false;
+  /** How the last attempt ended. */
+  protected outcome: Outcome | undefined;
   protected givenUp: GiveUpState | undefined;
-  protected cancelSleep: (() => void) | undefined;
   protected attemptBegan: number;
   private attemptContext: Attempt | undefined;
-  private value: unknown;
-  /** Tokens taken for a retry that has not begun. */
-  private owed = 0;
-  /** Tokens that the last retry took, and the state they were paid for. */
-  private taken = 0;
-  private paidFor: State | undefined;
+  /** What was taken for a retry that has not begun, and what the last one took. */
+  private owed: Payment | undefined;
+  private paid: Payment | undefined;
   private previousDelay = 0;
   private idle = 0;
   private immediate = 0;
@@ -68,7 +66,7 @@ export class Run implements AttemptSource {
 
   /** The context of the attempt in progress, made when first asked for. */
   get context(): Attempt {
-    const outcome = this.last?.outcome;
+    const { outcome } = this;
     this.attemptContext ??= new Attempt(this.attempt, outcome && !outcome.ok ? outcome.error : undefined);
     return this.attemptContext;
   }
@@ -76,6 +74,8 @@ export class Run implements AttemptSource {
   /** What the caller gets. */
   answer(): Promise<unknown> {
     if (this.call.policy.watched) return this.promise;
+    // Without a budget nothing of the run's is needed for it, and a sleeping call is lighter by a closure.
+    if (!this.call.policy.budget) return this.promise.then(this.call.target.succeeded);
     return this.promise.then((value) => {
       this.countSuccess();
       return value;
@@ -105,13 +105,12 @@ export class Run implements AttemptSource {
     const { turn } = this;
     this.attempt++;
     stats.attempts++;
-    this.running = true;
     this.attemptContext = undefined;
     if (this.attempt > 1) {
       stats.retries++;
       this.attemptBegan = beginNumber();
-      this.taken = this.owed;
-      this.owed = 0;
+      this.paid = this.owed;
+      this.owed = undefined;
     }
     this.arm();
     const outer = enter(this);
@@ -155,7 +154,6 @@ export class Run implements AttemptSource {
   /** An attempt ended: what follows? */
   settled(outcome: Outcome): void {
     const { turn } = this;
-    this.running = false;
     if (outcome.ok && this.call.policy.takesAnyValue) return this.accept(outcome.value);
     try {
       const state = this.stateOf(outcome);
@@ -167,7 +165,7 @@ export class Run implements AttemptSource {
 
   /** Goes by a decision, once it is there. */
   decided(state: State, decision: Decision | Promise<Decision>, turn = this.turn): this {
-    this.last = state;
+    this.outcome = state.outcome;
     if (typeof decision === "object") {
       const follow = (made: Decision) => this.follow(state, made, turn);
       this.hold(decision, turn, follow, (made) => this.refund(made, state));
@@ -189,8 +187,7 @@ export class Run implements AttemptSource {
   private retry(state: State, taken: number): void {
     // Read before the hook: a hook that writes to the state changes nothing.
     const { delay } = state;
-    this.owed = taken;
-    this.paidFor = taken > 0 ? state : undefined;
+    this.owed = taken > 0 ? { tokens: taken, state } : undefined;
     const { onRetry } = this.call.policy;
     if (!onRetry) return this.sleep(state, delay);
     this.tell(onRetry, state, () => this.sleep(state, delay));
@@ -210,20 +207,24 @@ export class Run implements AttemptSource {
       this.begin();
     };
     // A pause between immediate retries is no sleep: it keeps the process alive.
-    this.cancelSleep = clock.setTimer(wake, ms, unref && ms > 0);
+    this.slept(clock.setTimer(wake, ms, unref && ms > 0));
   }
 
-  private accept(value: unknown, state?: State): void {
-    this.accepted = true;
-    this.value = value;
+  /** A sleep began, and this ends it: nobody does where nothing can interrupt the run. */
+  protected slept(_cancel: () => void): void {}
+
+  /** Takes a value for the call's: from then on nothing takes it back. */
+  protected accept(value: unknown, state?: State): void {
     this.countSuccess();
-    this.tell(state && this.call.policy.onSuccess, state!, () => this.finish());
+    const { onSuccess } = this.call.policy;
+    if (!state || !onSuccess) return this.finish(value);
+    this.tell(onSuccess, state, () => this.finish(value));
   }
 
   /** Returns the accepted value. */
-  protected finish(): void {
+  protected finish(value: unknown): void {
     this.close();
-    this.resolve(this.value);
+    this.resolve(value);
   }
 
   protected giveUp(state: State, reason: GiveUpReason, error = finalError(this.call.policy, state, reason)): void {
@@ -288,12 +289,12 @@ export class Run implements AttemptSource {
   private countSuccess(): void {
     const { policy, target } = this.call;
     target.stats.successes++;
-    if (policy.budget) recordSuccess(policy, this.taken, this.paidFor, argsOf(this.call));
+    if (policy.budget) recordSuccess(policy, this.paid?.tokens ?? 0, this.paid?.state, argsOf(this.call));
   }
 
   /** Gives back what was taken for a retry that is not going to begin. */
-  protected refund(taken: Decision = this.owed, state = this.paidFor): void {
-    this.owed = 0;
+  protected refund(taken: Decision = this.owed?.tokens ?? 0, state = this.owed?.state): void {
+    this.owed = undefined;
     if (typeof taken === "number" && taken > 0) bookInBudget(this.call.policy, "refund", taken, state);
   }
 }

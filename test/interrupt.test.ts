@@ -1,7 +1,7 @@
 import { retry, waitFixed } from "undaunted";
 import { flaky, virtualClock } from "undaunted/testing";
 import { describe, expect, it } from "vitest";
-import { type Interruptible, unwatch, watch } from "../src/interrupt.js";
+import { type Interruptible, unwatch, watch, watchOf } from "../src/interrupt.js";
 
 /** A signal that counts the listeners on it. */
 function countedSignal() {
@@ -41,7 +41,7 @@ describe("watch", () => {
   it("puts one listener on a signal, however many runs there are", () => {
     const { signal, log } = countedSignal();
 
-    for (let n = 0; n < 1_000; n++) watch(signal, watcher());
+    for (let n = 0; n < 1_000; n++) watch(watchOf(signal), watcher());
 
     expect(log).toEqual(["add abort"]);
   });
@@ -50,7 +50,7 @@ describe("watch", () => {
     const { controller, signal } = countedSignal();
     const order: string[] = [];
     const runs = ["a", "b", "c"].map((name) => watcher(() => order.push(name)));
-    for (const run of runs) watch(signal, run);
+    for (const run of runs) watch(watchOf(signal), run);
 
     controller.abort("gone");
 
@@ -60,9 +60,9 @@ describe("watch", () => {
 
   it("cuts the rest when one leaves while it is cut", () => {
     const { controller, signal, listeners } = countedSignal();
-    const leave = (run: Interruptible) => unwatch(signal, run);
+    const leave = (run: Interruptible) => unwatch(watchOf(signal), run);
     const runs = [watcher(leave), watcher(leave), watcher(leave)];
-    for (const run of runs) watch(signal, run);
+    for (const run of runs) watch(watchOf(signal), run);
 
     controller.abort("gone");
 
@@ -73,9 +73,9 @@ describe("watch", () => {
   it("leaves alone a run that another one took off before its turn", () => {
     const { controller, signal } = countedSignal();
     const second = watcher();
-    const first = watcher(() => unwatch(signal, second));
-    watch(signal, first);
-    watch(signal, second);
+    const first = watcher(() => unwatch(watchOf(signal), second));
+    watch(watchOf(signal), first);
+    watch(watchOf(signal), second);
 
     controller.abort("gone");
 
@@ -91,12 +91,12 @@ describe("watch", () => {
     } as unknown as AbortSignal;
     const last = watcher();
     watch(
-      signal,
+      watchOf(signal),
       watcher(() => {
         throw broken;
       }),
     );
-    watch(signal, last);
+    watch(watchOf(signal), last);
 
     expect(listeners[0]).toThrow(broken);
     expect(last.reasons).toEqual(["gone"]);
@@ -110,7 +110,7 @@ describe("watch", () => {
     const errors = [new Error("one"), new Error("two")];
     for (const error of errors) {
       watch(
-        signal,
+        watchOf(signal),
         watcher(() => {
           throw error;
         }),
@@ -123,11 +123,11 @@ describe("watch", () => {
   it("counts a run that comes twice once", () => {
     const { controller, signal, listeners } = countedSignal();
     const run = watcher();
-    watch(signal, run);
-    watch(signal, run);
+    watch(watchOf(signal), run);
+    watch(watchOf(signal), run);
 
     controller.abort("gone");
-    unwatch(signal, run);
+    unwatch(watchOf(signal), run);
 
     expect(run.reasons).toHaveLength(1);
     expect(listeners).toHaveLength(0);
@@ -138,8 +138,8 @@ describe("watch", () => {
     const other = countedSignal();
     const run = watcher();
     const bystander = watcher();
-    watch(one.signal, run);
-    watch(other.signal, bystander);
+    watch(watchOf(one.signal), run);
+    watch(watchOf(other.signal), bystander);
 
     one.controller.abort("gone");
 
@@ -152,10 +152,10 @@ describe("unwatch", () => {
   it("keeps the listener while a run is left", () => {
     const { controller, signal, listeners } = countedSignal();
     const [first, second] = [watcher(), watcher()];
-    watch(signal, first);
-    watch(signal, second);
+    watch(watchOf(signal), first);
+    watch(watchOf(signal), second);
 
-    unwatch(signal, first);
+    unwatch(watchOf(signal), first);
     expect(listeners).toHaveLength(1);
     controller.abort("gone");
 
@@ -166,11 +166,11 @@ describe("unwatch", () => {
   it("takes the listener off when the last run leaves", () => {
     const { signal, log } = countedSignal();
     const [first, second] = [watcher(), watcher()];
-    watch(signal, first);
-    watch(signal, second);
+    watch(watchOf(signal), first);
+    watch(watchOf(signal), second);
 
-    unwatch(signal, first);
-    unwatch(signal, second);
+    unwatch(watchOf(signal), first);
+    unwatch(watchOf(signal), second);
 
     expect(log).toEqual(["add abort", "remove abort"]);
   });
@@ -178,9 +178,9 @@ describe("unwatch", () => {
   it("changes nothing for a run that does not watch", () => {
     const { controller, signal, listeners } = countedSignal();
     const run = watcher();
-    watch(signal, run);
+    watch(watchOf(signal), run);
 
-    unwatch(signal, watcher());
+    unwatch(watchOf(signal), watcher());
     expect(listeners).toHaveLength(1);
     controller.abort("gone");
 
@@ -190,7 +190,7 @@ describe("unwatch", () => {
   it("changes nothing on a signal that nobody watches", () => {
     const { signal, log } = countedSignal();
 
-    unwatch(signal, watcher());
+    unwatch(watchOf(signal), watcher());
 
     expect(log).toEqual([]);
   });
@@ -198,10 +198,10 @@ describe("unwatch", () => {
   it("lets a signal be watched again after the last one left", () => {
     const { controller, signal, listeners } = countedSignal();
     const [first, second] = [watcher(), watcher()];
-    watch(signal, first);
-    unwatch(signal, first);
+    watch(watchOf(signal), first);
+    unwatch(watchOf(signal), first);
 
-    watch(signal, second);
+    watch(watchOf(signal), second);
     expect(listeners).toHaveLength(1);
     controller.abort("gone");
 
