@@ -20,7 +20,7 @@ export class GuardedRun extends Run implements Interruptible {
   private cancelTotal: (() => void) | undefined;
 
   start(): Promise<unknown> {
-    const { signals, watches, totalTimeout, clock, unref } = this.call.policy;
+    const { signals, watches, totalTimeout, clock, unref } = this.policy;
     for (const signal of signals) {
       if (signal.aborted) {
         this.cut(signal.reason);
@@ -35,7 +35,7 @@ export class GuardedRun extends Run implements Interruptible {
 
   protected override arm(): void {
     this.running = true;
-    const { attemptTimeout, clock, unref } = this.call.policy;
+    const { attemptTimeout, clock, unref } = this.policy;
     if (attemptTimeout < Infinity) {
       this.cancelAttempt = clock.setTimer(() => this.timeOut(attemptTimeout), attemptTimeout, unref);
     }
@@ -49,7 +49,7 @@ export class GuardedRun extends Run implements Interruptible {
   }
 
   protected override sleep(state: State, ms: number): void {
-    if (reachesDeadline(this.call.policy, this.startedAt, ms)) {
+    if (reachesDeadline(this.policy, this.startedAt, ms)) {
       this.refund();
       this.giveUp(state, "deadline");
     } else super.sleep(state, ms);
@@ -82,7 +82,7 @@ export class GuardedRun extends Run implements Interruptible {
   /** The signal aborted. The call is over before any code of the user's is told. */
   cut(reason: unknown): void {
     const { accepted, givenUp } = this;
-    const { policy } = this.call;
+    const { policy } = this;
     this.interrupt();
     if (accepted) return this.finish(accepted.value);
     try {
@@ -100,7 +100,7 @@ export class GuardedRun extends Run implements Interruptible {
   /** The call's time is up. */
   private expire(): void {
     const { last, attempt } = this;
-    const error = new TotalTimeoutError(this.call.policy.totalTimeout, attempt, last?.outcome);
+    const error = new TotalTimeoutError(this.policy.totalTimeout, attempt, last?.outcome);
     const turn = this.interrupt();
     this.expired = true;
     this.refund();
@@ -152,6 +152,6 @@ export class GuardedRun extends Run implements Interruptible {
   protected override close(): void {
     super.close();
     this.cancelTotal?.();
-    for (const each of this.call.policy.watches) unwatch(each, this);
+    for (const each of this.policy.watches) unwatch(each, this);
   }
 }

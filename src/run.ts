@@ -27,7 +27,7 @@ interface Payment {
  * promise's own native `resolve`: an engine follows only native functions from a pending promise to whoever awaits it,
  * and that is what keeps the caller in the stack of an error thrown by a later attempt (`at async …`).
  */
-export class Run implements AttemptSource {
+export class Run implements AttemptSource, Call {
   protected readonly promise: Promise<unknown>;
   protected resolve!: (value: unknown) => void;
   protected reject!: (error: unknown) => void;
@@ -46,13 +46,22 @@ export class Run implements AttemptSource {
   private idle = 0;
   private immediate = 0;
 
+  readonly target: Call["target"];
+  readonly policy: Call["policy"];
+  readonly self: unknown;
+  readonly args: Call["args"];
+
   constructor(
-    protected readonly call: Call,
+    { target, policy, self, args }: Call,
     private readonly began: number,
     protected readonly startedAt: number,
     /** Attempts begun. */
     protected attempt = 0,
   ) {
+    this.target = target;
+    this.policy = policy;
+    this.self = self;
+    this.args = args;
     this.attemptBegan = began;
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve;
@@ -61,7 +70,7 @@ export class Run implements AttemptSource {
   }
 
   get guarded(): boolean {
-    return this.call.policy.guarded;
+    return this.policy.guarded;
   }
 
   /** The context of the attempt in progress, made when first asked for. */
@@ -73,9 +82,9 @@ export class Run implements AttemptSource {
 
   /** What the caller gets. */
   answer(): Promise<unknown> {
-    if (this.call.policy.watched) return this.promise;
+    if (this.policy.watched) return this.promise;
     // Without a budget nothing of the run's is needed for it, and a sleeping call is lighter by a closure.
-    if (!this.call.policy.budget) return this.promise.then(this.call.target.succeeded);
+    if (!this.policy.budget) return this.promise.then(this.target.succeeded);
     return this.promise.then((value) => {
       this.countSuccess();
       return value;
@@ -84,10 +93,10 @@ export class Run implements AttemptSource {
 
   /** Begins the next attempt: a first one at once where nothing must be waited for, so that the caller itself calls it. */
   begin(): void {
-    const { onAttempt } = this.call.policy;
+    const { onAttempt } = this.policy;
     let atOnce = this.attempt === 0;
     if (onAttempt) {
-      this.tell(onAttempt, startOf(this.call, this.attempt + 1), () => (atOnce ? this.invoke() : this.launch()));
+      this.tell(onAttempt, startOf(this, this.attempt + 1), () => (atOnce ? this.invoke() : this.launch()));
       atOnce = false;
     } else if (atOnce) this.invoke();
     else this.launch();
@@ -100,7 +109,7 @@ export class Run implements AttemptSource {
   }
 
   private invoke(): object {
-    const { target, self, args, policy } = this.call;
+    const { target, self, args, policy } = this;
     const { fn, stats } = target;
     const { turn } = this;
     this.attempt++;
@@ -144,9 +153,9 @@ export class Run implements AttemptSource {
   }
 
   private ended(outcome: Outcome, turn: number): object | undefined {
-    const { onLateResult } = this.call.policy;
+    const { onLateResult } = this.policy;
     if (turn === this.turn) this.settled(outcome);
-    else if (onLateResult) callHook(this.call.policy, onLateResult, outcome);
+    else if (onLateResult) callHook(this.policy, onLateResult, outcome);
     // Once the call is over its promise takes nothing more, and need not be kept from what follows.
     return this.over ? undefined : NEVER;
   }
@@ -154,10 +163,10 @@ export class Run implements AttemptSource {
   /** An attempt ended: what follows? */
   settled(outcome: Outcome): void {
     const { turn } = this;
-    if (outcome.ok && this.call.policy.takesAnyValue) return this.accept(outcome.value);
+    if (outcome.ok && this.policy.takesAnyValue) return this.accept(outcome.value);
     try {
       const state = this.stateOf(outcome);
-      this.decided(state, decide(this.call.policy, state, this.attemptBegan), turn);
+      this.decided(state, decide(this.policy, state, this.attemptBegan), turn);
     } catch (error) {
       if (turn === this.turn) this.fail(error);
     }
@@ -181,20 +190,20 @@ export class Run implements AttemptSource {
   }
 
   protected stateOf(outcome: Outcome): State {
-    return stateOf(this.call, this.attempt, outcome, this.startedAt, this.previousDelay, this.idle);
+    return stateOf(this, this.attempt, outcome, this.startedAt, this.previousDelay, this.idle);
   }
 
   private retry(state: State, taken: number): void {
     // Read before the hook: a hook that writes to the state changes nothing.
     const { delay } = state;
     this.owed = taken > 0 ? { tokens: taken, state } : undefined;
-    const { onRetry } = this.call.policy;
+    const { onRetry } = this.policy;
     if (!onRetry) return this.sleep(state, delay);
     this.tell(onRetry, state, () => this.sleep(state, delay));
   }
 
   protected sleep(_state: State, ms: number): void {
-    const { clock, unref } = this.call.policy;
+    const { clock, unref } = this.policy;
     if (ms === 0 && ++this.immediate < IMMEDIATE_IN_A_ROW) {
       this.previousDelay = 0;
       return this.begin();
@@ -203,7 +212,7 @@ export class Run implements AttemptSource {
     const wake = () => {
       this.previousDelay = ms;
       this.idle += ms;
-      this.call.target.stats.idle += ms;
+      this.target.stats.idle += ms;
       this.begin();
     };
     // A pause between immediate retries is no sleep: it keeps the process alive.
@@ -216,7 +225,7 @@ export class Run implements AttemptSource {
   /** Takes a value for the call's: from then on nothing takes it back. */
   protected accept(value: unknown, state?: State): void {
     this.countSuccess();
-    const { onSuccess } = this.call.policy;
+    const { onSuccess } = this.policy;
     if (!state || !onSuccess) return this.finish(value);
     this.tell(onSuccess, state, () => this.finish(value));
   }
@@ -227,18 +236,18 @@ export class Run implements AttemptSource {
     this.resolve(value);
   }
 
-  protected giveUp(state: State, reason: GiveUpReason, error = finalError(this.call.policy, state, reason)): void {
+  protected giveUp(state: State, reason: GiveUpReason, error = finalError(this.policy, state, reason)): void {
     this.givenUp = { ...state, reason, error };
     // A copy, so that a hook that writes to it changes nothing.
-    this.tell(this.call.policy.onGiveUp, { ...this.givenUp }, () => this.fallBack());
+    this.tell(this.policy.onGiveUp, { ...this.givenUp }, () => this.fallBack());
   }
 
   protected fallBack(): void {
-    const { fallback } = this.call.policy;
+    const { fallback } = this.policy;
     const { turn } = this;
     if (!fallback) return this.fail(this.givenUp!.error);
     const answer = (value: unknown) => {
-      this.call.target.stats.failures++;
+      this.target.stats.failures++;
       this.close();
       this.resolve(value);
     };
@@ -255,7 +264,7 @@ export class Run implements AttemptSource {
   protected fail(error: unknown): void {
     const { givenUp } = this;
     if (givenUp && exhausts(givenUp)) rememberExhausted(error, this.began, isNonRetryable(givenUp));
-    this.call.target.stats.failures++;
+    this.target.stats.failures++;
     this.close();
     this.reject(error);
     this.refund();
@@ -269,7 +278,7 @@ export class Run implements AttemptSource {
   /** Calls a hook, if there is one, and goes on with `next`. */
   private tell<A>(hook: ((arg: A) => unknown) | undefined, arg: A, next: () => void): void {
     const { turn } = this;
-    this.after(hook && callHook(this.call.policy, hook, arg), turn, next);
+    this.after(hook && callHook(this.policy, hook, arg), turn, next);
   }
 
   /** Goes on with `next` when a hook is done, unless the run was interrupted meanwhile. */
@@ -287,14 +296,14 @@ export class Run implements AttemptSource {
   }
 
   private countSuccess(): void {
-    const { policy, target } = this.call;
+    const { policy, target } = this;
     target.stats.successes++;
-    if (policy.budget) recordSuccess(policy, this.paid?.tokens ?? 0, this.paid?.state, argsOf(this.call));
+    if (policy.budget) recordSuccess(policy, this.paid?.tokens ?? 0, this.paid?.state, argsOf(this));
   }
 
   /** Gives back what was taken for a retry that is not going to begin. */
   protected refund(taken: Decision = this.owed?.tokens ?? 0, state = this.owed?.state): void {
     this.owed = undefined;
-    if (typeof taken === "number" && taken > 0) bookInBudget(this.call.policy, "refund", taken, state);
+    if (typeof taken === "number" && taken > 0) bookInBudget(this.policy, "refund", taken, state);
   }
 }
