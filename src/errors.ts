@@ -158,7 +158,7 @@ export class StrategyError extends Error {
     readonly outcome: Outcome,
     cause: unknown,
   ) {
-    super(`the ${strategy === "classify" ? "breaker" : "policy"}'s ${strategy} failed: ${describe(cause)}`, { cause });
+    super(`${strategy} failed: ${describe(cause)}`, { cause });
   }
 }
 

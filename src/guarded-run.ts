@@ -9,15 +9,15 @@ import type { State } from "./state.js";
 
 /** A run that a signal or a timeout can interrupt. */
 export class GuardedRun extends Run implements Interruptible {
-  private expired: boolean | undefined;
+  #expired: boolean | undefined;
   /** An attempt is in progress. */
-  private running = false;
-  private accepted: { readonly value: unknown } | undefined;
+  #running = false;
+  #accepted: { readonly value: unknown } | undefined;
   /** The state of the last attempt that ended. */
-  private last: State | undefined;
-  private cancelSleep: (() => void) | undefined;
-  private cancelAttempt: (() => void) | undefined;
-  private cancelTotal: (() => void) | undefined;
+  #last: State | undefined;
+  #cancelSleep: (() => void) | undefined;
+  #cancelAttempt: (() => void) | undefined;
+  #cancelTotal: (() => void) | undefined;
 
   start(): Promise<unknown> {
     const { signals, watches, totalTimeout, clock, unref } = this.policy;
@@ -28,45 +28,41 @@ export class GuardedRun extends Run implements Interruptible {
       }
     }
     for (const each of watches) watch(each, this);
-    if (totalTimeout < Infinity) this.cancelTotal = clock.setTimer(() => this.expire(), totalTimeout, unref);
+    if (totalTimeout < Infinity) this.#cancelTotal = clock.setTimer(() => this.expire(), totalTimeout, unref);
     this.begin();
     return this.promise;
   }
 
   protected override arm(): void {
-    this.running = true;
+    this.#running = true;
     const { attemptTimeout, clock, unref } = this.policy;
     if (attemptTimeout < Infinity) {
-      this.cancelAttempt = clock.setTimer(() => this.timeOut(attemptTimeout), attemptTimeout, unref);
+      this.#cancelAttempt = clock.setTimer(() => this.timeOut(attemptTimeout), attemptTimeout, unref);
     }
   }
 
   override settled(outcome: Outcome): void {
-    this.running = false;
-    this.cancelAttempt?.();
-    this.cancelAttempt = undefined;
+    this.#running = false;
+    this.#cancelAttempt?.();
+    this.#cancelAttempt = undefined;
     super.settled(outcome);
   }
 
-  protected override sleep(state: State, ms: number): void {
+  protected override sleep(state: State, ms: number): undefined {
     if (reachesDeadline(this.policy, this.startedAt, ms)) {
       this.refund();
       this.giveUp(state, "deadline");
-    } else super.sleep(state, ms);
+    } else this.#cancelSleep = super.sleep(state, ms);
   }
 
   override decided(state: State, decision: Decision | Promise<Decision>, turn?: number): this {
-    this.last = state;
+    this.#last = state;
     return super.decided(state, decision, turn);
   }
 
   protected override accept(value: unknown, state?: State): void {
-    this.accepted = { value };
+    this.#accepted = { value };
     super.accept(value, state);
-  }
-
-  protected override slept(cancel: () => void): void {
-    this.cancelSleep = cancel;
   }
 
   /** The attempt took too long: it has failed, whatever it still does. */
@@ -81,7 +77,8 @@ export class GuardedRun extends Run implements Interruptible {
 
   /** The signal aborted. The call is over before any code of the user's is told. */
   cut(reason: unknown): void {
-    const { accepted, givenUp } = this;
+    const { givenUp } = this;
+    const accepted = this.#accepted;
     const { policy } = this;
     this.interrupt();
     if (accepted) return this.finish(accepted.value);
@@ -99,14 +96,15 @@ export class GuardedRun extends Run implements Interruptible {
 
   /** The call's time is up. */
   private expire(): void {
-    const { last, attempt } = this;
+    const { attempt } = this;
+    const last = this.#last;
     const error = new TotalTimeoutError(this.policy.totalTimeout, attempt, last?.outcome);
     const turn = this.interrupt();
-    this.expired = true;
+    this.#expired = true;
     this.refund();
     this.abandon(error);
     if (turn !== this.turn) return;
-    if (this.accepted) this.finish(this.accepted.value);
+    if (this.#accepted) this.finish(this.#accepted.value);
     else if (this.givenUp) this.fallBack();
     else {
       try {
@@ -120,38 +118,38 @@ export class GuardedRun extends Run implements Interruptible {
 
   /** Makes all that is in progress late. */
   private interrupt(): number {
-    this.cancelSleep?.();
-    this.cancelAttempt?.();
+    this.#cancelSleep?.();
+    this.#cancelAttempt?.();
     return ++this.turn;
   }
 
   private abandon(reason: unknown, timedOut = false): void {
-    if (this.running) this.context.abandon(reason, timedOut);
+    if (this.#running) this.context.abandon(reason, timedOut);
   }
 
   /** The state between or in the midst of attempts: the last outcome, else `otherwise`. */
   private interruptedState(otherwise: Outcome): State {
-    const { last } = this;
+    const last = this.#last;
     const state = this.stateOf(last?.outcome ?? otherwise);
     state.exhausted = last?.exhausted ?? false;
-    state.delay = this.running ? 0 : (last?.delay ?? 0);
+    state.delay = this.#running ? 0 : (last?.delay ?? 0);
     return state;
   }
 
   /** Past the deadline nobody waits for a hook any more. */
   override after(pending: Promise<void> | undefined, turn: number, next: () => void): void {
-    super.after(this.expired ? undefined : pending, turn, next);
+    super.after(this.#expired ? undefined : pending, turn, next);
   }
 
   /** A fallback may take longer than the call was allowed to. */
   protected override fallBack(): void {
-    this.cancelTotal?.();
+    this.#cancelTotal?.();
     super.fallBack();
   }
 
   protected override close(): void {
     super.close();
-    this.cancelTotal?.();
+    this.#cancelTotal?.();
     for (const each of this.policy.watches) unwatch(each, this);
   }
 }

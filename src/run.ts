@@ -38,13 +38,13 @@ export class Run implements AttemptSource, Call {
   protected outcome: Outcome | undefined;
   protected givenUp: GiveUpState | undefined;
   protected attemptBegan: number;
-  private attemptContext: Attempt | undefined;
+  #attemptContext: Attempt | undefined;
   /** What was taken for a retry that has not begun, and what the last one took. */
-  private owed: Payment | undefined;
-  private paid: Payment | undefined;
-  private previousDelay = 0;
-  private idle = 0;
-  private immediate = 0;
+  #owed: Payment | undefined;
+  #paid: Payment | undefined;
+  #previousDelay = 0;
+  #idle = 0;
+  #immediate = 0;
 
   readonly target: Call["target"];
   readonly policy: Call["policy"];
@@ -76,8 +76,8 @@ export class Run implements AttemptSource, Call {
   /** The context of the attempt in progress, made when first asked for. */
   get context(): Attempt {
     const { outcome } = this;
-    this.attemptContext ??= new Attempt(this.attempt, outcome && !outcome.ok ? outcome.error : undefined);
-    return this.attemptContext;
+    this.#attemptContext ??= new Attempt(this.attempt, outcome && !outcome.ok ? outcome.error : undefined);
+    return this.#attemptContext;
   }
 
   /** What the caller gets. */
@@ -114,12 +114,12 @@ export class Run implements AttemptSource, Call {
     const { turn } = this;
     this.attempt++;
     stats.attempts++;
-    this.attemptContext = undefined;
+    this.#attemptContext = undefined;
     if (this.attempt > 1) {
       stats.retries++;
       this.attemptBegan = beginNumber();
-      this.paid = this.owed;
-      this.owed = undefined;
+      this.#paid = this.#owed;
+      this.#owed = undefined;
     }
     this.arm();
     const outer = enter(this);
@@ -190,37 +190,35 @@ export class Run implements AttemptSource, Call {
   }
 
   protected stateOf(outcome: Outcome): State {
-    return stateOf(this, this.attempt, outcome, this.startedAt, this.previousDelay, this.idle);
+    return stateOf(this, this.attempt, outcome, this.startedAt, this.#previousDelay, this.#idle);
   }
 
   private retry(state: State, taken: number): void {
     // Read before the hook: a hook that writes to the state changes nothing.
     const { delay } = state;
-    this.owed = taken > 0 ? { tokens: taken, state } : undefined;
+    this.#owed = taken > 0 ? { tokens: taken, state } : undefined;
     const { onRetry } = this.policy;
-    if (!onRetry) return this.sleep(state, delay);
     this.tell(onRetry, state, () => this.sleep(state, delay));
   }
 
-  protected sleep(_state: State, ms: number): void {
+  /** Answers what ends the sleep: nobody does, and nobody need keep it, where nothing can interrupt the run. */
+  protected sleep(_state: State, ms: number): (() => void) | undefined {
     const { clock, unref } = this.policy;
-    if (ms === 0 && ++this.immediate < IMMEDIATE_IN_A_ROW) {
-      this.previousDelay = 0;
-      return this.begin();
+    if (ms === 0 && ++this.#immediate < IMMEDIATE_IN_A_ROW) {
+      this.#previousDelay = 0;
+      this.begin();
+      return undefined;
     }
-    this.immediate = 0;
+    this.#immediate = 0;
     const wake = () => {
-      this.previousDelay = ms;
-      this.idle += ms;
+      this.#previousDelay = ms;
+      this.#idle += ms;
       this.target.stats.idle += ms;
       this.begin();
     };
     // A pause between immediate retries is no sleep: it keeps the process alive.
-    this.slept(clock.setTimer(wake, ms, unref && ms > 0));
+    return clock.setTimer(wake, ms, unref && ms > 0);
   }
-
-  /** A sleep began, and this ends it: nobody does where nothing can interrupt the run. */
-  protected slept(_cancel: () => void): void {}
 
   /** Takes a value for the call's: from then on nothing takes it back. */
   protected accept(value: unknown, state?: State): void {
@@ -298,12 +296,12 @@ export class Run implements AttemptSource, Call {
   private countSuccess(): void {
     const { policy, target } = this;
     target.stats.successes++;
-    if (policy.budget) recordSuccess(policy, this.paid?.tokens ?? 0, this.paid?.state, argsOf(this));
+    if (policy.budget) recordSuccess(policy, this.#paid?.tokens ?? 0, this.#paid?.state, argsOf(this));
   }
 
   /** Gives back what was taken for a retry that is not going to begin. */
-  protected refund(taken: Decision = this.owed?.tokens ?? 0, state = this.owed?.state): void {
-    this.owed = undefined;
+  protected refund(taken: Decision = this.#owed?.tokens ?? 0, state = this.#owed?.state): void {
+    this.#owed = undefined;
     if (typeof taken === "number" && taken > 0) bookInBudget(this.policy, "refund", taken, state);
   }
 }

@@ -21,7 +21,7 @@ export const SPAN: Rule = ["a finite number of ms above 0", "number", (ms) => ms
 /** A rate that must be reached. */
 export const RATE: Rule = ["a number above 0, at most 1", "number", (rate) => rate > 0 && rate <= 1];
 export const FACTOR: Rule = ["a finite number from 1", "number", (factor) => factor >= 1 && factor < Infinity];
-export const FINITE: Rule = ["a finite number", "number", Number.isFinite];
+export const FINITE: Rule = ["a finite number", "number", (n) => Number.isFinite(n)];
 export const RATIO: Rule = ["a finite number from 0", "number", (ratio) => ratio >= 0 && ratio < Infinity];
 export const OPTIONS: Rule = ["an object", "object", (value) => !Array.isArray(value) && !isThenable(value)];
 export const FUNCTION: Rule = ["a function", "function"];

@@ -209,7 +209,7 @@ describe("StrategyError", () => {
       strategy: "retryIf",
       outcome: failed,
       cause,
-      message: "the policy's retryIf failed: TypeError: no",
+      message: "retryIf failed: TypeError: no",
     });
   });
 
@@ -230,7 +230,7 @@ describe("StrategyError", () => {
   ])("describes %s, thrown by a strategy", (_name, cause, shown) => {
     const error = new StrategyError("stop", failed, cause);
 
-    expect(error.message).toBe(`the policy's stop failed: ${shown}`);
+    expect(error.message).toBe(`stop failed: ${shown}`);
     expect(error.cause).toBe(cause);
   });
 });
