@@ -15,13 +15,11 @@ import {
 } from "./circuit-machine.js";
 import type { CircuitVerdict, SavedCircuit, Settings } from "./circuit-options.js";
 import { type Holder, Permit, Permits, type Slice } from "./circuit-permits.js";
+import { hintOf, verdictOf } from "./circuit-verdict.js";
 import type { Window } from "./circuit-window.js";
 import { attemptToWatch, inAttempt } from "./current.js";
-import { CircuitOpenError, StrategyError } from "./errors.js";
-import { codeOf, readField } from "./inspect.js";
+import { CircuitOpenError } from "./errors.js";
 import { isPromise, refusePromise } from "./sync-only.js";
-import { atOnce } from "./thenable.js";
-import { show } from "./validate.js";
 
 /** The breaker at work: it gives permits, hears of results, and asks the machine what follows. */
 export class Circuit implements Holder {
@@ -92,10 +90,7 @@ export class Circuit implements Holder {
     if (!slice) return Promise.reject(this.#refuse());
     const inPolicy = inAttempt();
     const attempt = inPolicy ? attemptToWatch() : undefined;
-    const permit =
-      attempt || this.#timed
-        ? new Permit(this, slice, attempt, this.#timed ? this.settings.clock.now() : 0, inPolicy)
-        : undefined;
+    const permit = attempt || this.#timed ? new Permit(this, slice, attempt, this.#now, inPolicy) : undefined;
     let promise: Promise<unknown>;
     try {
       promise = Promise.resolve(fn.apply(self, args as unknown[]));
@@ -110,7 +105,7 @@ export class Circuit implements Holder {
   callSync(fn: AnyFn, self: unknown, args: readonly unknown[]): unknown {
     const slice = this.#admit();
     if (!slice) throw this.#refuse();
-    const givenAt = this.#timed ? this.settings.clock.now() : 0;
+    const givenAt = this.#now;
     const inPolicy = inAttempt();
     let value: unknown;
     try {
@@ -142,7 +137,7 @@ export class Circuit implements Holder {
       slice.out--;
       this.stats.successes++;
       if (this.#window) this.#addQuietly(this.#window);
-    } else if (this.settings.classify) this.#judge(slice, { ok: true, value }, "success", givenAt);
+    } else if (this.settings.classify) this.#judge(slice, { ok: true, value }, false, givenAt);
     else this.back(slice, "success", undefined, givenAt);
     return value;
   }
@@ -155,24 +150,19 @@ export class Circuit implements Holder {
 
   /** A call threw. */
   failed(slice: Slice, error: unknown, inPolicy: boolean, givenAt = 0): never {
-    this.#judge(slice, { ok: false, error }, isNobodysFault(error, inPolicy) ? "ignored" : "failure", givenAt);
+    this.#judge(slice, { ok: false, error }, inPolicy, givenAt);
     throw error;
   }
 
-  /** Asks `classify`, where there is one, and goes by it. */
-  #judge(slice: Slice, outcome: Outcome, byDefault: CircuitVerdict, givenAt: number): void {
-    const { classify } = this.settings;
+  /** Goes by what an outcome says. */
+  #judge(slice: Slice, outcome: Outcome, inPolicy: boolean, givenAt: number): void {
     const error = outcome.ok ? undefined : outcome.error;
-    let verdict = byDefault;
+    let verdict: CircuitVerdict;
     try {
-      const answer = classify && atOnce("it", classify(outcome));
-      if (answer !== undefined) verdict = answer;
-      if (!VERDICTS.includes(verdict)) {
-        throw new TypeError(`it must answer "success", "failure", "ignored" or undefined, got ${show(verdict)}`);
-      }
-    } catch (cause) {
-      this.back(slice, "ignored", cause, givenAt);
-      throw new StrategyError("classify", outcome, cause);
+      verdict = verdictOf(this.settings, outcome, inPolicy);
+    } catch (broken) {
+      this.back(slice, "ignored", error, givenAt);
+      throw broken;
     }
     this.back(slice, verdict, error, givenAt);
   }
@@ -202,7 +192,7 @@ export class Circuit implements Holder {
     }
     const failed = verdict === "failure";
     const { generation } = slice;
-    const comeBackAt = this.#hint(failed, error, now);
+    const comeBackAt = failed ? now + hintOf(this.settings, error) : -Infinity;
     // Asking for it ran code of the user's, which may have closed or isolated the circuit.
     if (generation !== this.#state.generation) return;
     this.#record({ failed, slow: now - givenAt >= this.settings.slowAfter, comeBackAt }, error, now);
@@ -222,19 +212,6 @@ export class Circuit implements Holder {
     const next = record(this.settings.rules, state, result, this.#window, now);
     // `openFor` is code of the user's too.
     if (state === this.#state) this.#become(next);
-  }
-
-  /** Before when a failure asks not to be called again. */
-  #hint(failed: boolean, error: unknown, now: number): number {
-    if (!failed) return -Infinity;
-    const { retryAfter } = this.settings;
-    let ms: unknown;
-    try {
-      ms = atOnce("retryAfter", retryAfter(error));
-    } catch (cause) {
-      report(this.settings, retryAfter, cause);
-    }
-    return typeof ms === "number" && ms > 0 ? now + ms : -Infinity;
   }
 
   /** A permit, or nothing where the circuit lets no call through. */
@@ -313,25 +290,9 @@ export class Circuit implements Holder {
 
 const SUCCESS: Result = { failed: false, slow: false, comeBackAt: -Infinity };
 const LAPSED: Result = { failed: true, slow: true, comeBackAt: -Infinity };
-const VERDICTS: readonly unknown[] = ["success", "failure", "ignored"];
 const SAYS = {
   closed: "the circuit is closed",
   open: "the circuit is open",
   "half-open": "the circuit is half-open and all its probes are out",
   isolated: "the circuit is isolated by hand",
 };
-
-const NOBODYS_FAULT: readonly unknown[] = [
-  "ERR_CIRCUIT_OPEN",
-  "ERR_BULKHEAD_FULL",
-  "ERR_NON_RETRYABLE",
-  "ERR_TRY_AGAIN",
-];
-
-/**
- * What says nothing about the callee: a guard inside refused, the call itself was wrong, it is not done yet, or its caller
- * gave up.
- */
-function isNobodysFault(error: unknown, inPolicy: boolean): boolean {
-  return NOBODYS_FAULT.includes(codeOf(error)) || (!inPolicy && readField(error, "name") === "AbortError");
-}

@@ -20,8 +20,8 @@ export class GuardedRun extends Run implements Interruptible {
   #cancelTotal: (() => void) | undefined;
 
   start(): Promise<unknown> {
-    const { signals, watches, totalTimeout, clock, unref } = this.policy;
-    for (const signal of signals) {
+    const { watches, totalTimeout, clock, unref } = this.policy;
+    for (const { signal } of watches) {
       if (signal.aborted) {
         this.cut(signal.reason);
         return this.promise;
@@ -77,9 +77,8 @@ export class GuardedRun extends Run implements Interruptible {
 
   /** The signal aborted. The call is over before any code of the user's is told. */
   cut(reason: unknown): void {
-    const { givenUp } = this;
+    const { givenUp, policy } = this;
     const accepted = this.#accepted;
-    const { policy } = this;
     this.interrupt();
     if (accepted) return this.finish(accepted.value);
     try {

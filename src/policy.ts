@@ -19,9 +19,7 @@ export interface Policy extends Omit<RetryOptions, "clock" | "signal"> {
   readonly totalTimeout: number;
   readonly clock: Clock & SyncClock;
   readonly random: () => number;
-  /** More than one where `with` added its own. */
-  readonly signals: readonly AbortSignal[];
-  /** Where a run hears of their aborts. */
+  /** Where a run hears of aborts: of more than one signal where `with` added its own. */
   readonly watches: readonly Watch[];
   /** Somebody looks at `elapsed`. */
   readonly needsClock: boolean;
@@ -122,8 +120,9 @@ export function overlay(kind: Kind, source: PolicySource, overrides: object): Po
 
 function extend(base: Policy, given: RetryOptions): Policy {
   const { signal } = given;
-  const added = signal && !base.signals.includes(signal) ? [signal] : [];
-  return build(base.kind, { ...base.options, ...given }, [...base.signals, ...added]);
+  const watches = new Set(base.watches);
+  if (signal) watches.add(watchOf(signal));
+  return build(base.kind, { ...base.options, ...given }, [...watches]);
 }
 
 function remember<K extends object>(cache: WeakMap<K, Policy>, key: K, policy: Policy): Policy {
@@ -131,14 +130,14 @@ function remember<K extends object>(cache: WeakMap<K, Policy>, key: K, policy: P
   return policy;
 }
 
-function build(kind: Kind, options: RetryOptions, inherited?: readonly AbortSignal[]): Policy {
+function build(kind: Kind, options: RetryOptions, inherited?: readonly Watch[]): Policy {
   const { stop = defaultStop, wait = defaultWait, retryIf, budget, signal, fallback } = options;
   const { attemptTimeout = Infinity, totalTimeout = Infinity, random = systemRandom, clock = kind.clock } = options;
   const { onAttempt, onRetry, onSuccess, onGiveUp, onHookError, onLateResult, name, retryExhausted, unref } = options;
-  const signals = inherited ?? (signal ? [signal] : []);
+  const watches = inherited ?? (signal ? [watchOf(signal)] : []);
   const bits = traitsOf(stop) | traitsOf(wait) | (retryIf ? traitsOf(retryIf) : 0) | (budget ? traitsOf(budget) : 0);
   const readsValues = !!retryIf && (traitsOf(retryIf) & VALUES) > 0;
-  const guarded = signals.length > 0 || attemptTimeout < Infinity || totalTimeout < Infinity;
+  const guarded = watches.length > 0 || attemptTimeout < Infinity || totalTimeout < Infinity;
   const watched = guarded || readsValues || !!(onSuccess || fallback);
   // Written out, so that all policies have one shape.
   return {
@@ -162,8 +161,7 @@ function build(kind: Kind, options: RetryOptions, inherited?: readonly AbortSign
     unref,
     clock: clock as Clock & SyncClock,
     random,
-    signals,
-    watches: signals.map(watchOf),
+    watches,
     needsClock:
       (bits & CLOCK) > 0 || readsValues || totalTimeout < Infinity || !!(onRetry || onSuccess || onGiveUp || fallback),
     budgetReadsArgs: !!budget && (traitsOf(budget) & ARGS) > 0,

@@ -28,6 +28,10 @@ interface Payment {
  * and that is what keeps the caller in the stack of an error thrown by a later attempt (`at async …`).
  */
 export class Run implements AttemptSource, Call {
+  readonly target: Call["target"];
+  readonly policy: Call["policy"];
+  readonly self: unknown;
+  readonly args: Call["args"];
   protected readonly promise: Promise<unknown>;
   protected resolve!: (value: unknown) => void;
   protected reject!: (error: unknown) => void;
@@ -45,11 +49,6 @@ export class Run implements AttemptSource, Call {
   #previousDelay = 0;
   #idle = 0;
   #immediate = 0;
-
-  readonly target: Call["target"];
-  readonly policy: Call["policy"];
-  readonly self: unknown;
-  readonly args: Call["args"];
 
   constructor(
     { target, policy, self, args }: Call,
@@ -198,7 +197,8 @@ export class Run implements AttemptSource, Call {
     const { delay } = state;
     this.#owed = taken > 0 ? { tokens: taken, state } : undefined;
     const { onRetry } = this.policy;
-    this.tell(onRetry, state, () => this.sleep(state, delay));
+    if (onRetry) this.tell(onRetry, state, () => this.sleep(state, delay));
+    else this.sleep(state, delay);
   }
 
   /** Answers what ends the sleep: nobody does, and nobody need keep it, where nothing can interrupt the run. */

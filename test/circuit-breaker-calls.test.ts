@@ -1,9 +1,7 @@
 import { circuitBreaker, currentAttempt, retry, retrySync, stopAfterAttempt } from "undaunted";
 import { instant, virtualClock } from "undaunted/testing";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-
-const down = new Error("down");
-const OPEN_NO_LONGER = { state: "open", openings: 1, openFor: 1_000, remaining: 0 } as const;
+import { down, OPEN_NO_LONGER } from "./circuit-calls.js";
 
 let unhandled: unknown[];
 const note = (error: unknown) => unhandled.push(error);

@@ -9,9 +9,7 @@ import {
 } from "undaunted";
 import { virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
-
-const down = new Error("down");
-const OPEN_NO_LONGER = { state: "open", openings: 1, openFor: 1_000, remaining: 0 } as const;
+import { down, OPEN_NO_LONGER } from "./circuit-calls.js";
 
 /** Makes a call that throws. */
 async function fail(breaker: CircuitBreaker, error: unknown = down): Promise<void> {

@@ -1,39 +1,7 @@
-import { type CircuitBreaker, CircuitOpenError, circuitBreaker } from "undaunted";
+import { CircuitOpenError, circuitBreaker } from "undaunted";
 import { virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
-
-const down = new Error("down");
-const never = () => new Promise<never>(() => {});
-
-/** Makes a call for each letter, one after the other: F fails, S succeeds. */
-async function play(breaker: CircuitBreaker, calls: string): Promise<void> {
-  for (const call of calls) {
-    await breaker
-      .run(() => {
-        if (call === "F") throw down;
-      })
-      .catch(() => {});
-  }
-}
-
-/** Begins a call that ends when told to. */
-function begin(breaker: CircuitBreaker) {
-  let resolve!: (value?: unknown) => void;
-  let reject!: (error: unknown) => void;
-  const call = breaker.run(() => new Promise((...ends) => ([resolve, reject] = ends))).catch(() => {});
-  return {
-    succeed() {
-      resolve();
-      return call;
-    },
-    fail() {
-      reject(down);
-      return call;
-    },
-  };
-}
-
-const OPEN_NO_LONGER = { state: "open", openings: 1, openFor: 1_000, remaining: 0 } as const;
+import { begin, down, never, OPEN_NO_LONGER, play } from "./circuit-calls.js";
 
 describe("a half-open breaker", () => {
   it.each([1, 3, 10])("lets %d of 1,000 concurrent callers through", async (halfOpenCalls) => {

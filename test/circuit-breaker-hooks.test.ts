@@ -1,20 +1,9 @@
 import { type CircuitBreaker, type CircuitBreakerOptions, CircuitOpenError, circuitBreaker } from "undaunted";
 import { virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
+import { down, play } from "./circuit-calls.js";
 
-const down = new Error("down");
 const broken = new Error("the hook is broken");
-
-/** Makes a call for each letter, one after the other: F fails, S succeeds. */
-async function play(breaker: CircuitBreaker, calls: string): Promise<void> {
-  for (const call of calls) {
-    await breaker
-      .run(() => {
-        if (call === "F") throw down;
-      })
-      .catch(() => {});
-  }
-}
 
 describe("onStateChange", () => {
   it("hears of every change, in order, with the breaker's name", async () => {

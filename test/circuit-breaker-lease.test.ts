@@ -1,29 +1,11 @@
 import { type CircuitBreaker, CircuitOpenError, circuitBreaker } from "undaunted";
 import { virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
-
-const down = new Error("down");
+import { begin } from "./circuit-calls.js";
 
 /** Begins calls that hang. */
 function hang(breaker: CircuitBreaker, calls: number): void {
   for (let call = 0; call < calls; call++) breaker.run(() => new Promise(() => {}));
-}
-
-/** Begins a call that ends when told to. */
-function begin(breaker: CircuitBreaker) {
-  let resolve!: (value?: unknown) => void;
-  let reject!: (error: unknown) => void;
-  const call = breaker.run(() => new Promise((...ends) => ([resolve, reject] = ends))).catch(() => {});
-  return {
-    succeed() {
-      resolve();
-      return call;
-    },
-    fail() {
-      reject(down);
-      return call;
-    },
-  };
 }
 
 describe("calls that hang", () => {

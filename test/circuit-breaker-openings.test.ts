@@ -1,19 +1,7 @@
-import { type CircuitBreaker, circuitBreaker } from "undaunted";
+import { circuitBreaker } from "undaunted";
 import { virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
-
-const down = new Error("down");
-
-/** Makes a call for each letter, one after the other: F fails, S succeeds. */
-async function play(breaker: CircuitBreaker, calls: string): Promise<void> {
-  for (const call of calls) {
-    await breaker
-      .run(() => {
-        if (call === "F") throw down;
-      })
-      .catch(() => {});
-  }
-}
+import { down, play } from "./circuit-calls.js";
 
 describe("the openings in a row", () => {
   /** A breaker that opened once for 1,000 ms and has just closed, and the numbers that `openFor` was asked with. */

@@ -15,15 +15,13 @@ import {
 } from "undaunted";
 import { instant, virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
+import { down, never, OPEN_NO_LONGER } from "./circuit-calls.js";
 
-const down = new Error("down");
 const reason = new Error("the user left");
-const never = () => new Promise<never>(() => {});
 const fail = async (): Promise<never> => {
   throw down;
 };
 const once = { stop: stopAfterAttempt(1) };
-const OPEN_NO_LONGER = { state: "open", openings: 1, openFor: 1_000, remaining: 0 } as const;
 
 function abortError(): Error {
   return Object.assign(new Error("aborted"), { name: "AbortError" });

@@ -10,8 +10,8 @@ import {
 } from "undaunted";
 import { instant, retryState, virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
+import { down } from "./circuit-calls.js";
 
-const down = new Error("down");
 const failing = () => Promise.reject(down);
 
 describe("a function of the user's that answers with a promise where it must not", () => {

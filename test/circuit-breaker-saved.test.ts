@@ -1,19 +1,7 @@
 import { type CircuitBreaker, type CircuitBreakerOptions, circuitBreaker } from "undaunted";
 import { type VirtualClock, virtualClock } from "undaunted/testing";
 import { describe, expect, it } from "vitest";
-
-const down = new Error("down");
-
-/** Makes a call for each letter, one after the other: F fails, S succeeds. */
-async function play(breaker: CircuitBreaker, calls: string): Promise<void> {
-  for (const call of calls) {
-    await breaker
-      .run(() => {
-        if (call === "F") throw down;
-      })
-      .catch(() => {});
-  }
-}
+import { play } from "./circuit-calls.js";
 
 /** A clock of another process: it began at another time. */
 function otherClock(): VirtualClock {

@@ -1,37 +1,7 @@
-import { type CircuitBreaker, type CircuitBreakerOptions, CircuitOpenError, circuitBreaker } from "undaunted";
+import { type CircuitBreakerOptions, CircuitOpenError, circuitBreaker } from "undaunted";
 import { virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
-
-const down = new Error("down");
-const never = () => new Promise<never>(() => {});
-
-/** Makes a call for each letter, one after the other: F fails, S succeeds. */
-async function play(breaker: CircuitBreaker, calls: string): Promise<void> {
-  for (const call of calls) {
-    await breaker
-      .run(() => {
-        if (call === "F") throw down;
-      })
-      .catch(() => {});
-  }
-}
-
-/** Begins a call that ends when told to. */
-function begin(breaker: CircuitBreaker) {
-  let resolve!: (value?: unknown) => void;
-  let reject!: (error: unknown) => void;
-  const call = breaker.run(() => new Promise((...ends) => ([resolve, reject] = ends))).catch(() => {});
-  return {
-    succeed() {
-      resolve();
-      return call;
-    },
-    fail() {
-      reject(down);
-      return call;
-    },
-  };
-}
+import { begin, down, never, play } from "./circuit-calls.js";
 
 describe("a closed breaker", () => {
   it("is what a new one is", () => {

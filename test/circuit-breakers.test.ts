@@ -1,8 +1,8 @@
 import { type CircuitBreakersOptions, CircuitOpenError, circuitBreakers } from "undaunted";
 import { virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
+import { down } from "./circuit-calls.js";
 
-const down = new Error("down");
 const key = (shard: string | number | symbol | object | null) => shard;
 
 /** A function whose calls fail for some shards. */
