@@ -152,6 +152,27 @@ it("a failure that asks never to be called again is remembered in JSON, which ha
   expect(other.toJSON()).toMatchObject({ state: "open", openFor: 3_600_000 });
 });
 
+it("a sync call is slow by the time it took, whatever time it is", () => {
+  const clock = virtualClock();
+  const breaker = circuitBreaker({ slowRate: 1, slowAfter: 100, clock });
+  clock.sleepSync(1_000);
+
+  breaker.runSync(() => clock.sleepSync(99));
+  breaker.runSync(() => clock.sleepSync(100));
+
+  expect(breaker.stats).toMatchObject({ successes: 2, slow: 1 });
+});
+
+it("what classify leaves to the defaults is judged as inside a policy there: an AbortError is a failure", async () => {
+  const breaker = circuitBreaker({ classify: () => undefined });
+  const aborted = breaker.wrap(() => Promise.reject(new DOMException("aborted", "AbortError")));
+
+  await aborted().catch(() => {});
+  await retry(aborted, { stop: stopAfterAttempt(1) })().catch(() => {});
+
+  expect(breaker.stats).toMatchObject({ ignored: 1, failures: 1 });
+});
+
 it("a generator function is refused by runSync too", () => {
   expect(() => circuitBreaker().runSync(function* () {} as () => unknown)).toThrow("must not be a generator function");
 });

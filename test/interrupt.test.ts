@@ -58,6 +58,21 @@ describe("watch", () => {
     expect(order).toEqual(["a", "b", "c"]);
   });
 
+  it("cuts one that came after the first had left in its turn, too", () => {
+    const { controller, signal, log } = countedSignal();
+    const order: string[] = [];
+    const [first, second, third] = ["a", "b", "c"].map((name) => watcher(() => order.push(name)));
+    watch(watchOf(signal), first!);
+    watch(watchOf(signal), second!);
+    unwatch(watchOf(signal), first!);
+    watch(watchOf(signal), third!);
+
+    controller.abort("gone");
+
+    expect(order).toEqual(["b", "c"]);
+    expect(log).toEqual(["add abort"]);
+  });
+
   it("cuts the rest when one leaves while it is cut", () => {
     const { controller, signal, listeners } = countedSignal();
     const leave = (run: Interruptible) => unwatch(watchOf(signal), run);
