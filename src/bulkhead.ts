@@ -45,7 +45,8 @@ const QUEUE: Rule = [
   "number",
   (n) => n >= 0 && (Number.isInteger(n) || n === Infinity),
 ];
-const TABLE = { limit: WHOLE, queue: QUEUE, name: STRING, onRefused: FUNCTION, onHookError: FUNCTION };
+/** The table that the options of a bulkhead are read by. */
+export const RULES = { limit: WHOLE, queue: QUEUE, name: STRING, onRefused: FUNCTION, onHookError: FUNCTION };
 
 /**
  * Lets at most `limit` calls be in flight and `queue` wait, first in first out; any other is refused by a promise that
@@ -65,12 +66,16 @@ const TABLE = { limit: WHOLE, queue: QUEUE, name: STRING, onRefused: FUNCTION, o
  * await first; // => "1"
  */
 export function bulkhead(options: BulkheadOptions): Bulkhead {
-  const slots = new Slots({
-    queue: 0,
-    name: "bulkhead",
-    ...readOptions("bulkhead", options, TABLE, ["limit"]),
-    kind: { sync: false },
-  } as Settings);
+  return bulkheadOf(new Slots(settingsOf(readOptions("bulkhead", options, RULES, ["limit"]))));
+}
+
+/** Fills in what was not given. */
+export function settingsOf(given: BulkheadOptions): Settings {
+  return { queue: 0, name: "bulkhead", ...given, kind: { sync: false } } as Settings;
+}
+
+/** The public face of slots. */
+export function bulkheadOf(slots: Slots): Bulkhead {
   return {
     wrap: guardWrap("bulkhead.wrap", (fn) => {
       return function (this: unknown, ...args: unknown[]) {

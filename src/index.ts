@@ -25,6 +25,7 @@ export {
   retryBudgets,
 } from "./budget.js";
 export { type Bulkhead, type BulkheadOptions, bulkhead } from "./bulkhead.js";
+export { type Bulkheads, type BulkheadsOptions, bulkheads } from "./bulkheads.js";
 export { type CircuitBreaker, circuitBreaker } from "./circuit-breaker.js";
 export { type CircuitBreakers, type CircuitBreakersOptions, circuitBreakers } from "./circuit-breakers.js";
 export type {

@@ -10,6 +10,8 @@ export interface Settings extends HookOwner {
   readonly queue: number;
   readonly name: string;
   readonly onRefused: BulkheadOptions["onRefused"];
+  /** Told when the first slot is taken and when the last is free again; must not throw. */
+  readonly changed?: ((busy: boolean) => void) | undefined;
 }
 
 /** The bulkhead at work. While anyone waits, every slot is taken: one that comes back goes to the first in line. */
@@ -27,7 +29,7 @@ export class Slots {
     if (this.inFlight >= limit && this.queued.length >= queue) return this.#refuse();
     if (this.inFlight >= limit || this.starting > 0) return this.#callLater(fn, self, args);
     const attempt = attemptToWatch();
-    this.inFlight++;
+    this.#take();
     if (!attempt) return begin(fn, self, args).then(this.#returned, this.#threw);
     const slot = new Slot(this, attempt);
     attempt.watch(slot);
@@ -41,7 +43,7 @@ export class Slots {
     const waiting = new Waiting(this, attempt, fn, self, args);
     if (this.inFlight >= this.settings.limit) this.queued.push(waiting);
     else {
-      this.inFlight++;
+      this.#take();
       waiting.admit();
     }
     attempt?.watch(waiting);
@@ -55,11 +57,15 @@ export class Slots {
     return Promise.reject(error);
   }
 
+  #take(): void {
+    if (this.inFlight++ === 0) this.settings.changed?.(true);
+  }
+
   /** A slot comes back. */
   release(): void {
     const next = this.queued.shift();
     if (next) next.admit();
-    else this.inFlight--;
+    else if (--this.inFlight === 0) this.settings.changed?.(false);
   }
 
   readonly #returned = <T>(value: T): T => {
