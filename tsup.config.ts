@@ -1,7 +1,12 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: { index: "src/index.ts", testing: "src/testing/index.ts" },
+  entry: {
+    index: "src/index.ts",
+    axios: "src/axios/index.ts",
+    http: "src/http/index.ts",
+    testing: "src/testing/index.ts",
+  },
   format: ["esm", "cjs"],
   target: "es2022",
   // Entries share their modules, in both formats: an error class exists once per format.

@@ -71,6 +71,16 @@ export function leave(outer: Slot): void {
   current = outer;
 }
 
+/** Calls `fn` as a part of an attempt that began before. */
+export function resume<T>(attempt: Attempt, fn: () => T): T {
+  const outer = enter(attempt);
+  try {
+    return fn();
+  } finally {
+    leave(outer);
+  }
+}
+
 /** Stands for a first attempt that nothing can interrupt: most calls never ask for its context. */
 export const FIRST = { guarded: false } as AttemptSource;
 

@@ -125,6 +125,18 @@ function extend(base: Policy, given: RetryOptions): Policy {
   return build(base.kind, { ...base.options, ...given }, [...watches]);
 }
 
+/** `policy` for one call: by its own name where the policy has none, and heeding signals of its own as well. */
+export function forCall(
+  policy: Policy,
+  name: string,
+  watches: readonly Watch[],
+  budget: RetryBudget | undefined,
+): Policy {
+  const all = watches.length > 0 ? [...new Set([...policy.watches, ...watches])] : policy.watches;
+  const guarded = policy.guarded || all.length > 0;
+  return { ...policy, name: policy.name ?? name, watches: all, guarded, watched: policy.watched || guarded, budget };
+}
+
 function remember<K extends object>(cache: WeakMap<K, Policy>, key: K, policy: Policy): Policy {
   cache.set(key, policy);
   return policy;

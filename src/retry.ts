@@ -71,7 +71,12 @@ export function wrap(target: Target, source: PolicySource): object {
 }
 
 /** Starts a call. Its success path ends here; a run is made when the first attempt fails, or when more is asked for. */
-function start(target: Target, policy: Policy, self: unknown, args: readonly unknown[] | undefined): Promise<unknown> {
+export function start(
+  target: Target,
+  policy: Policy,
+  self: unknown,
+  args: readonly unknown[] | undefined,
+): Promise<unknown> {
   const { fn, stats } = target;
   const began = beginNumber();
   const startedAt = policy.needsClock ? policy.clock.now() : 0;

@@ -1,5 +1,7 @@
 import * as undaunted from "undaunted";
 import { previewPolicy, type RetryOptions } from "undaunted";
+import * as axios from "undaunted/axios";
+import * as http from "undaunted/http";
 import * as testing from "undaunted/testing";
 import { beforeAll, describe, expect, it } from "vitest";
 import manifest from "../package.json" with { type: "json" };
@@ -64,7 +66,9 @@ it.each(places)("%s holds what it says", async (_, block) => {
 
 const examples = new Set(ofSources.map((block) => block.owner));
 const isErrorClass = (value: unknown) => typeof value === "function" && value.prototype instanceof Error;
-const exported = Object.entries({ ...undaunted, ...testing }).filter(([, value]) => !isErrorClass(value));
+const exported = Object.entries({ ...undaunted, ...http, ...axios, ...testing }).filter(
+  ([, value]) => !isErrorClass(value),
+);
 
 it.each(exported.map(([name]) => name))("%s has an example in its docstring", (name) => {
   expect(examples).toContain(name);

@@ -19,6 +19,8 @@ export const home = join(root, "test/docs");
 
 const ENTRIES: readonly (readonly [specifier: string, exports: ReadonlyMap<string, boolean>])[] = [
   ["undaunted", exportsOf("src/index.ts")],
+  ["undaunted/http", exportsOf("src/http/index.ts")],
+  ["undaunted/axios", exportsOf("src/axios/index.ts")],
   ["undaunted/testing", exportsOf("src/testing/index.ts")],
 ];
 const HELPERS: (typeof ENTRIES)[number] = [

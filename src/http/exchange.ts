@@ -1,0 +1,240 @@
+import type { Outcome, RetryState } from "../attempt.js";
+import { theAttempt } from "../current.js";
+import { StrategyError } from "../errors.js";
+import { codeOf } from "../inspect.js";
+import type { Watch } from "../interrupt.js";
+import { forCall, type Policy } from "../policy.js";
+import { start } from "../retry.js";
+import { isThenable } from "../thenable.js";
+import { classifyNetworkError } from "../transient/network.js";
+import { linkBody } from "./body-signals.js";
+import type { HttpClient } from "./client.js";
+import { type Discarding, discard, release, type Streamed } from "./discard.js";
+import type { HttpPolicy } from "./http-policy.js";
+import type { HttpGiveUpState } from "./options.js";
+import type { Waiting } from "./paused-origins.js";
+import type { HttpResponse } from "./request.js";
+import { type HeaderSource, serverDelay, serverVerdict } from "./server-delay.js";
+
+/** What a server answered, where that may be a failure. */
+export interface Answer {
+  readonly response: HttpResponse;
+  /** As far as the status and the server's own word go. */
+  readonly retryable: boolean;
+  /** ms that the server asks to wait. */
+  readonly hint: number | undefined;
+  /** What the attempt failed with. */
+  error: unknown;
+}
+
+// A strategy sees the state alone, and the arguments in it are the call's own list.
+const exchanges = /* @__PURE__ */ new WeakMap<readonly unknown[], Exchange>();
+
+/** The exchange that a state is of. */
+export function exchangeOf({ args }: Pick<RetryState, "args">): Exchange | undefined {
+  return exchanges.get(args);
+}
+
+/** One request on its way through its attempts: what the policy's strategies and hooks need to know of it. */
+export abstract class Exchange {
+  #answer: Answer | undefined;
+  #bodyIsSpent = false;
+  #waiting: Waiting | undefined;
+  #discarding: Discarding | undefined;
+  #discarded: HttpResponse | undefined;
+  #unlinkBody = () => {};
+
+  readonly core: Policy;
+
+  protected constructor(
+    protected readonly client: HttpClient,
+    readonly policy: HttpPolicy,
+    readonly args: readonly unknown[],
+    readonly method: string,
+    readonly origin: string,
+    /** It carries an idempotency key. */
+    readonly keyed: boolean,
+    /** Its body, if any, can be sent again. */
+    readonly replayable: boolean,
+    /** The call's own signals. */
+    watches: readonly Watch[],
+  ) {
+    exchanges.set(args, this);
+    const { core, budgetPerOrigin } = policy;
+    const budget = budgetPerOrigin ? client.budgetOf(origin, core.clock) : core.budget;
+    this.core = forCall(core, `${method} ${origin}`, watches, budget);
+  }
+
+  start(): Promise<unknown> {
+    return start(this.client.target, this.core, this, this.args);
+  }
+
+  /** One attempt, inside the bulkhead. */
+  abstract attempt(): Promise<unknown>;
+
+  /** Sends what the attempt made of the request, inside the breaker: what `statuses` lists is a failure. */
+  abstract send(...request: unknown[]): Promise<unknown>;
+
+  /** Takes note of an answer that may be a failure; `listed`: it is one in the eyes of the policy's `statuses`. */
+  protected note(response: HttpResponse, listed: boolean): Answer {
+    const { status } = response;
+    const headers = this.headersOf(response);
+    const { options, maxRetryAfter, core } = this.policy;
+    const hint = serverDelay(headers, Date.now(), status);
+    if (options.pauseOrigin && hint !== undefined && hint <= maxRetryAfter && (status === 429 || status === 503)) {
+      this.client.pauses.pause(this.origin, hint, core.clock.now());
+    }
+    const answer = { response, retryable: this.#deservesRetry(status, headers, listed), hint, error: undefined };
+    this.#answer = answer;
+    return answer;
+  }
+
+  #deservesRetry(status: number, headers: HeaderSource, listed: boolean): boolean {
+    // A key that was used with another payload stays so; one whose first call still runs will be free.
+    if (this.keyed && status === 422) return false;
+    return serverVerdict(headers) ?? (listed || (this.keyed && status === 409));
+  }
+
+  #answerOf(outcome: Outcome): Answer | undefined {
+    return !outcome.ok && outcome.error === this.#answer?.error ? this.#answer : undefined;
+  }
+
+  /** Whether the answer that the attempt failed with deserves another attempt; `undefined` where it failed without. */
+  answeredRetryably(outcome: Outcome): boolean | undefined {
+    return this.#answerOf(outcome)?.retryable;
+  }
+
+  /** ms that the server asks to wait. */
+  hintOf(outcome: Outcome): number | undefined {
+    return this.#answerOf(outcome)?.hint;
+  }
+
+  /** The status that the attempt failed with. */
+  statusOf(outcome: Outcome): number | undefined {
+    return this.#answerOf(outcome)?.response.status;
+  }
+
+  /** Whether sending the request once more can do no harm, and is possible. */
+  mayRepeat(outcome: Outcome): boolean {
+    const { policy, keyed, method, replayable } = this;
+    if (!keyed && !policy.methods(method) && (outcome.ok || !neverLeft(outcome.error))) return false;
+    this.#bodyIsSpent = !replayable;
+    return replayable;
+  }
+
+  /** The state with the reason that only HTTP knows. */
+  explain<S extends { readonly reason: unknown }>(state: S): S | HttpGiveUpState {
+    const spent = this.#bodyIsSpent && state.reason === "not-retryable";
+    return spent ? ({ ...state, reason: "body-not-replayable" } as unknown as HttpGiveUpState) : state;
+  }
+
+  /** Waits while the origin wants to be left alone. */
+  holdBack(): Promise<void> | undefined {
+    const { clock, random, unref } = this.policy.core;
+    const waiting = this.client.pauses.wait(this.origin, clock, random, unref);
+    this.#waiting = waiting;
+    // Meanwhile another call may have been told to wait for longer.
+    return waiting?.done.then(() => this.holdBack());
+  }
+
+  /** The call gives up. */
+  givenUp({ reason, outcome }: HttpGiveUpState): void {
+    this.#waiting?.cancel();
+    this.#discarding?.cancel();
+    if (reason === "aborted") this.#release(this.responseOf(outcome));
+  }
+
+  /** The response that an attempt ended in, whether that was a failure or not. */
+  responseOf(outcome: Outcome): HttpResponse | undefined {
+    return outcome.ok ? outcome.value : this.#answerOf(outcome)?.response;
+  }
+
+  /** Answers in place of a failure: by the user's `fallback`, else by the last response. */
+  fallBack(state: HttpGiveUpState): unknown {
+    const { fallback } = this.policy.options;
+    const last = this.responseOf(state.outcome);
+    if (!fallback) return this.#lastResort(state, last);
+    const answer = fallback(state);
+    const settle = (settled: unknown) => {
+      if (settled !== last) this.#release(last);
+      return settled;
+    };
+    return isThenable(answer) ? answer.then(settle) : settle(answer);
+  }
+
+  #lastResort(state: HttpGiveUpState, last: HttpResponse | undefined): unknown {
+    if (last && last !== this.#discarded && this.mayReturn(state)) return last;
+    // Nobody looks for a response in there.
+    if (state.reason === "deadline") this.#release(last);
+    throw state.error;
+  }
+
+  /** Whether the response of a call that failed is returned rather than its error thrown. */
+  protected abstract mayReturn(state: HttpGiveUpState): boolean;
+
+  /** What tells the server's hints. */
+  protected abstract headersOf(response: HttpResponse): HeaderSource;
+
+  /** What is read piece by piece. */
+  protected abstract streamOf(response: HttpResponse): Streamed | null | undefined;
+
+  /** Another attempt follows: nobody wants this one's response. */
+  discard(outcome: Outcome): void {
+    const response = this.responseOf(outcome);
+    if (!response) return;
+    this.#discarded = response;
+    const length = this.headersOf(response).get("content-length");
+    this.#discarding = discard(this.streamOf(response), length, this.core.clock);
+    this.#discarding.done.then(this.#unlinkBody);
+  }
+
+  /** When the last response is out of the way, and its connection free. */
+  protected get discarded(): Promise<void> | undefined {
+    return this.#discarding?.done;
+  }
+
+  #release(response: HttpResponse | undefined): void {
+    if (!response) return;
+    release(this.streamOf(response));
+    this.#unlinkBody();
+  }
+
+  /**
+   * Sends the request, under a signal where anything can abort it: because nobody waits for this attempt any more, or,
+   * while the body is read, because one of the call's signals says so.
+   */
+  protected async sendOnce<R extends HttpResponse>(send: (signal: AbortSignal | undefined) => Promise<R>): Promise<R> {
+    const { guarded, watches, onLateResult } = this.core;
+    if (!guarded) return send(undefined);
+    const controller = new AbortController();
+    const watcher = { abandoned: (reason: unknown) => controller.abort(reason) };
+    const attempt = theAttempt()!;
+    attempt.watch(watcher);
+    try {
+      // Abandoned before it came here: nobody waits for it.
+      controller.signal.throwIfAborted();
+      const response = await send(controller.signal);
+      const stream = this.streamOf(response);
+      if (stream && watches.length > 0) this.#unlinkBody = linkBody(controller, watches, stream);
+      if (controller.signal.aborted && !onLateResult) this.#release(response);
+      return response;
+    } finally {
+      attempt.unwatch(watcher);
+    }
+  }
+
+  /** Whether `statuses` lists a response, which is what `outcome` is about. */
+  protected isListed(response: HttpResponse, outcome: Outcome): boolean {
+    try {
+      return this.policy.statuses(response.status, response);
+    } catch (cause) {
+      this.#release(response);
+      throw new StrategyError("retryIf", outcome, cause);
+    }
+  }
+}
+
+/** Whether a request that failed with `error` was surely not executed. */
+export function neverLeft(error: unknown): boolean {
+  return codeOf(error) === "ERR_BULKHEAD_FULL" || classifyNetworkError(error) === "safe";
+}

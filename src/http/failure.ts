@@ -1,0 +1,45 @@
+import type { RetryState, SyncRetryIf } from "../attempt.js";
+import { statusOf } from "../budget.js";
+import { chainOf, codeOf, readField } from "../inspect.js";
+import { mark } from "../traits.js";
+import { exchangeOf, neverLeft } from "./exchange.js";
+import { isNetworkError } from "./network-error.js";
+import { isRetryableStatus } from "./status.js";
+
+/**
+ * Retries a response whose status the policy's `statuses` lists, network errors, and attempts that timed out: what is retried
+ * where no `retryIf` is given. To retry more, join it with others; outside of an HTTP client it goes by the default statuses.
+ *
+ * @example
+ * retryIfHttpFailure(failed({ status: 503 })); // => true
+ */
+export const retryIfHttpFailure: SyncRetryIf = /* @__PURE__ */ mark((state: RetryState) => {
+  const { outcome } = state;
+  if (outcome.ok) return false;
+  return exchangeOf(state)?.answeredRetryably(outcome) ?? isFailure(outcome.error);
+}, 0);
+
+function isFailure(error: unknown): boolean {
+  const status = statusOf(error);
+  if (typeof status === "number") return isRetryableStatus(status);
+  return codeOf(error) === "ERR_ATTEMPT_TIMEOUT" || neverLeft(error) || isNetworkError(error);
+}
+
+const SLOW_STATUSES: readonly unknown[] = [408, 429, 503, 504];
+const TIMEOUTS: readonly unknown[] = [
+  "ERR_ATTEMPT_TIMEOUT",
+  "ETIMEDOUT",
+  "ESOCKETTIMEDOUT",
+  "ECONNABORTED",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "UND_ERR_HEADERS_TIMEOUT",
+];
+
+/** Whether what failed had too much to do, or too little time, so that the next attempt had better not follow soon. */
+export function isSlowDown(state: RetryState): boolean {
+  const { outcome } = state;
+  if (outcome.ok) return false;
+  const status = exchangeOf(state)?.statusOf(outcome);
+  if (status !== undefined) return SLOW_STATUSES.includes(status);
+  return chainOf(outcome.error).some((each) => TIMEOUTS.includes(readField(each, "code")));
+}

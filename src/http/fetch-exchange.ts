@@ -1,0 +1,191 @@
+import { type Attempt, resume, theAttempt } from "../current.js";
+import { type Watch, watchOf } from "../interrupt.js";
+import { ASYNC } from "../policy.js";
+import { check } from "../validate.js";
+import { type Body, bodyOf, isStreamed } from "./body.js";
+import type { HttpClient } from "./client.js";
+import { release } from "./discard.js";
+import { Draft } from "./draft.js";
+import { type Answer, Exchange } from "./exchange.js";
+import type { HttpPolicy, HttpPolicySource } from "./http-policy.js";
+import { HttpStatusError } from "./http-status-error.js";
+import { applyKey } from "./idempotency-key.js";
+import { type HttpRequest, urlOf } from "./request.js";
+import type { RetryFetchOptions } from "./retry-fetch.js";
+
+// Of any client's classes: a `Request` is told by what it has.
+export type FetchInput = string | URL | Request;
+export type FetchInit = Omit<RequestInit, "body"> & { body?: any; duplex?: "half" };
+
+/** What a call sends, as it was when the call was made. */
+interface Sent {
+  readonly input: FetchInput;
+  readonly init: FetchInit | undefined;
+  /** `input`, where it is a `Request`. */
+  readonly request: Request | undefined;
+  readonly url: URL;
+  readonly headers: Headers;
+  /** What `init` says is to be sent. */
+  readonly body: Body | undefined;
+  /** The headers are not those of `input` and `init` any more. */
+  readonly changed: boolean;
+}
+
+/** The exchange of a call of the client. Throws for a request that makes no sense. */
+export function exchangeFor(
+  client: HttpClient,
+  source: HttpPolicySource<HttpRequest>,
+  input: FetchInput,
+  init?: FetchInit,
+): FetchExchange {
+  const request = isRequest(input) ? input : undefined;
+  const method = methodOf(init?.method ?? request?.method ?? "GET");
+  const headers = new Headers(init?.headers ?? request?.headers);
+  const view: HttpRequest = { method, url: urlOf(input), headers };
+  const policy = typeof source === "function" ? source(view) : source;
+  const had = [...headers].length;
+  const keyed = applyKey(client.owner, policy.key, view);
+  const changed = init?.headers !== undefined || [...headers].length !== had;
+  const given = init?.body ?? undefined;
+  const sent = {
+    input,
+    init,
+    request,
+    url: view.url,
+    headers,
+    body: given === undefined ? given : bodyOf(given),
+    changed,
+  };
+  return new FetchExchange(client, policy, sent, method, keyed, watchesOf(client.owner, request, init));
+}
+
+export class FetchExchange extends Exchange {
+  declare readonly policy: HttpPolicy & { readonly options: RetryFetchOptions };
+  /** A `Request` whose body is read once for each attempt. */
+  readonly #copied: Request | undefined;
+
+  constructor(
+    client: HttpClient,
+    policy: HttpPolicy,
+    private readonly sent: Sent,
+    method: string,
+    keyed: boolean,
+    watches: readonly Watch[],
+  ) {
+    const own = sent.body ? undefined : sent.request;
+    const ownBody = own && hasBody(own);
+    // What would never be sent twice is not kept in memory for that.
+    const copied = ownBody && (keyed || policy.methods(method));
+    const replayable = sent.body ? sent.body.replayable : !ownBody || copied!;
+    super(client, policy, [sent.input, sent.init], method, sent.url.origin, keyed, replayable, watches);
+    this.#copied = copied ? own : undefined;
+  }
+
+  override async attempt(): Promise<Response> {
+    const { policy } = this;
+    const attempt = theAttempt()!;
+    await this.discarded;
+    const [input, init] = await this.#prepare(attempt);
+    const response = (await resume(attempt, () => policy.send.call(this, input, init))) as Response;
+    if (response.status < 400) return response;
+    const answer = this.note(response, false);
+    if (policy.options.throwOnFailure || answer.retryable) throw this.#fail(answer);
+    return response;
+  }
+
+  /** What an attempt hands to `fetch`. */
+  async #prepare(attempt: Attempt): Promise<[FetchInput, FetchInit]> {
+    const { prepare } = this.policy.options;
+    const { body, headers, changed } = this.sent;
+    const made = await body?.next();
+    if (!prepare) return [this.#target(), this.#init(made, changed ? headers : undefined)];
+    const { url } = this.sent;
+    const own = new Headers(headers);
+    const draft = new Draft(attempt, this.method, new URL(url), own, made);
+    await prepare(draft);
+    const moved = draft.url.href !== url.href;
+    return [moved ? this.#movedTo(draft.url) : this.#target(), this.#init(draft.body, own)];
+  }
+
+  #target(): FetchInput {
+    return this.#copied ? this.#copied.clone() : this.sent.input;
+  }
+
+  #movedTo(url: URL): FetchInput {
+    const { request } = this.sent;
+    if (!request) return url.href;
+    return new (request.constructor as typeof Request)(url, this.#target() as Request);
+  }
+
+  #init(body: unknown, headers: Headers | undefined): FetchInit {
+    const init: FetchInit = { ...this.sent.init };
+    if (headers) init.headers = headers;
+    if (body !== undefined) init.body = body;
+    // Node refuses a stream without it.
+    if (isStreamed(body)) init.duplex ??= "half";
+    return init;
+  }
+
+  override async send(input: FetchInput, init: FetchInit): Promise<Response> {
+    const fetch = this.policy.options.fetch ?? globalThis.fetch;
+    const response = await this.sendOnce((signal) => fetch(input, signal ? { ...init, signal } : init));
+    if (this.isListed(response, { ok: true, value: response })) throw this.#fail(this.note(response, true));
+    return response;
+  }
+
+  #fail(answer: Answer): unknown {
+    const { response, hint } = answer;
+    answer.error = new HttpStatusError(this.method, this.sent.url, response as Response, hint);
+    return answer.error;
+  }
+
+  protected override mayReturn(): boolean {
+    return !this.policy.options.throwOnFailure;
+  }
+
+  protected override headersOf(response: Response): Headers {
+    return response.headers;
+  }
+
+  protected override streamOf(response: Response): ReadableStream<Uint8Array> | null {
+    return response.body;
+  }
+
+  /** When the call is over, the body of a `Request` is used up, as fetch would have left it. */
+  settleWith(answer: Promise<unknown>): void {
+    const copied = this.#copied;
+    if (!copied) return;
+    const end = () => {
+      if (!copied.bodyUsed) release(copied.body);
+    };
+    answer.then(end, end);
+  }
+}
+
+function isRequest(input: unknown): input is Request {
+  return typeof input === "object" && input !== null && "url" in input && "clone" in input;
+}
+
+function hasBody(request: Request): boolean {
+  // Not every browser tells.
+  return request.body === undefined ? !["GET", "HEAD"].includes(request.method) : request.body !== null;
+}
+
+// As fetch does it (Fetch, "normalize a method"): other methods stay as they are.
+const NORMALIZED = ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"];
+
+function methodOf(method: string): string {
+  const upper = String(method).toUpperCase();
+  return NORMALIZED.includes(upper) ? upper : method;
+}
+
+function watchesOf(owner: string, request: Request | undefined, init: FetchInit | undefined): Watch[] {
+  const watches: Watch[] = [];
+  if (request?.signal) watches.push(watchOf(request.signal));
+  const signal = init?.signal;
+  if (signal !== undefined && signal !== null) {
+    check(owner, "init.signal", signal, ASYNC.table.signal!);
+    watches.push(watchOf(signal));
+  }
+  return watches;
+}

@@ -1,0 +1,23 @@
+export { retryIfHttpFailure } from "./failure.js";
+export { HttpStatusError } from "./http-status-error.js";
+export type { IdempotencyKeyOption } from "./idempotency-key.js";
+export { isNetworkError } from "./network-error.js";
+export type { Guard, HttpGiveUpReason, HttpGiveUpState, HttpOptions } from "./options.js";
+export {
+  type AttemptRequest,
+  type HttpHeaders,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpTarget,
+  originOf,
+} from "./request.js";
+export {
+  type AnyFetch,
+  type RetryFetchOptions,
+  type RetryInit,
+  type RetryingFetch,
+  retryFetch,
+} from "./retry-fetch.js";
+export { peekText, retryIfResponse } from "./retry-if-response.js";
+export { type HeaderSource, parseRetryAfter, serverDelay } from "./server-delay.js";
+export { isIdempotentMethod, isRetryableStatus } from "./status.js";

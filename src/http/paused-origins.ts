@@ -1,0 +1,46 @@
+import type { Clock } from "../clock.js";
+import { Keyed } from "../keyed.js";
+
+interface Pause {
+  /** On the clock's time. */
+  until: number;
+  /** ms that the server asked for: what the spread of the calls held back is taken from. */
+  length: number;
+}
+
+/** Origins that asked to be left alone for a while. */
+export class PausedOrigins {
+  readonly #pauses: Keyed<Pause>;
+
+  constructor(max: number) {
+    this.#pauses = new Keyed(max, () => ({ until: -Infinity, length: 0 }));
+  }
+
+  /** No call to `origin` for `ms` from now; a longer pause stands. */
+  pause(origin: string, ms: number, now: number): void {
+    const pause = this.#pauses.get(origin);
+    if (now + ms <= pause.until) return;
+    pause.until = now + ms;
+    pause.length = ms;
+  }
+
+  /**
+   * Waits until `origin` may be called, and then for up to half of the pause again, so that not all come at once.
+   * `undefined` where there is nothing to wait for.
+   */
+  wait(origin: string, clock: Clock, random: () => number, unref?: boolean): Waiting | undefined {
+    const { until, length } = this.#pauses.get(origin);
+    const ms = until - clock.now();
+    if (ms <= 0) return undefined;
+    let cancel = () => {};
+    const done = new Promise<void>((resolve) => {
+      cancel = clock.setTimer(resolve, ms + (random() * length) / 2, unref);
+    });
+    return { done, cancel };
+  }
+}
+
+export interface Waiting {
+  readonly done: Promise<void>;
+  cancel(): void;
+}

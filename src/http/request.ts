@@ -1,0 +1,55 @@
+import type { AttemptContext } from "../attempt.js";
+
+/** A request as options that are functions see it. */
+export interface HttpRequest {
+  /** As it is sent: upper case where the client makes it so. */
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: HttpHeaders;
+}
+
+/** A request that is about to be sent: `prepare` may change it. It is made anew for every attempt. */
+export interface AttemptRequest extends HttpRequest, AttemptContext {
+  url: URL;
+  /** What is going to be sent; `undefined` where there is none, or where it is the body of a `Request`. */
+  body: unknown;
+}
+
+/** What `Headers` and axios' headers have in common. */
+export interface HttpHeaders {
+  get(name: string): unknown;
+  has(name: string): boolean;
+  set(name: string, value: string): unknown;
+  delete(name: string): unknown;
+}
+
+/** What every client's response has. */
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: object;
+}
+
+/** Where a request may go: what `fetch` takes, or the settings of an axios request. */
+export type HttpTarget = string | URL | { readonly url?: string | undefined; readonly baseURL?: string | undefined };
+
+/**
+ * The origin that a request goes to, as `"https://example.com"`: the `key` of budgets, breakers and bulkheads that are kept per
+ * origin. Takes what `fetch` takes, and the settings of an axios request. Throws a `TypeError` for what is no URL.
+ *
+ * @example
+ * originOf("https://example.com/users?page=2"); // => "https://example.com"
+ */
+export function originOf(target: HttpTarget): string {
+  return urlOf(target).origin;
+}
+
+/** The absolute URL of a request: in a page a relative one is of that page. */
+export function urlOf(target: HttpTarget): URL {
+  if (target instanceof URL) return new URL(target);
+  const { url = "", baseURL } = typeof target === "object" && !("href" in target) ? target : { url: String(target) };
+  return new URL(url, baseURL ? new URL(baseURL, pageUrl()) : pageUrl());
+}
+
+function pageUrl(): string | undefined {
+  return (globalThis as { location?: { href: string } }).location?.href;
+}
