@@ -9,6 +9,7 @@ import {
   waitFromError,
   waitFullJitter,
 } from "undaunted";
+import { retryFetch } from "undaunted/http";
 import { fetchUser, HttpError, type User } from "./client.js";
 import { loadWithMethod, lockWithMethod } from "./methods.js";
 import { note, type Watch } from "./print.js";
@@ -110,6 +111,15 @@ export const scenarios: readonly Scenario[] = [
           throw new TryAgainError({ after: Math.ceil(error.retryAfter ?? 0) + 10, cause: error });
         });
       return retry(job, { stop: stopAfterAttempt(5), wait: waitFixed(100), ...watch })(url);
+    },
+  },
+  {
+    title: "HTTP client",
+    shows: "A 503 that says when to come back, then a reset: retryFetch knows what to do about both.",
+    steps: [refuse(503, { "retry-after-ms": "300" }), reset, answer(ada)],
+    async run(url, watch) {
+      const response = await retryFetch(watch)(url);
+      return (await response.json()) as User;
     },
   },
   {

@@ -1,5 +1,5 @@
 // Prints `N passed, N failed` from the results of a test run (vitest's JSON report) and its exit status; fails unless
-// all passed.
+// all passed. A test that was skipped did not pass.
 import { readFileSync } from "node:fs";
 
 const [path, status] = process.argv.slice(2);
@@ -9,7 +9,11 @@ const passed = report.numPassedTests;
 const brokenFiles = report.testResults.filter(
   (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
 );
-let failed = report.numFailedTests + brokenFiles.length;
+const skipped = report.testResults.flatMap((file) =>
+  file.assertionResults.filter((test) => test.status !== "passed" && test.status !== "failed"),
+);
+for (const test of skipped) console.log(`skipped: ${test.fullName}`);
+let failed = report.numFailedTests + brokenFiles.length + skipped.length;
 // Something else than a test failed; or nothing did, as nothing ran.
 if (failed === 0 && (status !== "0" || passed === 0)) failed = 1;
 

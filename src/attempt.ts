@@ -48,8 +48,15 @@ export type RetryIf<T = any> = (state: RetryState<T>) => boolean | Promise<boole
 /** A `RetryIf` that answers at once, as a sync policy needs it. */
 export type SyncRetryIf<T = any> = (state: RetryState<T>) => boolean;
 
-/** Why a call was given up. */
-export type GiveUpReason = "not-retryable" | "exhausted" | "stopped" | "deadline" | "budget" | "aborted";
+/** Why a call was given up. `"body-not-replayable"` is for the HTTP clients: a retry was due, but the body is spent. */
+export type GiveUpReason =
+  | "not-retryable"
+  | "exhausted"
+  | "stopped"
+  | "deadline"
+  | "budget"
+  | "aborted"
+  | "body-not-replayable";
 
 /** What `onGiveUp` and `fallback` see: the last attempt's state, why, and the error the call ends in. */
 export interface GiveUpState<T = any> extends RetryState<T> {

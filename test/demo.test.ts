@@ -18,6 +18,7 @@ const scripted = [
   ["Deadline and fallback", 2, "returns Ada, from the cache"],
   ["Cancelled", 1, "throws Error: the user left the page"],
   ["Circuit breaker", 4, "returns Ada Lovelace"],
+  ["HTTP client", 3, "returns Ada Lovelace"],
   ["Decorated method", 3, "returns Ada Lovelace"],
   ["Sync method", 3, "returns this process holds the lock"],
 ] as const;

@@ -25,11 +25,20 @@ it.each(printed)("docs/overload.md has the table as it is simulated: $title", { 
   expect(read("docs/overload.md")).toContain(table.join("\n"));
 });
 
-it("the README has the first of these tables", () => {
+it("the README says what stands in the first of these tables", () => {
   const [, page = ""] = read("README.md").split("## Keep retries from making it worse\n");
-  const [, ofAll = ""] = read("docs/overload.md").split("## What they do in an outage\n");
-  const firstOf = (markdown: string) => markdown.match(/^\|(.*\n\|)*.*$/m)?.[0];
+  const [, tables = ""] = read("docs/overload.md").split("## What they do in an outage\n");
+  const rowOf = (client: string) =>
+    linesOf(tables)
+      .find((line) => line.startsWith(`| ${client} |`))
+      ?.split(" | ") ?? [];
+  const [, attempts, , never] = rowOf("4 attempts");
+  const [, budget, , atOnce] = rowOf("`retryBudget()`");
+  const [, breaker, , later] = rowOf("`circuitBreaker()`");
+  const sentence = page.replaceAll("\n", " ");
 
-  expect(firstOf(page)).toContain("| `retryBudget()` |");
-  expect(firstOf(page)).toBe(firstOf(ofAll));
+  expect([never, atOnce]).toEqual(["not in 60 s", "0 s"]);
+  expect(sentence).toContain(`4 attempts make ${attempts} times that load, and it is still down a minute later.`);
+  expect(sentence).toContain(`With \`retryBudget()\` it is ${budget} times, with \`circuitBreaker()\` ${breaker},`);
+  expect(sentence).toContain(`back at once or after ${later}.`);
 });

@@ -1,5 +1,5 @@
 import type { AxiosAdapter, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from "axios";
-import type { Outcome } from "../attempt.js";
+import type { GiveUpState, Outcome } from "../attempt.js";
 import { type Attempt, resume, theAttempt } from "../current.js";
 import { type Body, bodyOf } from "../http/body.js";
 import type { HttpClient } from "../http/client.js";
@@ -9,7 +9,6 @@ import { Exchange } from "../http/exchange.js";
 import type { HttpPolicy, HttpPolicySource } from "../http/http-policy.js";
 import { HttpStatusError } from "../http/http-status-error.js";
 import { applyKey } from "../http/idempotency-key.js";
-import type { HttpGiveUpState } from "../http/options.js";
 import { urlOf } from "../http/request.js";
 import type { HeaderSource } from "../http/server-delay.js";
 import { readField } from "../inspect.js";
@@ -132,7 +131,7 @@ class AxiosExchange extends Exchange {
   }
 
   /** What axios took for a response ends as one; what it made an error of, as that. */
-  protected override mayReturn({ outcome }: HttpGiveUpState): boolean {
+  protected override mayReturn({ outcome }: GiveUpState): boolean {
     return outcome.ok || outcome.error instanceof HttpStatusError;
   }
 

@@ -1,4 +1,3 @@
-export type { HttpGiveUpReason, HttpGiveUpState } from "../http/options.js";
 export {
   type AxiosRequest,
   type AxiosRetries,

@@ -1,4 +1,4 @@
-import type { Outcome, RetryState } from "../attempt.js";
+import type { GiveUpState, Outcome, RetryState } from "../attempt.js";
 import { theAttempt } from "../current.js";
 import { StrategyError } from "../errors.js";
 import { codeOf } from "../inspect.js";
@@ -11,7 +11,6 @@ import { linkBody } from "./body-signals.js";
 import type { HttpClient } from "./client.js";
 import { type Discarding, discard, release, type Streamed } from "./discard.js";
 import type { HttpPolicy } from "./http-policy.js";
-import type { HttpGiveUpState } from "./options.js";
 import type { Waiting } from "./paused-origins.js";
 import type { HttpResponse } from "./request.js";
 import { type HeaderSource, serverDelay, serverVerdict } from "./server-delay.js";
@@ -123,9 +122,9 @@ export abstract class Exchange {
   }
 
   /** The state with the reason that only HTTP knows. */
-  explain<S extends { readonly reason: unknown }>(state: S): S | HttpGiveUpState {
+  explain(state: GiveUpState): GiveUpState {
     const spent = this.#bodyIsSpent && state.reason === "not-retryable";
-    return spent ? ({ ...state, reason: "body-not-replayable" } as unknown as HttpGiveUpState) : state;
+    return spent ? { ...state, reason: "body-not-replayable" } : state;
   }
 
   /** Waits while the origin wants to be left alone. */
@@ -138,7 +137,7 @@ export abstract class Exchange {
   }
 
   /** The call gives up. */
-  givenUp({ reason, outcome }: HttpGiveUpState): void {
+  givenUp({ reason, outcome }: GiveUpState): void {
     this.#waiting?.cancel();
     this.#discarding?.cancel();
     if (reason === "aborted") this.#release(this.responseOf(outcome));
@@ -150,7 +149,7 @@ export abstract class Exchange {
   }
 
   /** Answers in place of a failure: by the user's `fallback`, else by the last response. */
-  fallBack(state: HttpGiveUpState): unknown {
+  fallBack(state: GiveUpState): unknown {
     const { fallback } = this.policy.options;
     const last = this.responseOf(state.outcome);
     if (!fallback) return this.#lastResort(state, last);
@@ -162,7 +161,7 @@ export abstract class Exchange {
     return isThenable(answer) ? answer.then(settle) : settle(answer);
   }
 
-  #lastResort(state: HttpGiveUpState, last: HttpResponse | undefined): unknown {
+  #lastResort(state: GiveUpState, last: HttpResponse | undefined): unknown {
     if (last && last !== this.#discarded && this.mayReturn(state)) return last;
     // Nobody looks for a response in there.
     if (state.reason === "deadline") this.#release(last);
@@ -170,7 +169,7 @@ export abstract class Exchange {
   }
 
   /** Whether the response of a call that failed is returned rather than its error thrown. */
-  protected abstract mayReturn(state: HttpGiveUpState): boolean;
+  protected abstract mayReturn(state: GiveUpState): boolean;
 
   /** What tells the server's hints. */
   protected abstract headersOf(response: HttpResponse): HeaderSource;

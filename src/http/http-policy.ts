@@ -8,7 +8,7 @@ import { fullJitter } from "../wait.js";
 import { type Exchange, exchangeOf } from "./exchange.js";
 import { isSlowDown, retryIfHttpFailure } from "./failure.js";
 import { type KeyRule, keyRuleOf } from "./idempotency-key.js";
-import type { HttpGiveUpState, HttpOptions } from "./options.js";
+import type { HttpOptions } from "./options.js";
 import type { HttpResponse } from "./request.js";
 import { isIdempotentMethod, isRetryableStatus } from "./status.js";
 
@@ -108,11 +108,11 @@ function coreOptionsOf(given: HttpOptions, maxRetryAfter: number): RetryOptions 
       return onRetry ? afterwards(() => onRetry(state), discard) : discard();
     },
     onGiveUp(state) {
-      const explained = of(state).explain(state) as HttpGiveUpState;
+      const explained = of(state).explain(state);
       of(state).givenUp(explained);
       return onGiveUp?.(explained);
     },
-    fallback: (state) => of(state).fallBack(of(state).explain(state) as HttpGiveUpState),
+    fallback: (state) => of(state).fallBack(of(state).explain(state)),
   };
   if (given.pauseOrigin) {
     http.onAttempt = (start) => {

@@ -2,7 +2,7 @@ export { retryIfHttpFailure } from "./failure.js";
 export { HttpStatusError } from "./http-status-error.js";
 export type { IdempotencyKeyOption } from "./idempotency-key.js";
 export { isNetworkError } from "./network-error.js";
-export type { Guard, HttpGiveUpReason, HttpGiveUpState, HttpOptions } from "./options.js";
+export type { Guard, HttpOptions } from "./options.js";
 export {
   type AttemptRequest,
   type HttpHeaders,

@@ -1,17 +1,9 @@
-import type { GiveUpReason, GiveUpState, RetryBudget, RetryOptions } from "../attempt.js";
+import type { RetryBudget, RetryOptions } from "../attempt.js";
 import type { GuardWrap } from "../guard.js";
 import { ASYNC } from "../policy.js";
 import { BOOLEAN, BOUND, FUNCTION, hasMethods, type Rule } from "../validate.js";
 import { type IdempotencyKeyOption, KEY_OPTION } from "./idempotency-key.js";
 import type { AttemptRequest, HttpResponse } from "./request.js";
-
-/** Why a request was given up: also because its body could be read only once. */
-export type HttpGiveUpReason = GiveUpReason | "body-not-replayable";
-
-/** What `onGiveUp` and `fallback` see of a request. */
-export interface HttpGiveUpState<R = any> extends Omit<GiveUpState<R>, "reason"> {
-  readonly reason: HttpGiveUpReason;
-}
 
 /** A guard: what `circuitBreaker`, `circuitBreakers`, `bulkhead` and `bulkheads` answer. */
 export interface Guard {
@@ -19,8 +11,7 @@ export interface Guard {
 }
 
 /** The policy of an HTTP client: the core's options, and what only HTTP has. */
-export interface HttpOptions<R extends HttpResponse = any>
-  extends Omit<RetryOptions<R>, "budget" | "fallback" | "onGiveUp"> {
+export interface HttpOptions<R extends HttpResponse = any> extends Omit<RetryOptions<R>, "budget"> {
   /**
    * Methods whose requests may be sent again whatever became of the first; or a function that says so of a method. Others
    * are sent again only with an idempotency key, or where they never left.
@@ -59,13 +50,6 @@ export interface HttpOptions<R extends HttpResponse = any>
    * @default false
    */
   pauseOrigin?: boolean | undefined;
-  /** When the call gives up, before `fallback`. */
-  onGiveUp?: ((state: HttpGiveUpState<R>) => unknown) | undefined;
-  /**
-   * Answers in place of a failure, but not of an abort.
-   * @default the last response, where there is one
-   */
-  fallback?: ((state: HttpGiveUpState<R>) => NoInfer<R> | PromiseLike<NoInfer<R>>) | undefined;
 }
 
 const isMethod = (method: unknown) => typeof method === "string" && method !== "";
