@@ -1,18 +1,19 @@
 import type { AxiosAdapter, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from "axios";
 import type { GiveUpState, Outcome } from "../attempt.js";
 import { type Attempt, resume, theAttempt } from "../current.js";
-import { type Body, bodyOf } from "../http/body.js";
 import type { HttpClient } from "../http/client.js";
 import type { Streamed } from "../http/discard.js";
 import { Draft } from "../http/draft.js";
-import { Exchange } from "../http/exchange.js";
+import { type Answer, Exchange } from "../http/exchange.js";
 import type { HttpPolicy, HttpPolicySource } from "../http/http-policy.js";
 import { HttpStatusError } from "../http/http-status-error.js";
 import { applyKey } from "../http/idempotency-key.js";
+import { isNetworkError } from "../http/network-error.js";
 import { urlOf } from "../http/request.js";
 import type { HeaderSource } from "../http/server-delay.js";
 import { readField } from "../inspect.js";
 import { type Watch, watchOf } from "../interrupt.js";
+import { type Data, dataOf } from "./data.js";
 import type { AxiosRequest } from "./retry-axios.js";
 
 type Config = InternalAxiosRequestConfig;
@@ -23,49 +24,53 @@ interface Settled {
   readonly error: unknown;
 }
 
+/** What the requests of an axios instance are sent by. */
+export interface Sender {
+  readonly client: HttpClient;
+  readonly source: HttpPolicySource<AxiosRequest>;
+  readonly instance: AxiosInstance;
+  readonly adapter: AxiosAdapter;
+  /** The adapter as the config said it: one, its name, a choice of them. */
+  readonly given: Config["adapter"];
+}
+
 /** Sends what an axios instance has made of a request, again and again where that is due. */
-export function sendRetried(
-  client: HttpClient,
-  source: HttpPolicySource<AxiosRequest>,
-  instance: AxiosInstance,
-  adapter: AxiosAdapter,
-  config: Config,
-): Promise<AxiosResponse> {
+export async function sendRetried(sender: Sender, dispatched: Config): Promise<AxiosResponse> {
+  const { client, source, instance, adapter, given } = sender;
+  const config: Config = { ...dispatched, adapter: given! };
   let url: URL;
   try {
-    url = urlOf(instance.getUri(config));
+    // As axios takes it: a path is enough for a socket that has a name.
+    url = urlOf({ url: instance.getUri(config), baseURL: config.socketPath ? "http://localhost" : undefined });
   } catch {
     // The adapter has its own error for it.
     return adapter(config);
   }
+  const method = (config.method ?? "get").toUpperCase();
+  const request: AxiosRequest = { method, url, headers: config.headers, config };
+  const policy = typeof source === "function" ? source(request) : source;
+  const keyed = applyKey(client.owner, policy.key, request);
+  const data = dataOf(config.data);
+  const cancelling = cancellingOf(config);
   try {
-    const method = (config.method ?? "get").toUpperCase();
-    const request: AxiosRequest = { method, url, headers: config.headers, config };
-    const policy = typeof source === "function" ? source(request) : source;
-    const keyed = applyKey(client.owner, policy.key, request);
-    const cancelling = cancellingOf(config);
-    const exchange = new AxiosExchange(client, policy, adapter, request, keyed, cancelling.watches);
-    return (exchange.start() as Promise<AxiosResponse>).finally(cancelling.end);
-  } catch (error) {
-    return Promise.reject(error);
+    const exchange = new AxiosExchange(sender, policy, request, data, keyed, cancelling.watches);
+    return (await exchange.start()) as AxiosResponse;
+  } finally {
+    cancelling.end();
   }
 }
 
 class AxiosExchange extends Exchange {
-  readonly #body: Body;
-
   constructor(
-    client: HttpClient,
+    private readonly sender: Sender,
     policy: HttpPolicy,
-    private readonly adapter: AxiosAdapter,
     private readonly request: AxiosRequest,
+    private readonly data: Data,
     keyed: boolean,
     watches: readonly Watch[],
   ) {
     const { method, url, config } = request;
-    const body = bodyOf(config.data ?? "");
-    super(client, policy, [config], method, url.origin, keyed, body.replayable, watches);
-    this.#body = body;
+    super(sender.client, policy, [config], method, url.origin, keyed, data.body.replayable, watches);
   }
 
   override async attempt(): Promise<AxiosResponse> {
@@ -74,20 +79,22 @@ class AxiosExchange extends Exchange {
     const config = await this.#prepare(attempt);
     const settled = (await resume(attempt, () => this.policy.send.call(this, config))) as Settled;
     const { response, error } = settled;
-    if (response.status < 400 && error === undefined) return response;
+    if (error === undefined && !(response.status >= 400)) return response;
     const answer = this.note(response, false);
-    answer.error = error ?? this.#statusError(response, answer.hint);
-    if (error !== undefined || answer.retryable) throw answer.error;
+    const failure = this.#failure(answer, error);
+    if (error !== undefined || answer.retryable) throw failure;
     return response;
   }
 
   /** What an attempt hands to the adapter: its own, since adapters write to it. */
   async #prepare(attempt: Attempt): Promise<Config> {
     const { config, method, url } = this.request;
+    const { body, contentType } = this.data;
     const { prepare } = this.policy.options;
     const headers = new (config.headers.constructor as new (from: object) => Config["headers"])(config.headers);
+    if (contentType) headers.set("Content-Type", contentType);
     const sent: Config = { ...config, headers };
-    if (config.data !== undefined && config.data !== null) sent.data = await this.#body.next();
+    if (config.data !== undefined && config.data !== null) sent.data = await body.next();
     if (!prepare) return sent;
     const draft = new AxiosDraft(attempt, method, new URL(url), headers, sent.data);
     draft.config = config;
@@ -100,34 +107,50 @@ class AxiosExchange extends Exchange {
   override async send(config: Config): Promise<Settled> {
     const settled = await this.#dispatch(config);
     const { response, error } = settled;
+    if (!isAnswer(response)) return settled;
     const outcome: Outcome = error === undefined ? { ok: true, value: response } : { ok: false, error };
-    if (!this.isListed(response, outcome)) return settled;
-    const answer = this.note(response, true);
-    answer.error = error ?? this.#statusError(response, answer.hint);
-    throw answer.error;
+    if (this.isListed(response, outcome)) throw this.#failure(this.note(response, true), error);
+    // axios puts the response also into the error of one that broke off in its body.
+    if (isNetworkError(error)) throw error;
+    return settled;
   }
 
   async #dispatch(config: Config): Promise<Settled> {
     try {
-      return { response: await this.#adapt(config), error: undefined };
+      return { response: await this.sendOnce((signal) => this.#adapt(config, signal)), error: undefined };
     } catch (error) {
-      const response = readField(error, "response") as AxiosResponse | undefined;
-      if (typeof response?.status !== "number") throw error;
+      const response = readField(error, "response");
+      if (!isAnswer(response)) throw error;
       return { response, error };
     }
   }
 
-  #adapt(config: Config): Promise<AxiosResponse> {
-    const { signal: given, cancelToken } = config;
-    return this.sendOnce((signal) => {
-      if (signal) Object.assign(config, { signal, cancelToken: undefined });
-      // The response and the error refer to it: who sends it again means to cancel it as before.
-      return this.adapter(config).finally(() => Object.assign(config, { signal: given, cancelToken }));
-    });
+  async #adapt(sent: Config, abort: AbortSignal | undefined): Promise<AxiosResponse> {
+    const { url, baseURL, params, data, signal, beforeRedirect } = this.request.config;
+    sent.beforeRedirect = (...redirect) => {
+      this.arrived = true;
+      beforeRedirect?.(...redirect);
+    };
+    // A cancel token stays: axios lets it cancel a body that is being read.
+    if (abort) sent.signal = abort;
+    try {
+      return await this.sender.adapter(sent);
+    } finally {
+      // The response and the error refer to it: who sends it again means the request as it was.
+      Object.assign(sent, { url, baseURL, params, data, signal, beforeRedirect });
+    }
   }
 
-  #statusError(response: AxiosResponse, hint: number | undefined): unknown {
-    return new HttpStatusError(this.method, this.request.url, response, hint);
+  #failure(answer: Answer, error: unknown): unknown {
+    answer.error = error ?? new HttpStatusError(this.method, this.request.url, answer.response, answer.hint);
+    return answer.error;
+  }
+
+  override mayRepeat(outcome: Outcome): boolean {
+    // The adapter that is made of fetch follows redirects without a word.
+    const follows = this.request.config.maxRedirects !== 0;
+    if (!outcome.ok && follows && isFetchRequest(readField(outcome.error, "request"))) this.arrived = true;
+    return super.mayRepeat(outcome);
   }
 
   /** What axios took for a response ends as one; what it made an error of, as that. */
@@ -150,6 +173,16 @@ class AxiosExchange extends Exchange {
 
 class AxiosDraft extends Draft {
   declare config: Config;
+}
+
+/** Whether it is a request of fetch, and not one of Node. */
+function isFetchRequest(request: unknown): boolean {
+  return typeof readField(request, "clone") === "function";
+}
+
+/** Whether a server has answered: an adapter of the user's need not say what. */
+function isAnswer(response: unknown): response is AxiosResponse {
+  return typeof readField(response, "status") === "number";
 }
 
 /** What may cancel a request: its signal, and axios' own older token. */

@@ -1,4 +1,4 @@
-import {
+import axios, {
   type AxiosAdapter,
   type AxiosInstance,
   type AxiosResponse,
@@ -10,6 +10,8 @@ import { HttpClient } from "../http/client.js";
 import { type HttpKind, httpSourceOf } from "../http/http-policy.js";
 import { HTTP_TABLE, type HttpOptions } from "../http/options.js";
 import type { AttemptRequest, HttpRequest } from "../http/request.js";
+import { readField } from "../inspect.js";
+import { check, type Rule } from "../validate.js";
 import { sendRetried } from "./axios-exchange.js";
 
 /** A request as options that are functions see it: also with what axios was given. */
@@ -26,16 +28,18 @@ export interface RetryAxiosOptions extends Omit<HttpOptions<AxiosResponse>, "pre
 /** What `retryAxios` answers. */
 export interface AxiosRetries {
   readonly stats: RetryStats;
-  /** Takes the retries off the instance again. */
+  /** Takes these retries off the instance again. */
   eject(): void;
 }
 
 /**
  * Lets an axios instance retry its requests under the rules of `retryFetch`: only what may be sent twice, never a body that
  * cannot be, no sooner than the server asks, and within a budget per origin. It stands between interceptors and adapter, so
- * that interceptors and transformations run once for each call, and axios' own `timeout` holds for each attempt. A call ends
- * as axios would have it end. `options` may be a function of the request. Throws a `TypeError` or `RangeError` at once for an
- * option that makes no sense.
+ * that interceptors and transformations run once for each call, and axios' own `timeout` holds for each attempt; strategies
+ * and hooks see `response.data` before it is transformed. A call ends as axios would have it end. `data` may also be a
+ * function that makes it for each attempt. `options` may be a function of the request. Called again for an instance, it takes
+ * the place of the retries there; instances that are made from it have none. Throws a `TypeError` or `RangeError` at once for
+ * an option that makes no sense.
  *
  * @example
  * import axios, { AxiosError } from "axios";
@@ -54,20 +58,40 @@ export function retryAxios(
   instance: AxiosInstance,
   options: RetryAxiosOptions | ((request: AxiosRequest) => RetryAxiosOptions) = {},
 ): AxiosRetries {
+  check(AXIOS.owner, "instance", instance, INSTANCE);
   const client = new HttpClient(AXIOS.owner);
   const source = httpSourceOf<AxiosRequest>(AXIOS, options);
-  // What is retried already is not retried twice: a config is used again where an interceptor sends its request anew.
-  const adapters = new WeakMap<object, AxiosAdapter>();
   const onRequest = (config: InternalAxiosRequestConfig) => {
-    const given = config.adapter ?? instance.defaults.adapter;
-    const adapter = (typeof given === "function" && adapters.get(given)) || getAdapter(given, config);
-    const retried: AxiosAdapter = (sent) => sendRetried(client, source, instance, adapter, sent);
-    adapters.set(retried, adapter);
-    config.adapter = retried;
+    const given = givenAdapter(config);
+    const adapter = getAdapter(given || axios.defaults.adapter, config);
+    const retrying: AxiosAdapter = (sent) => sendRetried({ client, source, instance, adapter, given }, sent);
+    givenTo.set(retrying, given);
+    config.adapter = retrying;
     return config;
   };
-  const id = instance.interceptors.request.use(onRequest, null, { synchronous: true });
+  const id = instance.interceptors.request.use(onRequest, null, {
+    synchronous: true,
+    runWhen: () => inForce.get(instance) === client,
+  });
+  inForce.set(instance, client);
   return { stats: client.target.stats, eject: () => instance.interceptors.request.eject(id) };
 }
 
 const AXIOS: HttpKind = { owner: "retryAxios", table: HTTP_TABLE };
+
+const INSTANCE: Rule = [
+  "an axios instance",
+  "any",
+  (instance) => typeof readField(readField(readField(instance, "interceptors"), "request"), "use") === "function",
+];
+
+/** By whom an instance's requests are retried: who came last. */
+const inForce = /* @__PURE__ */ new WeakMap<AxiosInstance, HttpClient>();
+
+/** What a retrying adapter was made of. */
+const givenTo = /* @__PURE__ */ new WeakMap<object, InternalAxiosRequestConfig["adapter"]>();
+
+/** What is retried already is not retried twice: an interceptor may send a config anew, also by another instance. */
+function givenAdapter({ adapter }: InternalAxiosRequestConfig): InternalAxiosRequestConfig["adapter"] {
+  return typeof adapter === "function" && givenTo.has(adapter) ? givenTo.get(adapter) : adapter;
+}

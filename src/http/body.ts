@@ -6,14 +6,14 @@ import { readField } from "../inspect.js";
 /** A body that can be sent again and again. */
 export interface Replayable {
   readonly replayable: true;
-  /** What to send in the next attempt. */
-  next(): unknown;
+  /** What to send in the next attempt; `changeable`: somebody may change it before. */
+  next(changeable?: boolean): unknown;
 }
 
 /** A body that can be read only once, as a stream. */
 export interface OneShot {
   readonly replayable: false;
-  next(): unknown;
+  next(changeable?: boolean): unknown;
 }
 
 export type Body = Replayable | OneShot;
@@ -22,7 +22,7 @@ export type Body = Replayable | OneShot;
 export function bodyOf(given: unknown): Body {
   if (typeof given === "function") return { replayable: true, next: () => given() };
   const copy = copyOf(given);
-  if (copy !== undefined) return { replayable: true, next: () => copy };
+  if (copy !== undefined) return { replayable: true, next: (changeable) => (changeable ? copyOf(copy) : copy) };
   return { replayable: false, next: () => given };
 }
 

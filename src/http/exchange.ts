@@ -36,12 +36,16 @@ export function exchangeOf({ args }: Pick<RetryState, "args">): Exchange | undef
 
 /** One request on its way through its attempts: what the policy's strategies and hooks need to know of it. */
 export abstract class Exchange {
-  #answer: Answer | undefined;
+  // By the error that each attempt failed with: one that was abandoned may answer after the next.
+  readonly #answers = new WeakMap<object, Answer>();
   #bodyIsSpent = false;
   #waiting: Waiting | undefined;
   #discarding: Discarding | undefined;
   #discarded: HttpResponse | undefined;
   #unlinkBody = () => {};
+  #sent = false;
+  /** A server may have had the request, though one that it was redirected to could not be reached. */
+  protected arrived = false;
 
   readonly core: Policy;
 
@@ -83,8 +87,20 @@ export abstract class Exchange {
     if (options.pauseOrigin && hint !== undefined && hint <= maxRetryAfter && (status === 429 || status === 503)) {
       this.client.pauses.pause(this.origin, hint, core.clock.now());
     }
-    const answer = { response, retryable: this.#deservesRetry(status, headers, listed), hint, error: undefined };
-    this.#answer = answer;
+    const answers = this.#answers;
+    let failure: unknown;
+    const answer: Answer = {
+      response,
+      retryable: this.#deservesRetry(status, headers, listed),
+      hint,
+      get error() {
+        return failure;
+      },
+      set error(error: unknown) {
+        failure = error;
+        answers.set(error as object, answer);
+      },
+    };
     return answer;
   }
 
@@ -95,7 +111,7 @@ export abstract class Exchange {
   }
 
   #answerOf(outcome: Outcome): Answer | undefined {
-    return !outcome.ok && outcome.error === this.#answer?.error ? this.#answer : undefined;
+    return outcome.ok ? undefined : this.#answers.get(outcome.error as object);
   }
 
   /** Whether the answer that the attempt failed with deserves another attempt; `undefined` where it failed without. */
@@ -113,10 +129,15 @@ export abstract class Exchange {
     return this.#answerOf(outcome)?.response.status;
   }
 
+  /** Whether the request may be executed twice. */
+  protected get isRepeatable(): boolean {
+    return this.keyed || this.policy.methods(this.method);
+  }
+
   /** Whether sending the request once more can do no harm, and is possible. */
   mayRepeat(outcome: Outcome): boolean {
-    const { policy, keyed, method, replayable } = this;
-    if (!keyed && !policy.methods(method) && (outcome.ok || !neverLeft(outcome.error))) return false;
+    const { replayable } = this;
+    if (!this.isRepeatable && (this.arrived || outcome.ok || !neverLeft(outcome.error))) return false;
     this.#bodyIsSpent = !replayable;
     return replayable;
   }
@@ -155,10 +176,16 @@ export abstract class Exchange {
     if (!fallback) return this.#lastResort(state, last);
     const answer = fallback(state);
     const settle = (settled: unknown) => {
-      if (settled !== last) this.#release(last);
+      if (!this.#carriesOn(settled, last)) this.#release(last);
       return settled;
     };
     return isThenable(answer) ? answer.then(settle) : settle(answer);
+  }
+
+  /** Whether what a fallback answers has the body of the last response. */
+  #carriesOn(answer: unknown, last: HttpResponse | undefined): boolean {
+    const stream = last && this.streamOf(last);
+    return !!stream && !!answer && this.streamOf(answer as HttpResponse) === stream;
   }
 
   #lastResort(state: GiveUpState, last: HttpResponse | undefined): unknown {
@@ -204,7 +231,13 @@ export abstract class Exchange {
    */
   protected async sendOnce<R extends HttpResponse>(send: (signal: AbortSignal | undefined) => Promise<R>): Promise<R> {
     const { guarded, watches, onLateResult } = this.core;
-    if (!guarded) return send(undefined);
+    // A TryAgainError asks nobody: what is left of a stream is not the body.
+    if (this.#sent && !this.replayable) {
+      throw new TypeError(`${this.client.owner}: the body was sent before, and can be read only once`);
+    }
+    this.#sent = true;
+    // Awaited, so that the caller stays in the stack of what it throws.
+    if (!guarded) return await send(undefined);
     const controller = new AbortController();
     const watcher = { abandoned: (reason: unknown) => controller.abort(reason) };
     const attempt = theAttempt()!;

@@ -21,7 +21,8 @@ export const retryIfHttpFailure: SyncRetryIf = /* @__PURE__ */ mark((state: Retr
 
 function isFailure(error: unknown): boolean {
   const status = statusOf(error);
-  if (typeof status === "number") return isRetryableStatus(status);
+  // One that is none of a failure: axios tells it also where the response broke off in its body.
+  if (typeof status === "number" && status >= 400) return isRetryableStatus(status);
   return codeOf(error) === "ERR_ATTEMPT_TIMEOUT" || neverLeft(error) || isNetworkError(error);
 }
 
@@ -41,5 +42,9 @@ export function isSlowDown(state: RetryState): boolean {
   if (outcome.ok) return false;
   const status = exchangeOf(state)?.statusOf(outcome);
   if (status !== undefined) return SLOW_STATUSES.includes(status);
-  return chainOf(outcome.error).some((each) => TIMEOUTS.includes(readField(each, "code")));
+  return chainOf(outcome.error).some(isTimeout);
+}
+
+function isTimeout(error: unknown): boolean {
+  return TIMEOUTS.includes(readField(error, "code")) || readField(error, "name") === "TimeoutError";
 }

@@ -7,6 +7,7 @@ import type { HttpClient } from "./client.js";
 import { release } from "./discard.js";
 import { Draft } from "./draft.js";
 import { type Answer, Exchange } from "./exchange.js";
+import { followOnce, redirectOf, showsRedirects } from "./follow-once.js";
 import type { HttpPolicy, HttpPolicySource } from "./http-policy.js";
 import { HttpStatusError } from "./http-status-error.js";
 import { applyKey } from "./idempotency-key.js";
@@ -20,7 +21,8 @@ export type FetchInit = Omit<RequestInit, "body"> & { body?: any; duplex?: "half
 /** What a call sends, as it was when the call was made. */
 interface Sent {
   readonly input: FetchInput;
-  readonly init: FetchInit | undefined;
+  /** Without what is told of here. */
+  readonly init: FetchInit;
   /** `input`, where it is a `Request`. */
   readonly request: Request | undefined;
   readonly url: URL;
@@ -45,18 +47,20 @@ export function exchangeFor(
   const policy = typeof source === "function" ? source(view) : source;
   const had = [...headers].length;
   const keyed = applyKey(client.owner, policy.key, view);
-  const changed = init?.headers !== undefined || [...headers].length !== had;
+  // Those of a `Request` can be changed.
+  const changed = request !== undefined || init?.headers !== undefined || [...headers].length !== had;
   const given = init?.body ?? undefined;
   const sent = {
-    input,
-    init,
+    input: input instanceof URL ? view.url : input,
+    init: initOf(request, init),
     request,
     url: view.url,
     headers,
     body: given === undefined ? given : bodyOf(given),
     changed,
   };
-  return new FetchExchange(client, policy, sent, method, keyed, watchesOf(client.owner, request, init));
+  const watches = watchesOf(client.owner, request, init);
+  return new FetchExchange(client, policy, [input, init], sent, method, keyed, watches);
 }
 
 export class FetchExchange extends Exchange {
@@ -67,6 +71,7 @@ export class FetchExchange extends Exchange {
   constructor(
     client: HttpClient,
     policy: HttpPolicy,
+    args: readonly unknown[],
     private readonly sent: Sent,
     method: string,
     keyed: boolean,
@@ -77,7 +82,7 @@ export class FetchExchange extends Exchange {
     // What would never be sent twice is not kept in memory for that.
     const copied = ownBody && (keyed || policy.methods(method));
     const replayable = sent.body ? sent.body.replayable : !ownBody || copied!;
-    super(client, policy, [sent.input, sent.init], method, sent.url.origin, keyed, replayable, watches);
+    super(client, policy, args, method, sent.url.origin, keyed, replayable, watches);
     this.#copied = copied ? own : undefined;
   }
 
@@ -97,14 +102,14 @@ export class FetchExchange extends Exchange {
   async #prepare(attempt: Attempt): Promise<[FetchInput, FetchInit]> {
     const { prepare } = this.policy.options;
     const { body, headers, changed } = this.sent;
-    const made = await body?.next();
+    const made = await body?.next(prepare !== undefined);
     if (!prepare) return [this.#target(), this.#init(made, changed ? headers : undefined)];
     const { url } = this.sent;
     const own = new Headers(headers);
     const draft = new Draft(attempt, this.method, new URL(url), own, made);
     await prepare(draft);
-    const moved = draft.url.href !== url.href;
-    return [moved ? this.#movedTo(draft.url) : this.#target(), this.#init(draft.body, own)];
+    const to = new URL(draft.url);
+    return [to.href === url.href ? this.#target() : this.#movedTo(to), this.#init(draft.body, own)];
   }
 
   #target(): FetchInput {
@@ -112,9 +117,11 @@ export class FetchExchange extends Exchange {
   }
 
   #movedTo(url: URL): FetchInput {
-    const { request } = this.sent;
+    const { request, body } = this.sent;
     if (!request) return url.href;
-    return new (request.constructor as typeof Request)(url, this.#target() as Request);
+    // Its own body is not sent where there is another, and need not be there any more.
+    const settings = body ? { ...fieldsOf(request), body: undefined } : (this.#target() as Request);
+    return new (request.constructor as typeof Request)(url, settings as RequestInit);
   }
 
   #init(body: unknown, headers: Headers | undefined): FetchInit {
@@ -127,10 +134,36 @@ export class FetchExchange extends Exchange {
   }
 
   override async send(input: FetchInput, init: FetchInit): Promise<Response> {
-    const fetch = this.policy.options.fetch ?? globalThis.fetch;
-    const response = await this.sendOnce((signal) => fetch(input, signal ? { ...init, signal } : init));
+    const response = await this.sendOnce((signal) => this.#fetch(input, signal ? { ...init, signal } : init));
     if (this.isListed(response, { ok: true, value: response })) throw this.#fail(this.note(response, true));
     return response;
+  }
+
+  // Awaited throughout, so that the caller stays in the stack of what it throws.
+  async #fetch(input: FetchInput, init: FetchInit): Promise<Response> {
+    const fetch = this.policy.options.fetch ?? globalThis.fetch;
+    const { request } = this.sent;
+    const follows = (init.redirect ?? request?.redirect ?? "follow") === "follow";
+    // Who may be sent twice, or cannot be, need not be asked where it came to.
+    if (!follows || this.#seemsRepeatable() || !this.replayable) return await fetch(input, init);
+    this.arrived = !showsRedirects();
+    if (this.arrived) return await fetch(input, init);
+    const headers = init.headers ?? request?.headers;
+    const response = await fetch(input, { ...init, redirect: "manual" });
+    const from = urlOf(input);
+    const to = redirectOf(response, from);
+    if (!to) return response;
+    this.arrived = true;
+    return await followOnce(fetch, response, from, to, this.method, headers ? { ...init, headers } : init);
+  }
+
+  /** A `methods` that fails is told of when it is asked about an outcome. */
+  #seemsRepeatable(): boolean {
+    try {
+      return this.isRepeatable;
+    } catch {
+      return false;
+    }
   }
 
   #fail(answer: Answer): unknown {
@@ -160,6 +193,24 @@ export class FetchExchange extends Exchange {
     };
     answer.then(end, end);
   }
+}
+
+/** What `init` says now, but for headers and body. */
+function initOf(request: Request | undefined, init: FetchInit | undefined): FetchInit {
+  const { headers: _, body: __, ...fields }: FetchInit = fieldsOf(init);
+  if (!request || Object.keys(init ?? {}).length > 0) return fields;
+  // Any `init` makes fetch forget them (Fetch, 5.4, the constructor), and each attempt has one.
+  const { referrer, referrerPolicy } = request;
+  if (referrer !== undefined && referrer !== "about:client") fields.referrer = referrer;
+  if (referrerPolicy) fields.referrerPolicy = referrerPolicy;
+  return fields;
+}
+
+/** With those that are inherited: a `Request` may stand for an `init`. */
+function fieldsOf(init: object | undefined): Record<string, any> {
+  const fields: Record<string, unknown> = {};
+  for (const name in init) fields[name] = init[name as keyof typeof init];
+  return fields;
 }
 
 function isRequest(input: unknown): input is Request {

@@ -46,7 +46,7 @@ export function httpPolicyOf({ owner, table }: HttpKind, options: HttpOptions): 
     options: given,
     core: compile(ASYNC, coreOptionsOf(given, maxRetryAfter)),
     methods: typeof methods === "function" ? (method) => !!atOnce("methods", methods(method)) : inList(methods),
-    statuses: typeof statuses === "function" ? askedOf(statuses) : (status) => statuses.includes(status),
+    statuses: typeof statuses === "function" ? askedOf(statuses) : inStatuses(statuses),
     maxRetryAfter,
     key: keyRuleOf(owner, idempotencyKey),
     budgetPerOrigin: budget === undefined,
@@ -66,6 +66,11 @@ function send(this: Exchange, ...request: unknown[]): Promise<unknown> {
 function inList(methods: readonly string[]): (method: string) => boolean {
   const upper = methods.map((method) => method.toUpperCase());
   return (method) => upper.includes(method.toUpperCase());
+}
+
+function inStatuses(statuses: readonly number[]): HttpPolicy["statuses"] {
+  const listed = new Set(statuses);
+  return (status) => listed.has(status);
 }
 
 function askedOf(statuses: (status: number, response: HttpResponse) => boolean): HttpPolicy["statuses"] {

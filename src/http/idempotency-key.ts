@@ -1,5 +1,5 @@
 import { newIdempotencyKey } from "../idempotency/new-key.js";
-import { BOOLEAN, check, FUNCTION, type Rule, readOptions, STRING, show } from "../validate.js";
+import { BOOLEAN, check, FUNCTION, type Rule, readOptions, show } from "../validate.js";
 import type { HttpRequest } from "./request.js";
 import { isIdempotentMethod } from "./status.js";
 
@@ -38,7 +38,9 @@ export const KEY_OPTION: Rule = [
   "any",
   (value) => ["boolean", "function"].includes(typeof value) || (typeof value === "object" && value !== null),
 ];
-const TABLE = { header: STRING, value: FUNCTION, quoted: BOOLEAN };
+// RFC 9110, 5.1 and 5.6.2: a token.
+const HEADER: Rule = ["the name of a header", "string", (name) => /^[\w!#$%&'*+.^`|~-]+$/.test(name)];
+const TABLE = { header: HEADER, value: FUNCTION, quoted: BOOLEAN };
 
 export function keyRuleOf(owner: string, option: IdempotencyKeyOption = false): KeyRule {
   const rule = { header: "Idempotency-Key", quoted: true };
@@ -49,7 +51,8 @@ export function keyRuleOf(owner: string, option: IdempotencyKeyOption = false): 
 
 /** Gives a request the key that it needs, unless it has one. Answers whether it has one then. */
 export function applyKey(owner: string, { header, quoted, value }: KeyRule, request: HttpRequest): boolean {
-  if (request.headers.has(header)) return true;
+  // axios leaves a header out that is null or false, and an empty key is none.
+  if (request.headers.has(header)) return !!request.headers.get(header);
   if (!value || isIdempotentMethod(request.method)) return false;
   const key = value(request);
   if (key === undefined) return false;

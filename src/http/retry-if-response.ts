@@ -51,7 +51,7 @@ export async function peekText(response: Response, maxBytes = 65_536): Promise<s
   check("peekText", "maxBytes", maxBytes, WHOLE);
   const { headers } = response;
   if (Number(headers.get("content-length")) > maxBytes) return undefined;
-  if (headers.get("content-type")?.startsWith("text/event-stream")) return undefined;
+  if (headers.get("content-type")?.toLowerCase().startsWith("text/event-stream")) return undefined;
   const { body } = response.clone();
   if (!body) return "";
   const reader = body.getReader();
