@@ -2,7 +2,9 @@ import * as undaunted from "undaunted";
 import { previewPolicy, type RetryOptions } from "undaunted";
 import * as axios from "undaunted/axios";
 import * as http from "undaunted/http";
+import * as idempotency from "undaunted/idempotency";
 import * as testing from "undaunted/testing";
+import * as transient from "undaunted/transient";
 import { beforeAll, describe, expect, it } from "vitest";
 import manifest from "../package.json" with { type: "json" };
 import { blocksOfPage, blocksOfSource, faultsOf, pages, read, sources, type Unit, unitsOf } from "./docs/blocks.js";
@@ -66,7 +68,7 @@ it.each(places)("%s holds what it says", async (_, block) => {
 
 const examples = new Set(ofSources.map((block) => block.owner));
 const isErrorClass = (value: unknown) => typeof value === "function" && value.prototype instanceof Error;
-const exported = Object.entries({ ...undaunted, ...http, ...axios, ...testing }).filter(
+const exported = Object.entries({ ...undaunted, ...http, ...axios, ...idempotency, ...transient, ...testing }).filter(
   ([, value]) => !isErrorClass(value),
 );
 

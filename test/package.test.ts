@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,11 @@ import { build } from "esbuild";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import * as core from "undaunted";
+import * as axiosEntry from "undaunted/axios";
+import * as http from "undaunted/http";
+import * as idempotency from "undaunted/idempotency";
 import * as testing from "undaunted/testing";
+import * as transient from "undaunted/transient";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 // What is published, as someone who installs it gets it: packed, installed into an empty project, used by processes
@@ -82,9 +86,8 @@ describe("the tarball", () => {
     const others = packed.filter((path) => !/^dist\/[\w-]+(\.js|\.cjs|\.d\.ts|\.d\.cts)$/.test(path));
 
     // The pages that the README leads to are at hand where it is read.
-    const pages = ["comparison", "errors", "migrating", "options", "overload", "recipes"].map(
-      (page) => `docs/${page}.md`,
-    );
+    const names = ["comparison", "errors", "http", "idempotency", "migrating", "options", "overload", "recipes"];
+    const pages = [...names, "transient-errors"].map((page) => `docs/${page}.md`);
     expect(others.sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", ...pages, "package.json"]);
   });
 
@@ -110,14 +113,17 @@ describe("the tarball", () => {
     expect(scripts.filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
   });
 
-  it.each(["index.js", "index.cjs", "testing.js", "testing.cjs"])(
+  const entries = ["axios", "http", "idempotency", "index", "testing", "transient"];
+  it.each(entries.flatMap((entry) => [`${entry}.js`, `${entry}.cjs`]))(
     "imports nothing but its own files in %s, so that every runtime can load it",
     async (entry) => {
+      const peers = entry.startsWith("axios.") ? ["axios"] : [];
       const { metafile } = await build({
         entryPoints: [join(installed, "dist", entry)],
         bundle: true,
         // No runtime's modules are known here: an import of one does not resolve.
         platform: "neutral",
+        external: peers,
         write: false,
         metafile: true,
         logLevel: "silent",
@@ -125,7 +131,8 @@ describe("the tarball", () => {
 
       const imports = Object.values(metafile.inputs).flatMap((input) => input.imports);
 
-      expect(imports.filter(({ external, path }) => external || !path.includes("undaunted/dist/"))).toEqual([]);
+      const others = imports.filter(({ external, path }) => external || !path.includes("undaunted/dist/"));
+      expect(others.map(({ path }) => path)).toEqual(peers);
     },
   );
 
@@ -155,7 +162,10 @@ describe("the tarball", () => {
   ])("compiles in a strict ESM and CJS program for %s", async (_, platform) => {
     const program = `
       import { currentAttempt, Retry, retry, retryIfResult, stopAfterAttempt } from "undaunted";
+      import { type AttemptRequest, originOf, retryFetch } from "undaunted/http";
+      import { idempotent } from "undaunted/idempotency";
       import { virtualClock } from "undaunted/testing";
+      import { retryIfTransient } from "undaunted/transient";
 
       class Users {
         @Retry({ stop: stopAfterAttempt(2) })
@@ -169,6 +179,10 @@ describe("the tarball", () => {
       export const length: Promise<number> = load("42");
       // @ts-expect-error the parameters of the wrapped function are kept
       load(42);
+      const prepare = async (request: AttemptRequest) => request.headers.set("x-attempt", String(request.attempt));
+      export const api: typeof fetch = retryFetch({ prepare, retryIf: retryIfTransient() });
+      export const answer: Promise<Response> = retryFetch()("https://example.com/", { method: "PUT", body: () => "x" });
+      export const pay: (id: string) => Promise<string> = idempotent(async (id: string) => id, { key: originOf });
       // @ts-expect-error the testing entry has types too: a clock's time is a number
       export const now: string = virtualClock().now();
     `;
@@ -185,9 +199,18 @@ describe("the tarball", () => {
 });
 
 describe.each<Format>(["module", "commonjs"])("the %s format", (format) => {
+  beforeAll(async () => {
+    // Who imports the entry for axios has it.
+    await symlink(join(root, "node_modules/axios"), join(project, "node_modules/axios")).catch(() => {});
+  });
+
   it.each([
     ["undaunted", core],
+    ["undaunted/axios", axiosEntry],
+    ["undaunted/http", http],
+    ["undaunted/idempotency", idempotency],
     ["undaunted/testing", testing],
+    ["undaunted/transient", transient],
   ])("exports every name of %s", async (entry, source) => {
     const names = await run(
       format,

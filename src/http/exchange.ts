@@ -1,6 +1,8 @@
 import type { GiveUpState, Outcome, RetryState } from "../attempt.js";
 import { theAttempt } from "../current.js";
+import { exhausts } from "../decide.js";
 import { StrategyError } from "../errors.js";
+import { beginNumber, rememberExhausted } from "../exhausted.js";
 import { codeOf } from "../inspect.js";
 import type { Watch } from "../interrupt.js";
 import { forCall, type Policy } from "../policy.js";
@@ -28,6 +30,9 @@ export interface Answer {
 
 // A strategy sees the state alone, and the arguments in it are the call's own list.
 const exchanges = /* @__PURE__ */ new WeakMap<readonly unknown[], Exchange>();
+
+/** Responses that were returned because no further attempt was to be made. */
+const givenUpOn = /* @__PURE__ */ new WeakSet<object>();
 
 /** The exchange that a state is of. */
 export function exchangeOf({ args }: Pick<RetryState, "args">): Exchange | undefined {
@@ -99,6 +104,8 @@ export abstract class Exchange {
       set error(error: unknown) {
         failure = error;
         answers.set(error as object, answer);
+        // A client of ours answered it: what that gave up on is not tried again here.
+        if (givenUpOn.has(response)) rememberExhausted(error, beginNumber(), false);
       },
     };
     return answer;
@@ -189,7 +196,11 @@ export abstract class Exchange {
   }
 
   #lastResort(state: GiveUpState, last: HttpResponse | undefined): unknown {
-    if (last && last !== this.#discarded && this.mayReturn(state)) return last;
+    if (last && last !== this.#discarded && this.mayReturn(state)) {
+      // Whoever is outside may have the body anew.
+      if (exhausts(state) && state.reason !== "body-not-replayable") givenUpOn.add(last);
+      return last;
+    }
     // Nobody looks for a response in there.
     if (state.reason === "deadline") this.#release(last);
     throw state.error;

@@ -26,14 +26,18 @@ export interface RetryFetchOptions<F extends AnyFetch = typeof fetch> extends Ht
   throwOnFailure?: boolean | undefined;
 }
 
+/** A stand-in may take less than `fetch` does, and is called as that all the same. */
+type InputOf<F extends AnyFetch> = Parameters<F> extends [] ? Parameters<typeof fetch>[0] : Parameters<F>[0];
+type InitOf<F extends AnyFetch> = NonNullable<
+  Parameters<F>["length"] extends 0 | 1 ? Parameters<typeof fetch>[1] : Parameters<F>[1]
+>;
+
 /** What `init` may be: the client's own, with a `body` that may also be a function that makes it for each attempt. */
-export type RetryInit<F extends AnyFetch> = Omit<NonNullable<Parameters<F>[1]>, "body"> & {
-  body?: NonNullable<Parameters<F>[1]>["body"] | (() => unknown);
-};
+export type RetryInit<F extends AnyFetch> = Omit<InitOf<F>, "body"> & { body?: InitOf<F>["body"] | (() => unknown) };
 
 /** `F`, retried. */
 export type RetryingFetch<F extends AnyFetch> = F & {
-  (input: Parameters<F>[0], init?: RetryInit<F>): ReturnType<F>;
+  (input: InputOf<F>, init?: RetryInit<F>): ReturnType<F>;
   /** A new client with some options replaced. It shares stats, budgets and pauses; a `signal` joins the policy's own. */
   with(overrides: RetryFetchOptions<F>): RetryingFetch<F>;
   readonly stats: RetryStats;
@@ -70,6 +74,9 @@ function clientOf(client: HttpClient, source: HttpPolicySource<HttpRequest>): ob
       exchange.settleWith(answer);
       return answer;
     } catch (error) {
+      const { stats } = client.target;
+      stats.calls++;
+      stats.failures++;
       return Promise.reject(error);
     }
   };

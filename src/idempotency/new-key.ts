@@ -1,4 +1,10 @@
-/** A random key that nobody else has: a UUID of version 4. */
+/**
+ * A random key that nobody else has, a UUID of version 4: for a call that has no id of its own. Make it before the first try, and
+ * give it to each.
+ *
+ * @example
+ * newIdempotencyKey().length; // => 36
+ */
 export function newIdempotencyKey(): string {
   const { crypto } = globalThis;
   // A page that did not come over https has no randomUUID.

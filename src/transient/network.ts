@@ -1,15 +1,5 @@
-import { errorsOf, readField } from "../inspect.js";
-
-/** Whether making a call again can do harm, as far as the error that it failed with tells. */
-export type Retryability =
-  /** It was never executed, or was undone: always worth another attempt. */
-  | "safe"
-  /** It may have been executed: only what is idempotent may be repeated. */
-  | "idempotent"
-  /** It would fail again. */
-  | "permanent"
-  /** The error is none of those that are known. */
-  | "unknown";
+import { readField } from "../inspect.js";
+import { lookThrough, type Retryability, type Verdict } from "./retryability.js";
 
 type Rows = readonly (string | RegExp)[];
 
@@ -116,34 +106,17 @@ const ALONE: Rows = [
   "Error: Network connection lost.", // Cloudflare Workers, cloudflare/workerd#7195
 ];
 
-const RANKS: readonly (Retryability | undefined)[] = [undefined, "safe", "idempotent", "unknown", "permanent"];
-
 /**
  * Tells whether a call that failed with a network error may be made again. Knows the errors of Node, undici, browsers'
  * fetch and axios. The error, its causes to depth 10 and an `AggregateError`'s errors are looked at, and the least
  * safe of them counts: an abort by the caller or a bad certificate, anywhere, is `"permanent"`. Throws nothing.
+ *
+ * @example
+ * classifyNetworkError(new TypeError("fetch failed", { cause: { code: "ECONNREFUSED" } })); // => "safe"
+ * classifyNetworkError(new TypeError("fetch failed", { cause: { code: "ECONNRESET" } })); // => "idempotent"
  */
 export function classifyNetworkError(error: unknown): Retryability {
-  return judge(error, 10, new Map()) ?? "unknown";
-}
-
-/** `undefined` where nothing is said. `judged` holds what is done, and what is being judged as `undefined`. */
-function judge(
-  error: unknown,
-  depth: number,
-  judged: Map<unknown, Retryability | undefined>,
-): Retryability | undefined {
-  if (error === undefined || depth < 0) return undefined;
-  if (judged.has(error)) return judged.get(error);
-  judged.set(error, undefined);
-  const cause = readField(error, "cause");
-  let verdict = judge(cause, depth - 1, judged);
-  const errors = errorsOf(error);
-  // Its own code is that of its first error. One of a kind that is not known is enough for not knowing.
-  if (errors) for (const each of errors) verdict = worse(verdict, judge(each, depth - 1, judged) ?? "unknown");
-  else if (!repeats(error, cause, verdict)) verdict = worse(verdict, verdictOf(error, cause));
-  judged.set(error, verdict);
-  return verdict;
+  return lookThrough(error, networkVerdict);
 }
 
 /** Whether the error only passes on what its cause tells better. */
@@ -155,6 +128,10 @@ function repeats(error: unknown, cause: unknown, ofCause: Retryability | undefin
   // Node's own client says of a timeout's signal that it was aborted.
   return readField(error, "name") === "AbortError" && readField(cause, "name") === "TimeoutError";
 }
+
+/** What one error says, `ofCause` being what its cause says; `undefined` for nothing. */
+export const networkVerdict: Verdict = (error, cause, ofCause) =>
+  repeats(error, cause, ofCause) ? undefined : verdictOf(error, cause);
 
 function verdictOf(error: unknown, cause: unknown): Retryability | undefined {
   const words = wordsOf(error);
@@ -179,8 +156,4 @@ function wordsOf(error: unknown): string[] {
 
 function has(rows: Rows, word: string): boolean {
   return rows.some((row) => (typeof row === "string" ? row === word : row.test(word)));
-}
-
-function worse(a: Retryability | undefined, b: Retryability | undefined): Retryability | undefined {
-  return RANKS.indexOf(a) > RANKS.indexOf(b) ? a : b;
 }

@@ -21,6 +21,8 @@ const ENTRIES: readonly (readonly [specifier: string, exports: ReadonlyMap<strin
   ["undaunted", exportsOf("src/index.ts")],
   ["undaunted/http", exportsOf("src/http/index.ts")],
   ["undaunted/axios", exportsOf("src/axios/index.ts")],
+  ["undaunted/idempotency", exportsOf("src/idempotency/index.ts")],
+  ["undaunted/transient", exportsOf("src/transient/index.ts")],
   ["undaunted/testing", exportsOf("src/testing/index.ts")],
 ];
 const HELPERS: (typeof ENTRIES)[number] = [

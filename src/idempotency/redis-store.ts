@@ -1,0 +1,94 @@
+import { check, hasMethods, type Rule, readOptions, STRING } from "../validate.js";
+import { newIdempotencyKey } from "./new-key.js";
+import type { Claim, IdempotencyStore } from "./store.js";
+
+/** A client of Redis that runs scripts: of `ioredis` or of `redis`, also to a cluster. */
+export interface RedisClient {
+  eval(script: string, ...rest: any[]): Promise<unknown>;
+}
+
+export interface RedisIdempotencyStoreOptions {
+  /**
+   * What the keys in Redis begin with.
+   * @default "idempotency:"
+   */
+  prefix?: string | undefined;
+}
+
+const CLIENT: Rule = ["a client with a method eval", "object", /* @__PURE__ */ hasMethods("eval")];
+
+// A key is a hash, and Redis lets it go when its lease or its record is over. Each step is one script: nothing comes between.
+// Each may come twice, and does no more than once: ioredis sends again what was under way when its connection broke.
+const CLAIM = `
+local held = redis.call('hmget', KEYS[1], 'fingerprint', 'record', 'token')
+if not held[1] or held[3] == ARGV[2] then
+  redis.call('hset', KEYS[1], 'fingerprint', ARGV[1], 'token', ARGV[2])
+  redis.call('pexpire', KEYS[1], ARGV[3])
+  return {'won'}
+end
+if held[2] then return {'done', held[1], held[2]} end
+return {'running', held[1], tostring(redis.call('pttl', KEYS[1]))}`;
+
+const RENEW = `
+local held = redis.call('hmget', KEYS[1], 'token', 'record')
+if held[1] ~= ARGV[1] or held[2] then return 0 end
+return redis.call('pexpire', KEYS[1], ARGV[2])`;
+
+const RECORD = `
+local held = redis.call('hmget', KEYS[1], 'token', 'record')
+if held[1] ~= ARGV[1] or (held[2] and held[2] ~= ARGV[2]) then return 0 end
+redis.call('hset', KEYS[1], 'record', ARGV[2])
+return redis.call('pexpire', KEYS[1], ARGV[3])`;
+
+const RELEASE = `
+local held = redis.call('hmget', KEYS[1], 'token', 'record')
+if held[1] == ARGV[1] and not held[2] then redis.call('del', KEYS[1]) end
+return 0`;
+
+/**
+ * Keeps keys and results in Redis: for a client of `ioredis` or of `redis`. Every step is one script. What Redis loses (a failover
+ * before it was copied, an eviction) may happen again: where that must not be, use `postgresIdempotencyStore`. Throws a `TypeError` for
+ * a bad option.
+ *
+ * @example
+ * const client = { eval: async () => ["won"] }; // a client of ioredis or redis
+ * const store = redisIdempotencyStore(client, { prefix: "orders:" });
+ * (await store.claim("k1", "tea", 60_000)).state; // => "won"
+ */
+export function redisIdempotencyStore(
+  client: RedisClient,
+  options: RedisIdempotencyStoreOptions = {},
+): IdempotencyStore {
+  check("redisIdempotencyStore", "client", client, CLIENT);
+  const { prefix = "idempotency:" } = readOptions("redisIdempotencyStore", options, { prefix: STRING });
+  // ioredis takes the keys and arguments in a row, redis in an object.
+  const inARow = hasMethods("defineCommand")(client as unknown as Record<string, unknown>);
+  const run = (script: string, key: string, ...args: readonly string[]) =>
+    inARow
+      ? client.eval(script, 1, prefix + key, ...args)
+      : client.eval(script, { keys: [prefix + key], arguments: args });
+  // Redis takes whole milliseconds.
+  const ms = (time: number) => String(Math.ceil(time));
+
+  return {
+    async claim(key, fingerprint, lease): Promise<Claim> {
+      const token = newIdempotencyKey();
+      const [state, known, more] = (await run(CLAIM, key, fingerprint, token, ms(lease))) as string[];
+      if (state === "won") return { state, token };
+      if (state === "done") return { state, fingerprint: known!, record: more! };
+      return { state: "running", fingerprint: known!, retryAfter: Math.max(0, Number(more)) };
+    },
+
+    async renew(key, token, lease) {
+      return Number(await run(RENEW, key, token, ms(lease))) === 1;
+    },
+
+    async record(key, token, record, keep) {
+      return Number(await run(RECORD, key, token, record, ms(keep))) === 1;
+    },
+
+    async release(key, token) {
+      await run(RELEASE, key, token);
+    },
+  };
+}

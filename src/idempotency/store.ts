@@ -1,0 +1,23 @@
+/** What a store answers to a run that asks for a key. */
+export type Claim =
+  /** The key is this run's, for as long as the lease lasts; `token` tells it from any other run. */
+  | { readonly state: "won"; readonly token: string }
+  /** Another run holds it; its lease ends in `retryAfter` ms unless it is renewed. */
+  | { readonly state: "running"; readonly fingerprint: string; readonly retryAfter: number }
+  /** A run has recorded `record` under it. */
+  | { readonly state: "done"; readonly fingerprint: string; readonly record: string };
+
+/**
+ * Where keys and results are kept. Each method is one indivisible step. A key whose lease or whose record is over is free; what
+ * is asked with a token that holds no lease any more changes nothing.
+ */
+export interface IdempotencyStore {
+  /** Takes a free key for `lease` ms. */
+  claim(key: string, fingerprint: string, lease: number): Promise<Claim>;
+  /** Lets the lease last for another `lease` ms from now; answers whether the token still holds one. */
+  renew(key: string, token: string, lease: number): Promise<boolean>;
+  /** Records the result, for `keep` ms; answers whether the token still held the lease. The same record twice is one. */
+  record(key: string, token: string, record: string, keep: number): Promise<boolean>;
+  /** Frees the key, if the token still holds it. */
+  release(key: string, token: string): Promise<void>;
+}
