@@ -2,6 +2,7 @@
 // matched, take `retryBudget`.
 
 import type { RetryBudget, RetryState } from "./attempt.js";
+import { AWS_THROTTLING } from "./aws-throttling.js";
 import { statusOf } from "./budget.js";
 import { type Clock, systemClock } from "./clock.js";
 import { chainOf, readField } from "./inspect.js";
@@ -82,32 +83,14 @@ export function awsRetryQuota(options: AwsRetryQuotaOptions = {}): RetryBudget {
   return mark(quota, 0);
 }
 
-// smithy-typescript, service-error-classification.
-const THROTTLING_CODES: readonly unknown[] = [
-  "BandwidthLimitExceeded",
-  "EC2ThrottledException",
-  "LimitExceededException",
-  "PriorRequestNotComplete",
-  "ProvisionedThroughputExceededException",
-  "RequestLimitExceeded",
-  "RequestThrottled",
-  "RequestThrottledException",
-  "SlowDown",
-  "ThrottledException",
-  "Throttling",
-  "ThrottlingException",
-  "TooManyRequestsException",
-  "TransactionInProgressException",
-];
-
 function isThrottlingError({ outcome }: RetryState): boolean {
   return !outcome.ok && chainOf(outcome.error).some(tellsThrottling);
 }
 
 function tellsThrottling(error: unknown): boolean {
   return (
-    THROTTLING_CODES.includes(readField(error, "name")) ||
-    THROTTLING_CODES.includes(readField(error, "code")) ||
+    AWS_THROTTLING.includes(readField(error, "name")) ||
+    AWS_THROTTLING.includes(readField(error, "code")) ||
     statusOf(error) === 429 ||
     readField(readField(error, "$retryable"), "throttling") === true
   );

@@ -142,8 +142,9 @@ class AxiosExchange extends Exchange {
   }
 
   #failure(answer: Answer, error: unknown): unknown {
-    answer.error = error ?? new HttpStatusError(this.method, this.request.url, answer.response, answer.hint);
-    return answer.error;
+    const { response, hint } = answer;
+    const made = (error as object | undefined) ?? new HttpStatusError(this.method, this.request.url, response, hint);
+    return this.failedBy(answer, made);
   }
 
   override mayRepeat(outcome: Outcome): boolean {

@@ -24,8 +24,6 @@ export interface Answer {
   readonly retryable: boolean;
   /** ms that the server asks to wait. */
   readonly hint: number | undefined;
-  /** What the attempt failed with. */
-  error: unknown;
 }
 
 // A strategy sees the state alone, and the arguments in it are the call's own list.
@@ -92,23 +90,15 @@ export abstract class Exchange {
     if (options.pauseOrigin && hint !== undefined && hint <= maxRetryAfter && (status === 429 || status === 503)) {
       this.client.pauses.pause(this.origin, hint, core.clock.now());
     }
-    const answers = this.#answers;
-    let failure: unknown;
-    const answer: Answer = {
-      response,
-      retryable: this.#deservesRetry(status, headers, listed),
-      hint,
-      get error() {
-        return failure;
-      },
-      set error(error: unknown) {
-        failure = error;
-        answers.set(error as object, answer);
-        // A client of ours answered it: what that gave up on is not tried again here.
-        if (givenUpOn.has(response)) rememberExhausted(error, beginNumber(), false);
-      },
-    };
-    return answer;
+    return { response, retryable: this.#deservesRetry(status, headers, listed), hint };
+  }
+
+  /** The attempt fails with `error`, since the server answered so. */
+  protected failedBy(answer: Answer, error: object): object {
+    this.#answers.set(error, answer);
+    // A client of ours answered it: what that gave up on is not tried again here.
+    if (givenUpOn.has(answer.response)) rememberExhausted(error, beginNumber(), false);
+    return error;
   }
 
   #deservesRetry(status: number, headers: HeaderSource, listed: boolean): boolean {

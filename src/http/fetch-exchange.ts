@@ -168,8 +168,7 @@ export class FetchExchange extends Exchange {
 
   #fail(answer: Answer): unknown {
     const { response, hint } = answer;
-    answer.error = new HttpStatusError(this.method, this.sent.url, response as Response, hint);
-    return answer.error;
+    return this.failedBy(answer, new HttpStatusError(this.method, this.sent.url, response as Response, hint));
   }
 
   protected override mayReturn(): boolean {

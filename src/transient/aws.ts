@@ -1,26 +1,12 @@
+import { AWS_THROTTLING } from "../aws-throttling.js";
 import { readField } from "../inspect.js";
 import { networkVerdict } from "./network.js";
 import { lookThrough, type Retryability, type Verdict } from "./retryability.js";
 
 // The names are those of the AWS SDK for JavaScript, @smithy/core's service-error-classification.
 
-/** Refused before it was done. */
-const SAFE: readonly string[] = [
-  "BandwidthLimitExceeded",
-  "EC2ThrottledException",
-  "LimitExceededException",
-  "PriorRequestNotComplete",
-  "ProvisionedThroughputExceededException",
-  "RequestLimitExceeded",
-  "RequestThrottled",
-  "RequestThrottledException",
-  "SlowDown",
-  "ThrottledException",
-  "Throttling",
-  "ThrottlingException",
-  "TooManyRequestsException",
-  "TransactionInProgressException", // DynamoDB
-  // The client's clock is wrong: the SDK has set it right by now.
+/** The client's clock was wrong: the SDK has set it right by now. */
+const CLOCK_SKEW: readonly unknown[] = [
   "AuthFailure",
   "InvalidSignatureException",
   "RequestExpired",
@@ -38,7 +24,8 @@ export const awsVerdict: Verdict = (error) => {
   const name = String(readField(error, "name"));
   const retryable = readField(error, "$retryable");
   const status = readField(metadata, "httpStatusCode");
-  if (SAFE.includes(name) || status === 429 || readField(retryable, "throttling") === true) return "safe";
+  const isThrottled = AWS_THROTTLING.includes(name) || status === 429 || readField(retryable, "throttling") === true;
+  if (isThrottled || CLOCK_SKEW.includes(name)) return "safe";
   if (IDEMPOTENT.includes(name) || IDEMPOTENT_STATUSES.includes(status) || retryable !== undefined) return "idempotent";
   return readField(error, "$fault") === "client" ? "permanent" : undefined;
 };
