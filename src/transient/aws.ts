@@ -5,15 +5,11 @@ import { lookThrough, type Retryability, type Verdict } from "./retryability.js"
 
 // The names are those of the AWS SDK for JavaScript, @smithy/core's service-error-classification.
 
-/** The client's clock was wrong: the SDK has set it right by now. */
-const CLOCK_SKEW: readonly unknown[] = [
-  "AuthFailure",
-  "InvalidSignatureException",
-  "RequestExpired",
-  "RequestInTheFuture",
-  "RequestTimeTooSkewed",
-  "SignatureDoesNotMatch",
-];
+/**
+ * The client's clock was wrong: the SDK has set it right by now. It retries a wrong signature for the same reason; but that may be a wrong
+ * secret as well.
+ */
+const CLOCK_SKEW: readonly unknown[] = ["RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"];
 
 const IDEMPOTENT: readonly string[] = ["RequestTimeout", "RequestTimeoutException", "TimeoutError"];
 const IDEMPOTENT_STATUSES: readonly unknown[] = [500, 502, 503, 504];

@@ -59,6 +59,7 @@ const cases: readonly (readonly [string, (error: unknown) => Retryability, reado
       ["throttling by trait", aws("Busy", 400, { $fault: "client", $retryable: { throttling: true } }), "safe"],
       ["a table's throughput", aws("ProvisionedThroughputExceededException", 400), "safe"],
       ["a clock that was wrong", aws("RequestTimeTooSkewed", 403), "safe"],
+      ["a signature that does not match", aws("SignatureDoesNotMatch", 403), "permanent"],
       ["an internal error", aws("InternalServerError", 500, { $fault: "server" }), "idempotent"],
       ["a service that is not there", aws("ServiceUnavailable", 503, { $fault: "server" }), "idempotent"],
       ["a request that took too long", aws("RequestTimeout", 400), "idempotent"],
