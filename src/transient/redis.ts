@@ -53,14 +53,14 @@ export const redisVerdict: Verdict = (error) => {
   const message = String(readField(error, "message"));
   const known = MESSAGES.find(([pattern]) => pattern.test(message));
   if (known) return known[1];
-  const name = readField(error, "name");
+  const [name, className] = [readField(error, "name"), readField(readField(error, "constructor"), "name")];
   if (typeof name === "string" && Object.hasOwn(NAMES, name)) return NAMES[name];
+  // redis: a command's own timeout, which ends before it is sent, and has no words.
+  if (className === "TimeoutError" && message === "") return "safe";
   const word = REPLY.exec(message)?.[1];
   if (!word) return undefined;
   if (SAFE.includes(word)) return "safe";
-  return [name, readField(readField(error, "constructor"), "name")].some((each) => REPLIES.includes(each))
-    ? "permanent"
-    : undefined;
+  return REPLIES.includes(name) || REPLIES.includes(className) ? "permanent" : undefined;
 };
 
 /**

@@ -300,6 +300,7 @@ export const verdicts: Record<string, Partial<Record<Retryability, readonly stri
   },
   redis: {
     safe: [
+      "query: a command's timeout, before it was sent",
       "query: too few replicas",
       "query: the server is still loading",
       "query: another client's script runs on",
@@ -368,11 +369,7 @@ export const verdicts: Record<string, Partial<Record<Retryability, readonly stri
       "connect: connects in vain, a command that was sent at once",
       "commit: EXEC after a command that was refused",
     ],
-    unknown: [
-      "query: a command's timeout, before it was sent",
-      "connect: a reconnectStrategy that gives up with an error",
-      "commit: EXEC of which one command failed",
-    ],
+    unknown: ["connect: a reconnectStrategy that gives up with an error", "commit: EXEC of which one command failed"],
   },
   grpc: {
     safe: [
