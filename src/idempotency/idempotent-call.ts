@@ -51,7 +51,7 @@ export class IdempotentCall {
     const fingerprint = fingerprintOf(this.#text());
     for (let asked = 1; ; asked++) {
       const claim = await this.settings.store.claim(key, fingerprint, this.settings.lease);
-      if (claim.state === "won") return this.#perform(key, claim.token);
+      if (claim.state === "won") return this.#perform(key, claim);
       if (claim.fingerprint !== fingerprint) throw new IdempotencyMismatchError(key);
       if (claim.state === "done") return resultOf(key, claim.record);
       if (!this.settings.waits) throw new IdempotencyInFlightError(key, claim.retryAfter);
@@ -93,18 +93,18 @@ export class IdempotentCall {
     });
   }
 
-  async #perform(key: string, token: string): Promise<unknown> {
-    const stopRenewing = this.#keepLease(key, token);
+  async #perform(key: string, { token, inTransaction = false }: Claim & { state: "won" }): Promise<unknown> {
+    const stopRenewing = inTransaction ? () => {} : this.#keepLease(key, token);
     let value: unknown;
     try {
       value = await this.#begin();
     } catch (error) {
       stopRenewing();
-      await this.#release(key, token);
+      await this.#release(key, token, inTransaction);
       throw error;
     }
     try {
-      await this.#record(key, token, value);
+      await this.#record(key, token, inTransaction, value);
     } finally {
       stopRenewing();
     }
@@ -120,26 +120,31 @@ export class IdempotentCall {
     return resume(attempt, begin);
   }
 
-  async #release(key: string, token: string): Promise<void> {
+  async #release(key: string, token: string, inTransaction: boolean): Promise<void> {
     try {
       await this.settings.store.release(key, token);
     } catch (error) {
-      this.#report(error);
+      // The rollback frees the key.
+      if (!inTransaction) this.#report(error);
     }
   }
 
-  async #record(key: string, token: string, value: unknown): Promise<void> {
+  async #record(key: string, token: string, inTransaction: boolean, value: unknown): Promise<void> {
     const { store, keep, lease, clock } = this.settings;
     const { text, refused } = recordOf(value);
-    // It happened: only a record keeps it from happening again. While the lease lasts there is time to make one.
-    const recorded = await runWithRetry(() => store.record(key, token, text, keep), {
-      name: "idempotency record",
-      stop: stopAfterDelay(lease),
-      wait: usualWait,
-      clock,
-    }).catch((cause) => {
-      throw new IdempotencyRecordError(key, "the store failed", { value, cause });
-    });
+    const record = () => store.record(key, token, text, keep);
+    // Without its record the transaction cannot be committed either, and nothing has happened. Else it has: only a record keeps
+    // it from happening again, and while the lease lasts there is time to make one.
+    const retried = () =>
+      runWithRetry(record, {
+        name: "idempotency record",
+        stop: stopAfterDelay(lease),
+        wait: usualWait,
+        clock,
+      }).catch((cause) => {
+        throw new IdempotencyRecordError(key, "the store failed", { value, cause });
+      });
+    const recorded = await (inTransaction ? record() : retried());
     if (!recorded)
       throw new IdempotencyRecordError(key, "its lease was over, and another call may have run", { value });
     if (refused !== undefined) throw new IdempotencyRecordError(key, refused, { value });

@@ -1,5 +1,4 @@
-import { NonRetryableError } from "../errors.js";
-import { codeOf } from "../inspect.js";
+import { codeOf, readField } from "../inspect.js";
 import { check, hasMethods, type Rule, readOptions } from "../validate.js";
 import { newIdempotencyKey } from "./new-key.js";
 import type { Claim, IdempotencyStore } from "./store.js";
@@ -70,11 +69,24 @@ export function postgresIdempotencyStore(
       [key, fingerprint, token, lease],
     );
 
+  // Each of a pool's statements stands alone.
+  const isPool = typeof readField(client, "totalCount") === "number";
+
+  /** Whether the statement before this one, which wrote the key, was of the same transaction. */
+  const isInTransaction = async (key: string): Promise<boolean> => {
+    if (isPool) return false;
+    const same = "xmin = pg_current_xact_id_if_assigned()::xid";
+    const [row] = await rowsOf(`select coalesce(${same}, false) as same from ${table} where key = $1`, [key]);
+    return row?.same === true;
+  };
+
   return {
     async claim(key, fingerprint, lease): Promise<Claim> {
       for (;;) {
         const token = newIdempotencyKey();
-        if ((await win(key, fingerprint, token, lease)).length > 0) return { state: "won", token };
+        if ((await win(key, fingerprint, token, lease)).length > 0) {
+          return { state: "won", token, ...((await isInTransaction(key)) && { inTransaction: true }) };
+        }
         const [row] = await rowsOf(
           `select fingerprint, record, extract(epoch from until - clock_timestamp())::float8 * 1000 as left
            from ${table} where key = $1 and until > clock_timestamp()`,
@@ -100,11 +112,7 @@ export function postgresIdempotencyStore(
         `update ${table} set record = $3, until = ${fromNow("$4::float8")}
          where ${held} and (record is null or record = $3) returning key`,
         [key, token, record, keep],
-      ).catch((error) => {
-        throw isOfFailedTransaction(error)
-          ? new NonRetryableError("the transaction has failed", { cause: error })
-          : error;
-      });
+      );
       return recorded.length > 0;
     },
 
@@ -118,10 +126,10 @@ export function postgresIdempotencyStore(
     },
 
     async setUp() {
-      // "if not exists" alone fails where two do it at once, and an error would end the caller's transaction.
+      // Not "if not exists": that fails where two do it at once, and an error would end the caller's transaction.
       await rowsOf(
         `do $$ begin
-           create table if not exists ${table} (
+           create table ${table} (
              key text primary key,
              fingerprint text not null,
              token text not null,

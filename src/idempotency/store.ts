@@ -1,7 +1,10 @@
 /** What a store answers to a run that asks for a key. */
 export type Claim =
-  /** The key is this run's, for as long as the lease lasts; `token` tells it from any other run. */
-  | { readonly state: "won"; readonly token: string }
+  /**
+   * The key is this run's, for as long as the lease lasts; `token` tells it from any other run. `inTransaction`: the store writes in the
+   * transaction that the call writes in, so that the key is safe until that ends, and what cannot be recorded was not done.
+   */
+  | { readonly state: "won"; readonly token: string; readonly inTransaction?: boolean }
   /** Another run holds it; its lease ends in `retryAfter` ms unless it is renewed. */
   | { readonly state: "running"; readonly fingerprint: string; readonly retryAfter: number }
   /** A run has recorded `record` under it. */
