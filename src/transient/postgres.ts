@@ -42,7 +42,6 @@ const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;
 /** What `pg` says without a code of its own, and when. */
 const MESSAGES: readonly (readonly [RegExp, Retryability])[] = [
   [/^Connection terminated( unexpectedly)?$/, "idempotent"], // pg, lib/client.js: lost in mid-query
-  [/^Connection terminated due to connection timeout$/, "safe"], // pg, lib/client.js: not connected yet
   [/^timeout exceeded when trying to connect$/, "safe"], // pg-pool, index.js
   [/^timeout expired$/, "safe"], // pg, lib/client.js: connectionTimeoutMillis
   [/^Client has encountered a connection error and is not queryable$/, "safe"], // pg, lib/client.js: not sent
