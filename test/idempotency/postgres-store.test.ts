@@ -343,6 +343,21 @@ describe.skipIf(missing)(
       expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done", record: "done" });
     });
 
+    it("says so in its claim", async () => {
+      const claim = await inTransaction((client) => postgresIdempotencyStore(client).claim(key, "f", HOUR));
+
+      expect(claim).toEqual({ state: "won", token: expect.any(String), inTransaction: true });
+    });
+
+    it("is as one of a pool where the client is in no transaction", async () => {
+      const client = await pool.connect();
+      const claim = await postgresIdempotencyStore(client).claim(key, "f", HOUR);
+      client.release();
+
+      expect(claim).toEqual({ state: "won", token: expect.any(String) });
+      expect(await store.claim(key, "f", 1)).toMatchObject({ state: "running" });
+    });
+
     it("goes by the time of each step, not by that of the transaction's beginning", async () => {
       await inTransaction(async (client) => {
         const { rows } = await client.query("select now()::text");
