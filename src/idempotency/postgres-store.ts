@@ -76,7 +76,7 @@ export function postgresIdempotencyStore(
   const isInTransaction = async (key: string): Promise<boolean> => {
     if (isPool) return false;
     const same = "xmin = pg_current_xact_id_if_assigned()::xid";
-    const [row] = await rowsOf(`select coalesce(${same}, false) as same from ${table} where key = $1`, [key]);
+    const [row] = await rowsOf(`select ${same} as same from ${table} where key = $1`, [key]);
     return row?.same === true;
   };
 

@@ -184,6 +184,15 @@ describe.skipIf(missing)(named("postgresIdempotencyStore", missing), { timeout: 
       expect(await postgresIdempotencyStore(client).claim(key, "f", HOUR)).toMatchObject({ state: "won" });
     });
 
+    it("takes one statement of a pool", async () => {
+      const query = vi.spyOn(pool, "query");
+      await store.claim(key, "f", HOUR);
+      const { length } = query.mock.calls;
+      query.mockRestore();
+
+      expect(length).toBe(1);
+    });
+
     it("has no time to wait for a lease that ends while it looks", async () => {
       const row = { fingerprint: "f", record: null, left: -0.001 };
       const client = { query: async (text: string) => ({ rows: text.startsWith("select") ? [row] : [] }) };
@@ -341,6 +350,28 @@ describe.skipIf(missing)(
 
       expect(claimed).toBe(true);
       expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done", record: "done" });
+    });
+
+    it("says nothing either of a key that a failed statement keeps from being freed in a savepoint", async () => {
+      const failed = inTransaction(async (client) => {
+        await client.query("savepoint before");
+        return once(client, () => client.query("select 1 / 0"));
+      });
+
+      await expect(failed).rejects.toMatchObject({ code: "22012" });
+    });
+
+    it("runs again after a rollback to a savepoint", async () => {
+      const result = await inTransaction(async (client) => {
+        await client.query("savepoint before");
+        await once(client, () => client.query("select 1 / 0")).catch(() => {});
+        await client.query("rollback to savepoint before");
+        return once(client);
+      });
+
+      expect(result).toBe("done");
+      expect(await effects()).toBe(1);
+      expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done" });
     });
 
     it("says so in its claim", async () => {
