@@ -57,7 +57,8 @@ export function postgresIdempotencyStore(
   // Not now(): that is when the transaction began.
   const fromNow = (parameter: string) => `clock_timestamp() + ${parameter} * interval '1 millisecond'`;
   // What this very transaction wrote nobody else can have taken, however long its statements keep a renewal waiting.
-  const held = "key = $1 and token = $2 and (until > clock_timestamp() or xmin = pg_current_xact_id()::xid)";
+  const held =
+    "key = $1 and token = $2 and (until > clock_timestamp() or pg_current_xact_id_if_assigned() is not null)";
 
   const win = (key: string, fingerprint: string, token: string, lease: number) =>
     rowsOf(
@@ -72,11 +73,11 @@ export function postgresIdempotencyStore(
   // Each of a pool's statements stands alone.
   const isPool = typeof readField(client, "totalCount") === "number";
 
-  /** Whether the statement before this one, which wrote the key, was of the same transaction. */
-  const isInTransaction = async (key: string): Promise<boolean> => {
+  /** Whether the statement before this one, which wrote the key, was of a transaction that goes on. */
+  const isInTransaction = async (): Promise<boolean> => {
     if (isPool) return false;
-    const same = "xmin = pg_current_xact_id_if_assigned()::xid";
-    const [row] = await rowsOf(`select ${same} as same from ${table} where key = $1`, [key]);
+    // A statement that stands alone and only reads has none, also where a savepoint hides the row's own.
+    const [row] = await rowsOf("select pg_current_xact_id_if_assigned() is not null as same");
     return row?.same === true;
   };
 
@@ -85,7 +86,7 @@ export function postgresIdempotencyStore(
       for (;;) {
         const token = newIdempotencyKey();
         if ((await win(key, fingerprint, token, lease)).length > 0) {
-          return { state: "won", token, ...((await isInTransaction(key)) && { inTransaction: true }) };
+          return { state: "won", token, ...((await isInTransaction()) && { inTransaction: true }) };
         }
         const [row] = await rowsOf(
           `select fingerprint, record, extract(epoch from until - clock_timestamp())::float8 * 1000 as left

@@ -380,6 +380,24 @@ describe.skipIf(missing)(
       expect(claim).toEqual({ state: "won", token: expect.any(String), inTransaction: true });
     });
 
+    it("says so in a savepoint too, and records there after its lease", async () => {
+      const recorded = await inTransaction(async (client) => {
+        await client.query("savepoint before");
+        const inside = postgresIdempotencyStore(client);
+        const claim = await inside.claim(key, "f", 1);
+        expect(claim).toMatchObject({ state: "won", inTransaction: true });
+        const over = "select until < clock_timestamp() as over from idempotency_keys where key = $1";
+        await vi.waitFor(
+          async () => expect((await client.query(over, [key])).rows).toEqual([{ over: true }]),
+          PATIENCE,
+        );
+        return inside.record(key, (claim as { token: string }).token, "done", HOUR);
+      });
+
+      expect(recorded).toBe(true);
+      expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done" });
+    });
+
     it("is as one of a pool where the client is in no transaction", async () => {
       const client = await pool.connect();
       const claim = await postgresIdempotencyStore(client).claim(key, "f", HOUR);
