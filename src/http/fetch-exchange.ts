@@ -150,11 +150,17 @@ export class FetchExchange extends Exchange {
     if (this.arrived) return await fetch(input, init);
     const headers = init.headers ?? request?.headers;
     const response = await fetch(input, { ...init, redirect: "manual" });
-    const from = urlOf(input);
-    const to = redirectOf(response, from);
-    if (!to) return response;
+    const location = redirectOf(response);
+    if (!location) return response;
     this.arrived = true;
-    return await followOnce(fetch, response, from, to, this.method, headers ? { ...init, headers } : init);
+    return await followOnce(
+      fetch,
+      response,
+      urlOf(input),
+      location,
+      this.method,
+      headers ? { ...init, headers } : init,
+    );
   }
 
   /** A `methods` that fails is told of when it is asked about an outcome. */

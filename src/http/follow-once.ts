@@ -13,30 +13,26 @@ const BECOMES_GET: Readonly<Record<number, (method: string) => boolean>> = {
   302: (method) => method === "POST",
   303: (method) => method !== "GET" && method !== "HEAD",
 };
-const KEEPS_METHOD: readonly number[] = [301, 302, 303, 307, 308];
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 const OF_THE_BODY = ["content-encoding", "content-language", "content-location", "content-type", "content-length"];
 const CREDENTIALS = ["authorization", "proxy-authorization", "cookie", "host"];
 
-/** Where a response redirects to, as far as that can be followed. */
-export function redirectOf(response: Response, from: URL): URL | undefined {
-  const location = response.headers.get("location");
-  if (!KEEPS_METHOD.includes(response.status) || location === null) return undefined;
-  const to = new URL(location, response.url || from);
-  // A part of the page stays the same.
-  if (!to.hash) to.hash = from.hash;
-  return to;
+/** Where a response says that it redirects to. */
+export function redirectOf({ status, headers }: Response): string | undefined {
+  return (REDIRECTS.includes(status) && headers.get("location")) || undefined;
 }
 
-/** Follows a first redirect of a request of `method` that went to `from` with `init`. */
+/** Follows a first redirect, to `location`, of a request of `method` that went to `from` with `init`. */
 export async function followOnce(
   send: Send,
   response: Response,
   from: URL,
-  to: URL,
+  location: string,
   method: string,
   init: RequestInit,
-) {
+): Promise<Response> {
   release(response.body);
+  const to = targetOf(location, response.url || from.href, from.hash);
   const next: RequestInit = { ...init, method, redirect: "follow" };
   const headers = new Headers(init.headers);
   if (BECOMES_GET[response.status]?.(method)) {
@@ -57,4 +53,19 @@ export async function followOnce(
 export function showsRedirects(): boolean {
   const { navigator } = globalThis as { navigator?: { userAgent?: string } };
   return !navigator?.userAgent?.startsWith("Mozilla/");
+}
+
+function targetOf(location: string, base: string, hash: string): URL {
+  let to: URL;
+  try {
+    to = new URL(location, base);
+  } catch (cause) {
+    throw new TypeError("fetch failed", { cause });
+  }
+  if (to.protocol !== "http:" && to.protocol !== "https:") {
+    throw new TypeError("fetch failed", { cause: new Error(`a redirect to ${to.protocol} is not followed`) });
+  }
+  // A part of the page stays the same.
+  if (!to.hash) to.hash = hash;
+  return to;
 }

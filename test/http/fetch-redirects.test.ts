@@ -2,7 +2,7 @@ import { stopAfterAttempt, waitNone } from "undaunted";
 import { retryFetch } from "undaunted/http";
 import * as undici from "undici";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { deadPort, respond, type ScriptedServer, scriptedServer } from "./servers/index.js";
+import { deadPort, oneMegabyte, respond, type ScriptedServer, scriptedServer } from "./servers/index.js";
 
 const opened: { close(): Promise<unknown> }[] = [];
 afterEach(async () => {
@@ -119,6 +119,19 @@ describe.each([
 
     expect([response.status, response.redirected]).toEqual([303, false]);
   });
+
+  it.each(["data:text/plain,evil", "about:blank", "ftp://example.com/", "http://"])(
+    "a redirect to %s is not followed, and leaves no socket",
+    async (location) => {
+      const server = await serving(respond(307, { headers: { location }, body: oneMegabyte }));
+
+      const error = await api(server.url("/pay"), { method: "POST", body: "100" }).catch((error: Error) => error);
+      await server.settled();
+
+      expect(error).toMatchObject({ name: "TypeError", message: "fetch failed" });
+      expect(seenBy(server)).toEqual(["POST /pay 100"]);
+    },
+  );
 
   it("redirect: manual is the caller's", async () => {
     const server = await serving(respond(303, { headers: { location: "/done" } }));
