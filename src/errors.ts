@@ -196,6 +196,7 @@ function causeIn(owner: string, options: { cause?: unknown }): ErrorOptions | un
   return "cause" in options ? { cause: options.cause } : undefined;
 }
 
-function rename(error: Error, value: string): void {
+/** Gives an error the name that somebody wants it to have. */
+export function rename(error: Error, value: string): void {
   Object.defineProperty(error, "name", { value, writable: true, configurable: true });
 }

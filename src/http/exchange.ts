@@ -3,7 +3,7 @@ import { theAttempt } from "../current.js";
 import { exhausts } from "../decide.js";
 import { StrategyError } from "../errors.js";
 import { beginNumber, rememberExhausted } from "../exhausted.js";
-import { codeOf } from "../inspect.js";
+import { chainOf, codeOf } from "../inspect.js";
 import type { Watch } from "../interrupt.js";
 import { forCall, type Policy } from "../policy.js";
 import { start } from "../retry.js";
@@ -171,12 +171,22 @@ export abstract class Exchange {
     const { fallback } = this.policy.options;
     const last = this.responseOf(state.outcome);
     if (!fallback) return this.#lastResort(state, last);
-    const answer = fallback(state);
     const settle = (settled: unknown) => {
       if (!this.#carriesOn(settled, last)) this.#release(last);
       return settled;
     };
-    return isThenable(answer) ? answer.then(settle) : settle(answer);
+    const fail = (error: unknown): never => {
+      // Who throws on what it was told of hands on the response in it.
+      if (!chainOf(error).includes(state.error)) this.#release(last);
+      throw error;
+    };
+    let answer: unknown;
+    try {
+      answer = fallback(state);
+    } catch (error) {
+      return fail(error);
+    }
+    return isThenable(answer) ? answer.then(settle, fail) : settle(answer);
   }
 
   /** Whether what a fallback answers has the body of the last response. */

@@ -45,10 +45,10 @@ export function exchangeFor(
   const headers = new Headers(init?.headers ?? request?.headers);
   const view: HttpRequest = { method, url: urlOf(input), headers };
   const policy = typeof source === "function" ? source(view) : source;
-  const had = [...headers].length;
+  const had = headers.has(policy.key.header);
   const keyed = applyKey(client.owner, policy.key, view);
   // Those of a `Request` can be changed.
-  const changed = request !== undefined || init?.headers !== undefined || [...headers].length !== had;
+  const changed = request !== undefined || init?.headers !== undefined || (keyed && !had);
   const given = init?.body ?? undefined;
   const sent = {
     input: input instanceof URL ? view.url : input,

@@ -1,3 +1,4 @@
+import { rename } from "../errors.js";
 import { originOf } from "./request.js";
 
 /**
@@ -13,7 +14,7 @@ export class HttpStatusError<R extends { readonly status: number } = Response> e
     return "HttpStatusError";
   }
   override set name(name: string) {
-    Object.defineProperty(this, "name", { value: name, writable: true, configurable: true });
+    rename(this, name);
   }
   readonly code = "ERR_HTTP_STATUS";
   readonly status: number;

@@ -1,8 +1,6 @@
-// See src/errors.ts for why `name` is a getter, and what `code` is for.
+import { rename } from "../errors.js";
 
-function rename(error: Error, value: string): void {
-  Object.defineProperty(error, "name", { value, writable: true, configurable: true });
-}
+// See src/errors.ts for why `name` is a getter, and what `code` is for.
 
 /**
  * Another call with the same key is still running. Worth another attempt, in `retryAfter` ms: then it is done, or its lease is
