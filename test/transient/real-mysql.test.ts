@@ -208,8 +208,9 @@ describe.skipIf(missing)(`MariaDB${missing ? ` (${missing})` : ""}`, { timeout: 
       const taken: MysqlConnection[] = [];
       const full = await failureOf(connectForEver(taken));
       const leave = async () => {
-        taken[0]!.destroy();
-        await fewerThan(taken.length);
+        // More than one: the server lists a connection for a shorter time than it counts it.
+        for (const each of taken) each.destroy();
+        await fewerThan(taken.length / 2);
       };
       const call = retry(write(common()), policy({}, { onRetry: leave }));
 

@@ -269,8 +269,9 @@ describe.skipIf(missing)(`PostgreSQL${missing ? ` (${missing})` : ""}`, { timeou
     const config = { ...server.connection, user: "common" };
     const taken = await connectAll(config);
     const leave = async () => {
-      await taken[0]!.end();
-      await fewerThan(taken.length);
+      // More than one: the server lists a client for a shorter time than it counts it.
+      await Promise.all(taken.map((client) => client.end()));
+      await fewerThan(taken.length / 2);
     };
     const write = retry(
       () => inTransaction((client) => client.query("insert into effects values ('once')"), config),
