@@ -6,16 +6,26 @@ export interface Watcher {
   abandoned(reason: unknown, timedOut: boolean): void;
 }
 
+/** How an attempt was abandoned. */
+export interface Abandonment {
+  readonly reason: unknown;
+  /** It took longer than it was allowed to. */
+  readonly timedOut: boolean;
+}
+
 /** The attempt in progress as its code sees it; its signal is made only when read. */
 export class Attempt implements AttemptContext {
+  readonly attempt: number;
+  readonly previousError: unknown;
+  #abandoned: Abandonment | undefined;
   #controller: AbortController | undefined;
-  #abandoned: { readonly reason: unknown; readonly timedOut: boolean } | undefined;
   #watchers: Set<Watcher> | undefined;
 
-  constructor(
-    readonly attempt: number,
-    readonly previousError: unknown,
-  ) {}
+  constructor({ attempt, previousError, abandoned }: AttemptSource) {
+    this.attempt = attempt;
+    this.previousError = previousError;
+    this.#abandoned = abandoned;
+  }
 
   get signal(): AbortSignal {
     if (!this.#controller) {
@@ -25,9 +35,10 @@ export class Attempt implements AttemptContext {
     return this.#controller.signal;
   }
 
-  /** Nobody waits for this attempt any more; `timedOut`: it took longer than it was allowed to. */
-  abandon(reason: unknown, timedOut = false): void {
-    this.#abandoned ??= { reason, timedOut };
+  /** Nobody waits for this attempt any more. */
+  abandon(abandonment: Abandonment): void {
+    const { reason, timedOut } = abandonment;
+    this.#abandoned ??= abandonment;
     const watchers = this.#watchers;
     this.#watchers = undefined;
     for (const watcher of watchers ?? []) watcher.abandoned(reason, timedOut);
@@ -48,11 +59,15 @@ export class Attempt implements AttemptContext {
   }
 }
 
-/** What stands in the slot while an attempt starts: it makes the context when asked for it. */
+/** What stands in the slot while an attempt starts: its context is made when somebody asks for it. */
 export interface AttemptSource {
-  readonly context: Attempt;
+  readonly attempt: number;
+  readonly previousError: unknown;
   /** Whether something can abandon the attempt. */
   readonly guarded: boolean;
+  /** Why nobody waits for the attempt any more, where that came before the context. */
+  readonly abandoned?: Abandonment | undefined;
+  context?: Attempt | undefined;
 }
 
 type Slot = AttemptSource | Attempt | undefined;
@@ -82,7 +97,7 @@ export function resume<T>(attempt: Attempt, fn: () => T): T {
 }
 
 /** Stands for a first attempt that nothing can interrupt: most calls never ask for its context. */
-export const FIRST = { guarded: false } as AttemptSource;
+export const FIRST: AttemptSource = { attempt: 1, previousError: undefined, guarded: false };
 
 /**
  * The attempt being started, for functions whose parameters are the caller's own: its number, its `signal`, and what
@@ -105,8 +120,12 @@ export function currentAttempt(): AttemptContext {
 
 /** The attempt being started, if any, to make it the current one again later. */
 export function theAttempt(): Attempt | undefined {
-  if (current === FIRST) current = new Attempt(1, undefined);
-  return current instanceof Attempt ? current : current?.context;
+  if (!current || current instanceof Attempt) return current;
+  const made = current.context ?? new Attempt(current);
+  // Others start under the same stand-in.
+  if (current === FIRST) current = made;
+  else current.context = made;
+  return made;
 }
 
 /** The attempt being started, if there is one that can be abandoned. */

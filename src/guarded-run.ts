@@ -1,6 +1,7 @@
 import type { Outcome } from "./attempt.js";
 import { callHook } from "./call-hook.js";
-import { type Decision, reachesDeadline } from "./decide.js";
+import type { Abandonment } from "./current.js";
+import { type Decision, finalState, reachesDeadline } from "./decide.js";
 import { AttemptTimeoutError, TotalTimeoutError } from "./errors.js";
 import { beginNumber } from "./exhausted.js";
 import { type Interruptible, unwatch, watch } from "./interrupt.js";
@@ -9,42 +10,41 @@ import type { State } from "./state.js";
 
 /** A run that a signal or a timeout can interrupt. */
 export class GuardedRun extends Run implements Interruptible {
-  #expired: boolean | undefined;
+  abandoned: Abandonment | undefined;
   /** An attempt is in progress. */
   #running = false;
   #accepted: { readonly value: unknown } | undefined;
   /** The state of the last attempt that ended. */
   #last: State | undefined;
-  #cancelSleep: (() => void) | undefined;
-  #cancelAttempt: (() => void) | undefined;
+  #expired = false;
+  /** Cancels the timer of the attempt or of the sleep, whichever is in progress. */
+  #cancel: (() => void) | undefined;
   #cancelTotal: (() => void) | undefined;
 
-  start(): Promise<unknown> {
+  start(): void {
     const { watches, totalTimeout, clock, unref } = this.policy;
     for (const { signal } of watches) {
-      if (signal.aborted) {
-        this.cut(signal.reason);
-        return this.promise;
-      }
+      if (signal.aborted) return this.cut(signal.reason);
     }
     for (const each of watches) watch(each, this);
     if (totalTimeout < Infinity) this.#cancelTotal = clock.setTimer(() => this.expire(), totalTimeout, unref);
+    this.lead();
     this.begin();
-    return this.promise;
+    this.land();
   }
 
   protected override arm(): void {
-    this.#running = true;
     const { attemptTimeout, clock, unref } = this.policy;
-    if (attemptTimeout < Infinity) {
-      this.#cancelAttempt = clock.setTimer(() => this.timeOut(attemptTimeout), attemptTimeout, unref);
-    }
+    this.#running = true;
+    this.abandoned = undefined;
+    this.#cancel =
+      attemptTimeout < Infinity ? clock.setTimer(() => this.timeOut(attemptTimeout), attemptTimeout, unref) : undefined;
   }
 
   override settled(outcome: Outcome): void {
     this.#running = false;
-    this.#cancelAttempt?.();
-    this.#cancelAttempt = undefined;
+    this.#cancel?.();
+    this.#cancel = undefined;
     super.settled(outcome);
   }
 
@@ -52,17 +52,17 @@ export class GuardedRun extends Run implements Interruptible {
     if (reachesDeadline(this.policy, this.startedAt, ms)) {
       this.refund();
       this.giveUp(state, "deadline");
-    } else this.#cancelSleep = super.sleep(state, ms);
+    } else this.#cancel = super.sleep(state, ms);
   }
 
-  override decided(state: State, decision: Decision | Promise<Decision>, turn?: number): this {
+  override decided(state: State, decision: Decision | Promise<Decision>, turn?: number): void {
     this.#last = state;
-    return super.decided(state, decision, turn);
+    super.decided(state, decision, turn);
   }
 
-  protected override accept(value: unknown, state?: State): void {
-    this.#accepted = { value };
-    super.accept(value, state);
+  protected override accept(state: State): void {
+    this.#accepted = state.outcome as { value: unknown };
+    super.accept(state);
   }
 
   /** The attempt took too long: it has failed, whatever it still does. */
@@ -78,12 +78,10 @@ export class GuardedRun extends Run implements Interruptible {
   /** The signal aborted. The call is over before any code of the user's is told. */
   cut(reason: unknown): void {
     const { givenUp, policy } = this;
-    const accepted = this.#accepted;
     this.interrupt();
-    if (accepted) return this.finish(accepted.value);
+    if (this.#accepted) return this.finish(this.#accepted.value);
     try {
-      const state = this.interruptedState({ ok: false, error: reason });
-      this.givenUp = { ...state, reason: "aborted", error: reason };
+      this.givenUp = finalState(this.interruptedState({ ok: false, error: reason }), "aborted", reason);
     } finally {
       // Also where the user's clock failed just now: an abort ends the call in any case.
       this.fail(reason);
@@ -117,13 +115,14 @@ export class GuardedRun extends Run implements Interruptible {
 
   /** Makes all that is in progress late. */
   private interrupt(): number {
-    this.#cancelSleep?.();
-    this.#cancelAttempt?.();
+    this.#cancel?.();
     return ++this.turn;
   }
 
   private abandon(reason: unknown, timedOut = false): void {
-    if (this.#running) this.context.abandon(reason, timedOut);
+    if (!this.#running) return;
+    this.abandoned = { reason, timedOut };
+    this.context?.abandon(this.abandoned);
   }
 
   /** The state between or in the midst of attempts: the last outcome, else `otherwise`. */
@@ -136,7 +135,7 @@ export class GuardedRun extends Run implements Interruptible {
   }
 
   /** Past the deadline nobody waits for a hook any more. */
-  override after(pending: Promise<void> | undefined, turn: number, next: () => void): void {
+  protected override after(pending: Promise<void> | undefined, turn: number, next: () => void): void {
     super.after(this.#expired ? undefined : pending, turn, next);
   }
 
@@ -147,7 +146,7 @@ export class GuardedRun extends Run implements Interruptible {
   }
 
   protected override close(): void {
-    super.close();
+    this.#cancel?.();
     this.#cancelTotal?.();
     for (const each of this.policy.watches) unwatch(each, this);
   }

@@ -134,7 +134,14 @@ export function forCall(
 ): Policy {
   const all = watches.length > 0 ? [...new Set([...policy.watches, ...watches])] : policy.watches;
   const guarded = policy.guarded || all.length > 0;
-  return { ...policy, name: policy.name ?? name, watches: all, guarded, watched: policy.watched || guarded, budget };
+  return {
+    ...policy,
+    name: policy.name ?? name,
+    watches: all,
+    guarded,
+    watched: policy.watched || guarded || !!budget,
+    budget,
+  };
 }
 
 function remember<K extends object>(cache: WeakMap<K, Policy>, key: K, policy: Policy): Policy {
@@ -150,7 +157,7 @@ function build(kind: Kind, options: RetryOptions, inherited?: readonly Watch[]):
   const bits = traitsOf(stop) | traitsOf(wait) | (retryIf ? traitsOf(retryIf) : 0) | (budget ? traitsOf(budget) : 0);
   const readsValues = !!retryIf && (traitsOf(retryIf) & VALUES) > 0;
   const guarded = watches.length > 0 || attemptTimeout < Infinity || totalTimeout < Infinity;
-  const watched = guarded || readsValues || !!(onSuccess || fallback);
+  const watched = guarded || readsValues || !!(onSuccess || budget);
   // Written out, so that all policies have one shape.
   return {
     kind,

@@ -8,15 +8,15 @@ import type {
   SyncRetryOptions,
 } from "./attempt.js";
 import { bookInBudget, callHook, recordSuccess } from "./call-hook.js";
-import { Attempt, enter, FIRST, leave } from "./current.js";
-import { type Decision, decide, exhausts, finalError, isNonRetryable, reachesDeadline } from "./decide.js";
+import { type AttemptSource, enter, FIRST, leave } from "./current.js";
+import { type Decision, decide, exhausts, finalError, finalState, isNonRetryable, reachesDeadline } from "./decide.js";
 import { StrategyError } from "./errors.js";
 import { beginNumber, rememberExhausted } from "./exhausted.js";
 import { compile, overlay, type Policy, type PolicySource, SYNC, sourceOf } from "./policy.js";
-import { type Call, type State, startOf, stateOf } from "./state.js";
+import { type Call, NO_ARGS, type State, startOf, stateOf } from "./state.js";
 import type { Stats } from "./stats.js";
 import { isPromise, type RefusePromise, refuseAsync, refusePromise } from "./sync-only.js";
-import { blockOf, dressAs, equip, type Target, targetOf } from "./target.js";
+import { BLOCK, checkCallable, dressAs, equip, type Target, targetOf } from "./target.js";
 
 const RETRY_INSTEAD = "retry, runWithRetry or @Retry";
 
@@ -58,13 +58,13 @@ export function runWithRetrySync<T = any>(
   options?: SyncRetryOptions<NoInfer<T>>,
 ): T {
   refuseAsync("runWithRetrySync", task, RETRY_INSTEAD);
-  const target = blockOf("runWithRetrySync", task);
+  checkCallable("runWithRetrySync", task);
   const policy = compile(SYNC, options);
-  const call = { target, policy, self: undefined, args: undefined };
   const began = beginNumber();
   const startedAt = policy.needsClock ? policy.clock.now() : 0;
+  const call = { target: BLOCK, policy, self: task, args: NO_ARGS, began, startedAt };
   if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf(call, 1));
-  return goOn(call, began, startedAt, attemptWith(new Attempt(1, undefined), target.fn)) as T;
+  return goOn(call, attemptAs(FIRST, call)) as T;
 }
 
 /** `targetOf` that also refuses what is written as an async function. */
@@ -88,7 +88,9 @@ export function wrapSync(target: Target, source: PolicySource): object {
     }
     const began = beginNumber();
     const startedAt = policy.needsClock ? policy.clock.now() : 0;
-    if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf({ target, policy, self: this, args }, 1));
+    if (policy.onAttempt) {
+      callHook(policy, policy.onAttempt, startOf({ target, policy, self: this, args, began, startedAt }, 1));
+    }
     stats.attempts++;
     const outer = enter(FIRST);
     let value: unknown;
@@ -96,11 +98,11 @@ export function wrapSync(target: Target, source: PolicySource): object {
       value = fn.apply(this, args);
     } catch (error) {
       leave(outer);
-      return goOn({ target, policy, self: this, args }, began, startedAt, { ok: false, error });
+      return goOn({ target, policy, self: this, args, began, startedAt }, { ok: false, error });
     }
     leave(outer);
     if (!policy.takesAnyValue || isPromise(value)) {
-      return goOn({ target, policy, self: this, args }, began, startedAt, { ok: true, value });
+      return goOn({ target, policy, self: this, args, began, startedAt }, { ok: true, value });
     }
     stats.successes++;
     if (policy.budget) recordSuccess(policy, 0, undefined, args);
@@ -110,8 +112,8 @@ export function wrapSync(target: Target, source: PolicySource): object {
 }
 
 /** Goes on from the outcome of the first attempt to the end of the call. */
-function goOn(call: Call, began: number, startedAt: number, first: Outcome): unknown {
-  const { policy, target } = call;
+function goOn(call: Call, first: Outcome): unknown {
+  const { policy, target, began, startedAt } = call;
   const { stats } = target;
   let outcome = first;
   let attemptBegan = began;
@@ -129,7 +131,7 @@ function goOn(call: Call, began: number, startedAt: number, first: Outcome): unk
       stats.failures++;
       refusePromise("retrySync", "fn", RETRY_INSTEAD, outcome.value);
     }
-    const state = stateOf(call, attempt, outcome, startedAt, previousDelay, idle);
+    const state = stateOf(call, attempt, outcome, previousDelay, idle);
     const decision = decideSync(stats, policy, state, attemptBegan);
     if (decision === "accept") {
       const { value } = outcome as { value: unknown };
@@ -157,21 +159,18 @@ function goOn(call: Call, began: number, startedAt: number, first: Outcome): unk
 }
 
 function attemptAgain(call: Call, attempt: number, last: Outcome): Outcome {
-  const { target, policy, self, args } = call;
-  const { fn, stats } = target;
+  const { target, policy } = call;
   if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf(call, attempt));
-  stats.attempts++;
-  stats.retries++;
-  return attemptWith(new Attempt(attempt, last.ok ? undefined : last.error), (context) =>
-    args ? fn.apply(self, args as unknown[]) : fn(context),
-  );
+  target.stats.attempts++;
+  target.stats.retries++;
+  return attemptAs({ attempt, previousError: last.ok ? undefined : last.error, guarded: false }, call);
 }
 
-/** Makes an attempt in which `context` is the current one. */
-function attemptWith(context: Attempt, attempt: (context: Attempt) => unknown): Outcome {
-  const outer = enter(context);
+/** Makes an attempt that starts as `source`. */
+function attemptAs(source: AttemptSource, { target, self, args }: Call): Outcome {
+  const outer = enter(source);
   try {
-    return { ok: true, value: attempt(context) };
+    return { ok: true, value: target.fn.apply(self, args as unknown[]) };
   } catch (error) {
     return { ok: false, error };
   } finally {
@@ -200,7 +199,7 @@ function sleep(stats: Stats, policy: Policy, state: State, delay: number, taken:
 }
 
 function giveUp({ stats }: Target, policy: Policy, state: State, reason: GiveUpReason, began: number): unknown {
-  const final = { ...state, reason, error: finalError(policy, state, reason) };
+  const final = finalState(state, reason, finalError(policy, state, reason));
   let { error } = final;
   stats.failures++;
   // A copy, so that a hook that writes to it changes nothing.

@@ -1,13 +1,13 @@
 import type { AnyFn, AttemptContext, OptionsFor, Promised, RetryOptions, RetryStats } from "./attempt.js";
 import { callHook, recordSuccess } from "./call-hook.js";
-import { Attempt, enter, FIRST, leave } from "./current.js";
+import { enter, FIRST, leave } from "./current.js";
 import { type Decision, decide } from "./decide.js";
 import { beginNumber } from "./exhausted.js";
 import { GuardedRun } from "./guarded-run.js";
 import { ASYNC, compile, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
-import { Run } from "./run.js";
-import { argsOf, type Call, NO_ARGS, startOf, stateOf } from "./state.js";
-import { blockOf, dressAs, equip, type Target, targetOf } from "./target.js";
+import { Run, SOON } from "./run.js";
+import { type Call, NO_ARGS, startOf, stateOf } from "./state.js";
+import { BLOCK, checkCallable, dressAs, equip, type Target, targetOf } from "./target.js";
 
 /** `F`, retried. */
 export type Retried<F extends AnyFn> = Promised<F> & {
@@ -48,7 +48,8 @@ export function runWithRetry<T = any>(
   options?: RetryOptions<NoInfer<Awaited<T>>>,
 ): Promise<Awaited<T>> {
   try {
-    return start(blockOf("runWithRetry", task), compile(ASYNC, options), undefined, undefined) as Promise<Awaited<T>>;
+    checkCallable("runWithRetry", task);
+    return start(BLOCK, compile(ASYNC, options), task, NO_ARGS) as Promise<Awaited<T>>;
   } catch (error) {
     return Promise.reject(error);
   }
@@ -71,52 +72,56 @@ export function wrap(target: Target, source: PolicySource): object {
 }
 
 /** Starts a call. Its success path ends here; a run is made when the first attempt fails, or when more is asked for. */
-export function start(
-  target: Target,
-  policy: Policy,
-  self: unknown,
-  args: readonly unknown[] | undefined,
-): Promise<unknown> {
+export function start(target: Target, policy: Policy, self: unknown, args: readonly unknown[]): Promise<unknown> {
   const { fn, stats } = target;
   const began = beginNumber();
   const startedAt = policy.needsClock ? policy.clock.now() : 0;
   stats.calls++;
-  if (policy.guarded) return new GuardedRun({ target, policy, self, args }, began, startedAt).start();
-  if (policy.onAttempt) {
-    const call = { target, policy, self, args };
-    const pending = callHook(policy, policy.onAttempt, startOf(call, 1));
-    if (pending) {
-      const run = new Run(call, began, startedAt);
-      run.after(pending, 0, () => run.launch());
-      return run.answer();
-    }
+  if (policy.guarded) {
+    let run!: GuardedRun;
+    const promise = new Promise((resolve, reject) => {
+      run = new GuardedRun({ target, policy, self, args, began, startedAt }, 0, resolve, reject);
+    });
+    // Here, and not in there: of the ten lines of a stack, few may be ours.
+    run.start();
+    return promise;
   }
-  const context = args ? undefined : new Attempt(1, undefined);
-  const outer = enter(context ?? FIRST);
+  if (policy.onAttempt) {
+    const call = { target, policy, self, args, began, startedAt };
+    const pending = callHook(policy, policy.onAttempt, startOf(call, 1));
+    if (pending) return pending.then(() => runOf(call, 0, (run) => run.launch()));
+  }
+  const outer = enter(FIRST);
   let promise: Promise<unknown>;
   stats.attempts++;
   try {
-    promise = Promise.resolve(args ? fn.apply(self, args as unknown[]) : fn(context));
+    promise = Promise.resolve(fn.apply(self, args as unknown[]));
   } catch (error) {
-    const run = new Run({ target, policy, self, args }, began, startedAt, 1);
-    run.threw(error);
-    return run.answer();
+    const call = { target, policy, self, args, began, startedAt };
+    return SOON.then(() => runOf(call, 1, (run) => run.settled({ ok: false, error })));
   } finally {
     leave(outer);
   }
-  const failed = (error: unknown) => {
-    const run = new Run({ target, policy, self, args }, began, startedAt, 1);
-    run.settled({ ok: false, error });
-    return run.answer();
-  };
+  const failed = (error: unknown) =>
+    runOf({ target, policy, self, args, began, startedAt }, 1, (run) => run.settled({ ok: false, error }));
   if (!policy.takesAnyValue) {
-    return promise.then((value) => judgeFirst({ target, policy, self, args }, value, began, startedAt), failed);
+    return promise.then((value) => judgeFirst({ target, policy, self, args, began, startedAt }, value), failed);
   }
   if (!policy.budget) return promise.then(target.succeeded, failed);
   return promise.then(
-    policy.budgetReadsArgs ? (value) => paid(target, policy, args ?? NO_ARGS, value) : payingFor(target, policy),
+    policy.budgetReadsArgs ? (value) => paid(target, policy, args, value) : payingFor(target, policy),
     failed,
   );
+}
+
+/**
+ * What a promise is resolved with when its call goes on as a run: it hands over its own native `resolve` and `reject`, so
+ * that a call has no promise but the one that its caller has.
+ */
+function runOf(call: Call, attempt: number, begin: (run: Run) => void): PromiseLike<unknown> {
+  const then = (resolve: (value: unknown) => void, reject: (error: unknown) => void) =>
+    begin(new Run(call, attempt, resolve, reject));
+  return { then } as PromiseLike<unknown>;
 }
 
 /** Counts a call that succeeded at once, pays its budget, and hands the value on. */
@@ -137,20 +142,20 @@ function makePaying(target: Target, policy: Policy): (value: unknown) => unknown
 }
 
 /** A first value that somebody looks at: what is accepted at once needs no run. */
-function judgeFirst(call: Call, value: unknown, began: number, startedAt: number): unknown {
+function judgeFirst(call: Call, value: unknown): unknown {
   const { target, policy } = call;
-  const run = () => new Run(call, began, startedAt, 1);
-  const state = stateOf(call, 1, { ok: true, value }, startedAt, 0, 0);
+  const { onSuccess } = policy;
+  const state = stateOf(call, 1, { ok: true, value }, 0, 0);
   let decision: Decision | Promise<Decision>;
   try {
-    decision = decide(policy, state, began);
+    decision = decide(policy, state, call.began);
   } catch (error) {
     target.stats.failures++;
     throw error;
   }
-  if (decision !== "accept") return run().decided(state, decision).answer();
-  if (policy.budget) paid(target, policy, argsOf(call), value);
+  if (decision !== "accept") return runOf(call, 1, (run) => run.decided(state, decision));
+  if (policy.budget) paid(target, policy, call.args, value);
   else target.succeeded(value);
-  const pending = policy.onSuccess && callHook(policy, policy.onSuccess, state);
+  const pending = onSuccess && callHook(policy, onSuccess, state);
   return pending ? pending.then(() => value) : value;
 }

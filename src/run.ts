@@ -1,17 +1,21 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "./attempt.js";
 import { bookInBudget, callHook, recordSuccess } from "./call-hook.js";
-import { Attempt, type AttemptSource, enter, leave } from "./current.js";
-import { type Decision, decide, exhausts, finalError, isNonRetryable } from "./decide.js";
+import { type Attempt, type AttemptSource, enter, leave } from "./current.js";
+import { type Decision, decide, exhausts, finalError, finalState, isNonRetryable } from "./decide.js";
 import { beginNumber, rememberExhausted } from "./exhausted.js";
-import { argsOf, type Call, type State, startOf, stateOf } from "./state.js";
+import { type Call, type State, startOf, stateOf } from "./state.js";
 import { isThenable } from "./thenable.js";
 
 // After so many retries in a row without a delay, the next one lets timers and I/O have their turn.
 const IMMEDIATE_IN_A_ROW = 64;
 
-// A promise resolved with this stays pending for ever and holds nothing.
+/**
+ * A promise resolved with this stays pending for ever and holds nothing. It is what a microtask answers that leads to the
+ * caller and must not resolve the call's promise, not even again: Node makes much of a promise that is resolved twice.
+ */
 const NEVER = { then() {} };
-const SOON = /* @__PURE__ */ Promise.resolve();
+
+export const SOON = /* @__PURE__ */ Promise.resolve();
 
 interface Payment {
   readonly tokens: number;
@@ -23,26 +27,26 @@ interface Payment {
  * One call in flight, once its first attempt has not ended it, or where something must come before that attempt or may
  * interrupt it.
  *
- * One promise serves the whole call, and every later attempt begins, and is waited for, under a `then` that ends in that
- * promise's own native `resolve`: an engine follows only native functions from a pending promise to whoever awaits it,
- * and that is what keeps the caller in the stack of an error thrown by a later attempt (`at async …`).
+ * `resolve` and `reject` are the native ones of the caller's own promise, and every later attempt begins, and is waited for,
+ * under a `then` that ends in that `resolve`: an engine follows only native functions from a pending promise to whoever
+ * awaits it, and that is what keeps the caller in the stack of an error thrown by a later attempt (`at async …`).
  */
 export class Run implements AttemptSource, Call {
   readonly target: Call["target"];
   readonly policy: Call["policy"];
   readonly self: unknown;
   readonly args: Call["args"];
-  protected readonly promise: Promise<unknown>;
-  protected resolve!: (value: unknown) => void;
-  protected reject!: (error: unknown) => void;
-  protected over = false;
+  readonly began: number;
+  readonly startedAt: number;
+  context: Attempt | undefined;
   /** Raised by every interruption: what began before it is late. */
   protected turn = 0;
   /** How the last attempt ended. */
   protected outcome: Outcome | undefined;
   protected givenUp: GiveUpState | undefined;
   protected attemptBegan: number;
-  #attemptContext: Attempt | undefined;
+  /** What goes on may end in another attempt, which can begin at once: this is where that leads to the caller. */
+  #leads = false;
   /** What was taken for a retry that has not begun, and what the last one took. */
   #owed: Payment | undefined;
   #paid: Payment | undefined;
@@ -51,70 +55,61 @@ export class Run implements AttemptSource, Call {
   #immediate = 0;
 
   constructor(
-    { target, policy, self, args }: Call,
-    private readonly began: number,
-    protected readonly startedAt: number,
+    { target, policy, self, args, began, startedAt }: Call,
     /** Attempts begun. */
-    protected attempt = 0,
+    public attempt: number,
+    private readonly resolve: (value: unknown) => void,
+    private readonly reject: (error: unknown) => void,
   ) {
     this.target = target;
     this.policy = policy;
     this.self = self;
     this.args = args;
+    this.began = began;
+    this.startedAt = startedAt;
     this.attemptBegan = began;
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
   }
 
   get guarded(): boolean {
     return this.policy.guarded;
   }
 
-  /** The context of the attempt in progress, made when first asked for. */
-  get context(): Attempt {
+  get previousError(): unknown {
     const { outcome } = this;
-    this.#attemptContext ??= new Attempt(this.attempt, outcome && !outcome.ok ? outcome.error : undefined);
-    return this.#attemptContext;
+    return outcome?.ok === false ? outcome.error : undefined;
   }
 
-  /** What the caller gets. */
-  answer(): Promise<unknown> {
-    if (this.policy.watched) return this.promise;
-    // Without a budget nothing of the run's is needed for it, and a sleeping call is lighter by a closure.
-    if (!this.policy.budget) return this.promise.then(this.target.succeeded);
-    return this.promise.then((value) => {
-      this.countSuccess();
-      return value;
-    });
-  }
-
-  /** Begins the next attempt: a first one at once where nothing must be waited for, so that the caller itself calls it. */
-  begin(): void {
+  /** Begins the next attempt. */
+  protected begin(): void {
     const { onAttempt } = this.policy;
-    let atOnce = this.attempt === 0;
-    if (onAttempt) {
-      this.tell(onAttempt, startOf(this, this.attempt + 1), () => (atOnce ? this.invoke() : this.launch()));
-      atOnce = false;
-    } else if (atOnce) this.invoke();
+    if (onAttempt) this.tell(onAttempt, startOf(this, this.attempt + 1), () => this.launch());
     else this.launch();
   }
 
-  /** Calls the function in a microtask that leads to the caller. */
+  /** Makes an attempt, in a microtask of its own where this one does not lead to the caller. */
   launch(): void {
     const { turn } = this;
-    SOON.then(() => (turn === this.turn ? this.invoke() : NEVER)).then(this.resolve);
+    if (this.#leads) this.#leads = false;
+    else SOON.then(() => (turn === this.turn ? this.invoke() : NEVER)).then(this.resolve);
+  }
+
+  /** Begins something that may launch an attempt, where that leads to the caller; `land` makes the attempt. */
+  protected lead(): void {
+    this.#leads = true;
+  }
+
+  // Once all that led to it has returned: of the ten lines of a stack, few may be ours.
+  protected land(): void {
+    if (this.#leads) this.#leads = false;
+    else this.invoke();
   }
 
   private invoke(): object {
-    const { target, self, args, policy } = this;
+    const { target, policy, self, args, turn } = this;
     const { fn, stats } = target;
-    const { turn } = this;
-    this.attempt++;
     stats.attempts++;
-    this.#attemptContext = undefined;
-    if (this.attempt > 1) {
+    this.context = undefined;
+    if (this.attempt++ > 0) {
       stats.retries++;
       this.attemptBegan = beginNumber();
       this.#paid = this.#owed;
@@ -124,45 +119,44 @@ export class Run implements AttemptSource, Call {
     const outer = enter(this);
     let promise: Promise<unknown>;
     try {
-      promise = Promise.resolve(args ? fn.apply(self, args as unknown[]) : fn(this.context));
+      promise = Promise.resolve(fn.apply(self, args as unknown[]));
     } catch (error) {
-      this.threw(error, turn);
+      // Dealt with in a microtask of its own, as a rejection is.
+      SOON.then(() => this.ended({ ok: false, error }, turn)).then(this.resolve);
       return NEVER;
     } finally {
       leave(outer);
     }
-    if (!policy.watched) promise.then(this.resolve, (error) => this.settled({ ok: false, error }));
-    else {
-      promise
-        .then(
-          (value) => this.ended({ ok: true, value }, turn),
-          (error) => this.ended({ ok: false, error }, turn),
-        )
-        .then(this.resolve);
-    }
+    const returned = policy.watched ? (value: unknown) => this.returned(value, turn) : target.succeeded;
+    promise.then(returned, (error) => this.ended({ ok: false, error }, turn)).then(this.resolve);
     return NEVER;
   }
 
   /** Something may have to end the attempt that begins now. */
   protected arm(): void {}
 
-  /** A sync throw is dealt with in a microtask of its own, as a rejection is. */
-  threw(error: unknown, turn = this.turn): void {
-    SOON.then(() => this.ended({ ok: false, error }, turn));
+  /** An attempt returned. Most values are the call's: they go on to its promise from here. */
+  private returned(value: unknown, turn: number): unknown {
+    if (turn !== this.turn || !this.policy.takesAnyValue) return this.ended({ ok: true, value }, turn);
+    this.countSuccess();
+    this.close();
+    return value;
   }
 
-  private ended(outcome: Outcome, turn: number): object | undefined {
+  /** An attempt ended, in a microtask that leads to the caller. */
+  private ended(outcome: Outcome, turn: number): object {
     const { onLateResult } = this.policy;
-    if (turn === this.turn) this.settled(outcome);
-    else if (onLateResult) callHook(this.policy, onLateResult, outcome);
-    // Once the call is over its promise takes nothing more, and need not be kept from what follows.
-    return this.over ? undefined : NEVER;
+    if (turn === this.turn) {
+      this.lead();
+      this.settled(outcome);
+      this.land();
+    } else if (onLateResult) callHook(this.policy, onLateResult, outcome);
+    return NEVER;
   }
 
   /** An attempt ended: what follows? */
   settled(outcome: Outcome): void {
     const { turn } = this;
-    if (outcome.ok && this.policy.takesAnyValue) return this.accept(outcome.value);
     try {
       const state = this.stateOf(outcome);
       this.decided(state, decide(this.policy, state, this.attemptBegan), turn);
@@ -172,33 +166,34 @@ export class Run implements AttemptSource, Call {
   }
 
   /** Goes by a decision, once it is there. */
-  decided(state: State, decision: Decision | Promise<Decision>, turn = this.turn): this {
+  decided(state: State, decision: Decision | Promise<Decision>, turn = this.turn): void {
     this.outcome = state.outcome;
     if (typeof decision === "object") {
-      const follow = (made: Decision) => this.follow(state, made, turn);
-      this.hold(decision, turn, follow, (made) => this.refund(made, state));
-    } else this.follow(state, decision, turn);
-    return this;
+      this.hold(
+        decision,
+        turn,
+        (made) => this.follow(state, made),
+        (made) => this.refund(made, state),
+      );
+    } else if (turn === this.turn) this.follow(state, decision);
+    else this.refund(decision, state);
   }
 
-  private follow(state: State, decision: Decision, turn: number): void {
-    if (turn !== this.turn) this.refund(decision, state);
-    else if (decision === "accept") this.accept((state.outcome as { value: unknown }).value, state);
+  private follow(state: State, decision: Decision): void {
+    if (decision === "accept") this.accept(state);
     else if (typeof decision === "number") this.retry(state, decision);
     else this.giveUp(state, decision);
   }
 
   protected stateOf(outcome: Outcome): State {
-    return stateOf(this, this.attempt, outcome, this.startedAt, this.#previousDelay, this.#idle);
+    return stateOf(this, this.attempt, outcome, this.#previousDelay, this.#idle);
   }
 
   private retry(state: State, taken: number): void {
     // Read before the hook: a hook that writes to the state changes nothing.
     const { delay } = state;
     this.#owed = taken > 0 ? { tokens: taken, state } : undefined;
-    const { onRetry } = this.policy;
-    if (onRetry) this.tell(onRetry, state, () => this.sleep(state, delay));
-    else this.sleep(state, delay);
+    this.tell(this.policy.onRetry, state, () => this.sleep(state, delay));
   }
 
   /** Answers what ends the sleep: nobody does, and nobody need keep it, where nothing can interrupt the run. */
@@ -220,12 +215,12 @@ export class Run implements AttemptSource, Call {
     return clock.setTimer(wake, ms, unref && ms > 0);
   }
 
-  /** Takes a value for the call's: from then on nothing takes it back. */
-  protected accept(value: unknown, state?: State): void {
+  /** Takes the value for the call's: from then on nothing takes it back. */
+  protected accept(state: State): void {
+    // Read before the hook, as above.
+    const { value } = state.outcome as { value: unknown };
     this.countSuccess();
-    const { onSuccess } = this.policy;
-    if (!state || !onSuccess) return this.finish(value);
-    this.tell(onSuccess, state, () => this.finish(value));
+    this.tell(this.policy.onSuccess, state, () => this.finish(value));
   }
 
   /** Returns the accepted value. */
@@ -235,7 +230,7 @@ export class Run implements AttemptSource, Call {
   }
 
   protected giveUp(state: State, reason: GiveUpReason, error = finalError(this.policy, state, reason)): void {
-    this.givenUp = { ...state, reason, error };
+    this.givenUp = finalState(state, reason, error);
     // A copy, so that a hook that writes to it changes nothing.
     this.tell(this.policy.onGiveUp, { ...this.givenUp }, () => this.fallBack());
   }
@@ -269,9 +264,7 @@ export class Run implements AttemptSource, Call {
   }
 
   /** The call is over: lets go of all that could still happen to it. */
-  protected close(): void {
-    this.over = true;
-  }
+  protected close(): void {}
 
   /** Calls a hook, if there is one, and goes on with `next`. */
   private tell<A>(hook: ((arg: A) => unknown) | undefined, arg: A, next: () => void): void {
@@ -280,7 +273,7 @@ export class Run implements AttemptSource, Call {
   }
 
   /** Goes on with `next` when a hook is done, unless the run was interrupted meanwhile. */
-  after(pending: Promise<void> | undefined, turn: number, next: () => void): void {
+  protected after(pending: Promise<void> | undefined, turn: number, next: () => void): void {
     if (pending) this.hold(pending, turn, next);
     else if (turn === this.turn) next();
   }
@@ -296,7 +289,7 @@ export class Run implements AttemptSource, Call {
   private countSuccess(): void {
     const { policy, target } = this;
     target.stats.successes++;
-    if (policy.budget) recordSuccess(policy, this.#paid?.tokens ?? 0, this.#paid?.state, argsOf(this));
+    if (policy.budget) recordSuccess(policy, this.#paid?.tokens ?? 0, this.#paid?.state, this.args);
   }
 
   /** Gives back what was taken for a retry that is not going to begin. */

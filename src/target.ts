@@ -1,11 +1,14 @@
+import type { AttemptContext } from "./attempt.js";
+import { theAttempt } from "./current.js";
 import type { Policy } from "./policy.js";
+import type { Call } from "./state.js";
 import { Stats } from "./stats.js";
 import { check, FUNCTION } from "./validate.js";
 
-/** What is retried: a function whose parameters are the caller's own, or a block that gets the attempt's context. */
+/** What is retried. */
 export interface Target {
   readonly fn: (...args: any[]) => unknown;
-  /** `undefined` where it is not worth looking up before somebody asks for it: in a block that runs once. */
+  /** `undefined` for blocks, each of which has its own. */
   readonly name: string | undefined;
   readonly stats: Stats;
   /** Counts a call that succeeded at once, and hands its value on. */
@@ -15,8 +18,8 @@ export interface Target {
 }
 
 /** What strategies, hooks and errors call a call's function. */
-export function nameOf(policy: Policy, { name, fn }: Target): string {
-  return policy.name ?? name ?? ownName(fn);
+export function nameOf({ policy, target, self }: Call): string {
+  return policy.name ?? target.name ?? ownName(self as Target["fn"]);
 }
 
 function ownName(fn: Target["fn"]): string {
@@ -36,14 +39,16 @@ export function targetOf(owner: string, fn: unknown, name?: string): Target {
   return { fn, name: name ?? ownName(fn), stats, succeeded, paying: undefined };
 }
 
-const UNCOUNTED = /* @__PURE__ */ new Stats();
-const asIs = <T>(value: T): T => value;
-
-/** The target of a block that runs once. */
-export function blockOf(owner: string, fn: unknown): Target {
-  checkCallable(owner, fn);
-  return { fn, name: undefined, stats: UNCOUNTED, succeeded: asIs, paying: undefined };
-}
+/** The target of all blocks: a block is its call's `this`, and gets the attempt's context. */
+export const BLOCK: Target = {
+  fn(this: (context: AttemptContext) => unknown) {
+    return this(theAttempt()!);
+  },
+  name: undefined,
+  stats: /* @__PURE__ */ new Stats(),
+  succeeded: (value) => value,
+  paying: undefined,
+};
 
 export function checkCallable(owner: string, fn: unknown): asserts fn is Target["fn"] {
   check(owner, "fn", fn, FUNCTION);

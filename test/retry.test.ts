@@ -516,7 +516,7 @@ describe("the stack of an error thrown by a later attempt", () => {
   };
   const cases = Object.entries(works).flatMap(([when, work]) =>
     Object.entries(modes).flatMap(([mode, options]) =>
-      [1, 3].map((attempts) => ({ when, work, mode, options, attempts })),
+      [1, 2, 3, 4].map((attempts) => ({ when, work, mode, options, attempts })),
     ),
   );
 

@@ -21,6 +21,26 @@ async function again(fn, self, args) {
   }
 }
 
+// What an abort at any time costs by itself: a promise of its own, and a listener as long as the call runs.
+const abortable = (fn) => {
+  const { signal } = new AbortController();
+  return (...args) =>
+    new Promise((resolve, reject) => {
+      const abort = () => reject(signal.reason);
+      signal.addEventListener("abort", abort);
+      fn(...args).then(
+        (value) => {
+          signal.removeEventListener("abort", abort);
+          resolve(value);
+        },
+        (error) => {
+          signal.removeEventListener("abort", abort);
+          reject(error);
+        },
+      );
+    });
+};
+
 const sleeping = (fn, ms) => (x) =>
   fn(x).then(
     undefined,
@@ -36,4 +56,4 @@ const sleeping = (fn, ms) => (x) =>
       }),
   );
 
-export const shapes = { success: fastest, failures: fastest, method: fastest, sleeping };
+export const shapes = { success: fastest, failures: fastest, method: fastest, signal: abortable, sleeping };
