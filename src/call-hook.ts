@@ -78,7 +78,7 @@ const warned = /* @__PURE__ */ new WeakSet<object>();
 function warnOnce(source: object, error: unknown): void {
   if (warned.has(source)) return;
   warned.add(source);
-  const message = `undaunted: a hook failed, which changes nothing for the call: ${describe(error)}`;
+  const message = `undaunted: a hook failed: ${describe(error)}`;
   const { process, console } = globalThis as {
     process?: { emitWarning?: (message: string) => void };
     console?: { warn?: (message: string) => void };

@@ -21,10 +21,10 @@ export class Attempt implements AttemptContext {
   #controller: AbortController | undefined;
   #watchers: Set<Watcher> | undefined;
 
-  constructor({ attempt, previousError, abandoned }: AttemptSource) {
-    this.attempt = attempt;
-    this.previousError = previousError;
-    this.#abandoned = abandoned;
+  constructor(source: AttemptSource) {
+    this.attempt = source.attempt;
+    this.previousError = source.previousError;
+    this.#abandoned = source.abandoned;
   }
 
   get signal(): AbortSignal {
@@ -120,12 +120,15 @@ export function currentAttempt(): AttemptContext {
 
 /** The attempt being started, if any, to make it the current one again later. */
 export function theAttempt(): Attempt | undefined {
+  if (current === FIRST) {
+    // Others start under the same stand-in.
+    const context = new Attempt(FIRST);
+    current = context;
+    return context;
+  }
   if (!current || current instanceof Attempt) return current;
-  const made = current.context ?? new Attempt(current);
-  // Others start under the same stand-in.
-  if (current === FIRST) current = made;
-  else current.context = made;
-  return made;
+  current.context ??= new Attempt(current);
+  return current.context;
 }
 
 /** The attempt being started, if there is one that can be abandoned. */

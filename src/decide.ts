@@ -32,7 +32,7 @@ export function decide(policy: Policy, state: State, began: number): Decision | 
   // A TryAgainError overrules what its cause exhausted; only one that itself exhausted an inner run is gated.
   const depth = code === TRY_AGAIN ? 0 : 10;
   state.exhausted = isExhausted(error, began, depth);
-  if (NEVER_RETRIED.includes(code)) return "not-retryable";
+  if (code !== undefined && NEVER_RETRIED.includes(code)) return "not-retryable";
   if (state.exhausted) {
     if (!policy.retryExhausted) return "exhausted";
     if (isHopeless(error, began, depth)) return "not-retryable";
@@ -64,13 +64,16 @@ export function finalState(state: State, reason: GiveUpReason, error: unknown): 
   return { reason, error, ...state };
 }
 
+/** Why a call was given up, and on what. */
+export type Ending = Pick<GiveUpState, "reason" | "outcome">;
+
 /** Whether an outer run must not retry what this one gave up on. */
-export function exhausts(final: GiveUpState): boolean {
+export function exhausts(final: Ending): boolean {
   return final.reason !== "not-retryable" || isNonRetryable(final);
 }
 
 /** Whether it must not do so in any case. */
-export function isNonRetryable({ outcome }: GiveUpState): boolean {
+export function isNonRetryable({ outcome }: Ending): boolean {
   return !outcome.ok && codeOf(outcome.error) === NON_RETRYABLE;
 }
 
@@ -97,13 +100,25 @@ function isPaidFor(outcome: Outcome): boolean {
 
 /** Another attempt is wanted: when, and is it allowed? `paid`: by the budget. */
 function plan(policy: Policy, state: State, paid: boolean, after?: unknown): Decision | Promise<Decision> {
-  const { budget } = policy;
+  const { budget, wait, stop } = policy;
+  const { outcome } = state;
   if (paid && budget?.recordFailure) bookInBudget(policy, "recordFailure", state);
-  state.delay = (after ?? ask(policy, "wait", policy.wait, state)) as number;
-  if (ask(policy, "stop", policy.stop, state)) return "stopped";
-  const { delay, outcome } = state;
-  amountOf("wait", delay, outcome);
-  if (state.elapsed + delay >= policy.totalTimeout) return "deadline";
+  // Not by `ask`: a call that has one function to call, time and again, is quicker than one that has several.
+  let asked: "wait" | "stop" = "wait";
+  let delay = after;
+  let stops: unknown;
+  try {
+    delay ??= wait(state);
+    state.delay = delay as number;
+    asked = "stop";
+    if (isPlain(delay)) stops = stop(state);
+  } catch (cause) {
+    fail(asked, outcome, cause);
+  }
+  if (!isPlain(delay)) examine(policy, "wait", delay, state);
+  if (isPlain(stops) ? stops : examine(policy, "stop", stops, state)) return "stopped";
+  amountOf("wait", state.delay, outcome);
+  if (state.elapsed + state.delay >= policy.totalTimeout) return "deadline";
   if (!paid || !budget) return 0;
   const taken = ask(policy, "budget", (failed) => budget.acquire(failed), state);
   return taken instanceof Promise
@@ -127,36 +142,40 @@ function ask(
   fn: (state: State) => unknown,
   state: State,
 ): unknown {
-  const { outcome } = state;
   let answer: unknown;
   try {
     answer = fn(state);
-    if (isThenable(answer)) answer = Promise.resolve(answer);
+  } catch (cause) {
+    fail(strategy, state.outcome, cause);
+  }
+  return isPlain(answer) ? answer : examine(policy, strategy, answer, state);
+}
+
+function isPlain(answer: unknown): boolean {
+  return typeof answer !== "object" && typeof answer !== "function";
+}
+
+/** Looks at an answer that is no plain value: a promise may do, a function never. */
+function examine(policy: Policy, strategy: StrategyError["strategy"], answer: unknown, state: State): unknown {
+  const { outcome } = state;
+  const mayWait = !policy.kind.sync && (strategy === "retryIf" || strategy === "budget");
+  const wrong = (what: string) => fail(strategy, outcome, new TypeError(`${strategy} ${what}`));
+  const checked = (settled: unknown) =>
+    typeof settled === "function" ? wrong("answered a function: was a factory passed without a call?") : settled;
+  let promise: Promise<unknown> | undefined;
+  try {
+    if (isThenable(answer)) promise = Promise.resolve(answer);
   } catch (cause) {
     fail(strategy, outcome, cause);
   }
-  if (!(answer instanceof Promise)) return checked(strategy, answer, outcome);
-  if (!policy.kind.sync && (strategy === "retryIf" || strategy === "budget")) {
-    return answer.then(
-      (settled) => checked(strategy, settled, outcome),
-      (cause) => fail(strategy, outcome, cause),
-    );
-  }
+  if (!promise) return checked(answer);
+  if (mayWait) return promise.then(checked, (cause) => fail(strategy, outcome, cause));
   // The error below says what went wrong: nobody waits for the promise. Tokens that it grants are given back.
-  answer.then(
-    (taken) => strategy === "budget" && taken > 0 && bookInBudget(policy, "refund", taken, state),
+  promise.then(
+    (taken) => strategy === "budget" && (taken as number) > 0 && bookInBudget(policy, "refund", taken as number, state),
     () => {},
   );
-  return fail(strategy, outcome, new TypeError(`${strategy} must answer at once here, got a promise`));
-}
-
-function checked(strategy: StrategyError["strategy"], answer: unknown, outcome: Outcome): unknown {
-  if (typeof answer !== "function") return answer;
-  return fail(
-    strategy,
-    outcome,
-    new TypeError(`${strategy} answered a function: was a factory passed without a call?`),
-  );
+  return wrong("must answer at once here, got a promise");
 }
 
 function fail(strategy: StrategyError["strategy"], outcome: Outcome, cause: unknown): never {

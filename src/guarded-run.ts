@@ -1,16 +1,25 @@
 import type { Outcome } from "./attempt.js";
-import { callHook } from "./call-hook.js";
+import { callHook, report } from "./call-hook.js";
 import type { Abandonment } from "./current.js";
 import { type Decision, finalState, reachesDeadline } from "./decide.js";
 import { AttemptTimeoutError, TotalTimeoutError } from "./errors.js";
 import { beginNumber } from "./exhausted.js";
 import { type Interruptible, unwatch, watch } from "./interrupt.js";
-import { Run } from "./run.js";
-import type { State } from "./state.js";
+import { Run, SOON } from "./run.js";
+import type { Call, State } from "./state.js";
+
+let started: GuardedRun[] = [];
+
+// One microtask for all that start together.
+function listenAll(): void {
+  const runs = started;
+  started = [];
+  for (const run of runs) run.listen();
+}
 
 /** A run that a signal or a timeout can interrupt. */
 export class GuardedRun extends Run implements Interruptible {
-  abandoned: Abandonment | undefined;
+  readonly promise: Promise<unknown>;
   /** An attempt is in progress. */
   #running = false;
   #accepted: { readonly value: unknown } | undefined;
@@ -20,28 +29,74 @@ export class GuardedRun extends Run implements Interruptible {
   /** Cancels the timer of the attempt or of the sleep, whichever is in progress. */
   #cancel: (() => void) | undefined;
   #cancelTotal: (() => void) | undefined;
+  /** Aborts are heard of. Until then somebody must look. */
+  #listens = false;
+  #over = false;
+  #abandoned: Abandonment | undefined;
+
+  constructor(call: Call) {
+    let resolve!: (value: unknown) => void;
+    let reject!: (error: unknown) => void;
+    const promise = new Promise((fulfil, fail) => {
+      resolve = fulfil;
+      reject = fail;
+    });
+    super(call, 0, resolve, reject);
+    this.promise = promise;
+  }
 
   start(): void {
-    const { watches, totalTimeout, clock, unref } = this.policy;
-    for (const { signal } of watches) {
-      if (signal.aborted) return this.cut(signal.reason);
-    }
-    for (const each of watches) watch(each, this);
+    const { totalTimeout, clock, unref } = this.policy;
+    if (this.look()) return;
     if (totalTimeout < Infinity) this.#cancelTotal = clock.setTimer(() => this.expire(), totalTimeout, unref);
     this.lead();
     this.begin();
     this.land();
+    this.look();
+    // Most of what a signal costs is to come and go as its listener: a call that is over at once is spared it.
+    if (started.push(this) === 1) SOON.then(listenAll);
+  }
+
+  /** Hears of aborts from now on. */
+  listen(): void {
+    if (this.#listens || this.look()) return;
+    this.#listens = true;
+    for (const each of this.policy.watches) watch(each, this);
+  }
+
+  /** Asked for by whoever wants the attempt's context, and may wait for its signal. */
+  get abandoned(): Abandonment | undefined {
+    this.listen();
+    return this.#abandoned;
+  }
+
+  /** Whether the call is over, because a signal has aborted if nothing else. */
+  private look(): boolean {
+    if (this.#over) return true;
+    for (const { signal } of this.policy.watches) {
+      if (signal.aborted) {
+        this.cut(signal.reason);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  protected override isLate(turn: number): boolean {
+    if (!this.#listens) this.look();
+    return super.isLate(turn);
   }
 
   protected override arm(): void {
     const { attemptTimeout, clock, unref } = this.policy;
     this.#running = true;
-    this.abandoned = undefined;
+    this.#abandoned = undefined;
     this.#cancel =
       attemptTimeout < Infinity ? clock.setTimer(() => this.timeOut(attemptTimeout), attemptTimeout, unref) : undefined;
   }
 
   override settled(outcome: Outcome): void {
+    this.listen();
     this.#running = false;
     this.#cancel?.();
     this.#cancel = undefined;
@@ -80,15 +135,17 @@ export class GuardedRun extends Run implements Interruptible {
     const { givenUp, policy } = this;
     this.interrupt();
     if (this.#accepted) return this.finish(this.#accepted.value);
-    try {
-      this.givenUp = finalState(this.interruptedState({ ok: false, error: reason }), "aborted", reason);
-    } finally {
-      // Also where the user's clock failed just now: an abort ends the call in any case.
-      this.fail(reason);
-      this.abandon(reason);
-    }
+    const outcome = this.outcome ?? { ok: false, error: reason };
+    this.fail(reason, { reason: "aborted", outcome });
+    this.abandon(reason);
     // A call that had already given up for another reason has told its hook so.
-    if (policy.onGiveUp && !givenUp) callHook(policy, policy.onGiveUp, this.givenUp);
+    if (!policy.onGiveUp || givenUp) return;
+    try {
+      callHook(policy, policy.onGiveUp, finalState(this.interruptedState(outcome), "aborted", reason));
+    } catch (broken) {
+      // The user's clock failed just now, which changes nothing.
+      report(policy, policy.clock, broken);
+    }
   }
 
   /** The call's time is up. */
@@ -121,8 +178,8 @@ export class GuardedRun extends Run implements Interruptible {
 
   private abandon(reason: unknown, timedOut = false): void {
     if (!this.#running) return;
-    this.abandoned = { reason, timedOut };
-    this.context?.abandon(this.abandoned);
+    this.#abandoned = { reason, timedOut };
+    this.context?.abandon(this.#abandoned);
   }
 
   /** The state between or in the midst of attempts: the last outcome, else `otherwise`. */
@@ -146,8 +203,9 @@ export class GuardedRun extends Run implements Interruptible {
   }
 
   protected override close(): void {
+    this.#over = true;
     this.#cancel?.();
     this.#cancelTotal?.();
-    for (const each of this.policy.watches) unwatch(each, this);
+    if (this.#listens) for (const each of this.policy.watches) unwatch(each, this);
   }
 }

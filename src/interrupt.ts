@@ -1,5 +1,6 @@
 /** What an abort interrupts. */
 export interface Interruptible {
+  /** Must not throw: others wait for their turn. */
   cut(reason: unknown): void;
 }
 
@@ -7,9 +8,7 @@ export interface Interruptible {
 export interface Watch {
   readonly signal: AbortSignal;
   readonly listener: () => void;
-  /** Most signals have one run at a time, which needs no set. */
-  sole: Interruptible | undefined;
-  readonly others: Set<Interruptible>;
+  readonly runs: Set<Interruptible>;
 }
 
 // A listener per run makes n runs on one signal quadratic in Node; a set of runs behind one listener is linear.
@@ -19,38 +18,22 @@ const watches = /* @__PURE__ */ new WeakMap<AbortSignal, Watch>();
 export function watchOf(signal: AbortSignal): Watch {
   const known = watches.get(signal);
   if (known) return known;
-  const watch: Watch = { signal, listener: () => cutAll(watch), sole: undefined, others: new Set() };
+  const runs = new Set<Interruptible>();
+  const listener = () => {
+    for (const each of runs) each.cut(signal.reason);
+  };
+  const watch = { signal, listener, runs };
   watches.set(signal, watch);
   return watch;
 }
 
 /** Interrupts `run` when the signal aborts, until `unwatch`. */
-export function watch(on: Watch, run: Interruptible): void {
-  if (run === on.sole) return;
-  if (on.sole === undefined && on.others.size === 0) {
-    on.signal.addEventListener("abort", on.listener);
-    on.sole = run;
-  } else on.others.add(run);
+export function watch({ signal, listener, runs }: Watch, run: Interruptible): void {
+  if (runs.size === 0) signal.addEventListener("abort", listener);
+  runs.add(run);
 }
 
 /** Forgets `run`; the last one to leave takes the listener off. */
-export function unwatch(on: Watch, run: Interruptible): void {
-  if (run === on.sole) on.sole = undefined;
-  else if (!on.others.delete(run)) return;
-  if (on.sole === undefined && on.others.size === 0) on.signal.removeEventListener("abort", on.listener);
-}
-
-function cutAll({ signal, sole, others }: Watch): void {
-  const errors: unknown[] = [];
-  const cut = (run: Interruptible) => {
-    try {
-      run.cut(signal.reason);
-    } catch (error) {
-      // A clock of the user's that fails for one run must not keep the others from being cut.
-      errors.push(error);
-    }
-  };
-  if (sole) cut(sole);
-  for (const each of others) cut(each);
-  if (errors.length > 0) throw errors.length === 1 ? errors[0] : new AggregateError(errors);
+export function unwatch({ signal, listener, runs }: Watch, run: Interruptible): void {
+  if (runs.delete(run) && runs.size === 0) signal.removeEventListener("abort", listener);
 }

@@ -1,26 +1,40 @@
-import type { RetryBudget, RetryOptions } from "./attempt.js";
+import type { RetryBudget, RetryOptions, Stop, Wait } from "./attempt.js";
 import { type Clock, type SyncClock, systemClock, systemSyncClock } from "./clock.js";
 import { type Watch, watchOf } from "./interrupt.js";
-import { afterAttempt } from "./stop.js";
-import { ARGS, CLOCK, isMarked, traitsOf, VALUES } from "./traits.js";
+import { ARGS, CLOCK, isMarked, mark, traitsOf, VALUES } from "./traits.js";
 import { BOOLEAN, check, FUNCTION, hasMethods, OPTIONS, type Rule, readOptions, STRING, TIMEOUT } from "./validate.js";
-import { fullJitter } from "./wait.js";
+
+// `stopAfterAttempt(4)` and `waitFullJitter({ base: 500, max: 20_000 })`, written out: few programs need the rest of those.
+const usualStop = /* @__PURE__ */ mark<Stop>(({ attempt }) => attempt >= 4, 0);
+const usualWait = /* @__PURE__ */ mark<Wait>(
+  ({ attempt, random }) => random() * Math.min(20_000, 500 * 2 ** (attempt - 1)),
+  0,
+);
+const usualRandom = () => Math.random();
 
 /** Options checked, filled with the defaults, and what the loops need to know about them worked out once. */
-export interface Policy extends Omit<RetryOptions, "clock" | "signal"> {
-  readonly kind: Kind;
-  /** As they were given. */
-  readonly options: RetryOptions;
-  readonly stop: NonNullable<RetryOptions["stop"]>;
-  readonly wait: NonNullable<RetryOptions["wait"]>;
-  readonly budget: RetryBudget | undefined;
+export class Policy implements Omit<RetryOptions, "clock"> {
+  // All of them, so that all policies have one shape.
+  readonly stop: Stop = usualStop;
+  readonly wait: Wait = usualWait;
+  readonly retryIf: RetryOptions["retryIf"] = undefined;
+  readonly retryExhausted: RetryOptions["retryExhausted"] = undefined;
+  readonly budget: RetryBudget | undefined = undefined;
   /** ms, Infinity for none. */
-  readonly attemptTimeout: number;
-  readonly totalTimeout: number;
+  readonly attemptTimeout: number = Infinity;
+  readonly totalTimeout: number = Infinity;
+  readonly fallback: RetryOptions["fallback"] = undefined;
+  readonly onAttempt: RetryOptions["onAttempt"] = undefined;
+  readonly onRetry: RetryOptions["onRetry"] = undefined;
+  readonly onSuccess: RetryOptions["onSuccess"] = undefined;
+  readonly onGiveUp: RetryOptions["onGiveUp"] = undefined;
+  readonly onHookError: RetryOptions["onHookError"] = undefined;
+  readonly onLateResult: RetryOptions["onLateResult"] = undefined;
+  readonly name: RetryOptions["name"] = undefined;
+  readonly signal: RetryOptions["signal"] = undefined;
+  readonly unref: RetryOptions["unref"] = undefined;
   readonly clock: Clock & SyncClock;
-  readonly random: () => number;
-  /** Where a run hears of aborts: of more than one signal where `with` added its own. */
-  readonly watches: readonly Watch[];
+  readonly random: () => number = usualRandom;
   /** Somebody looks at `elapsed`. */
   readonly needsClock: boolean;
   /** The budget looks at the arguments of calls that succeed at once. */
@@ -33,6 +47,29 @@ export interface Policy extends Omit<RetryOptions, "clock" | "signal"> {
   readonly guarded: boolean;
   /** A value must pass the run before it goes to the caller. */
   readonly watched: boolean;
+
+  constructor(
+    readonly kind: Kind,
+    /** As they were given. */
+    readonly options: RetryOptions,
+    /** Where a run hears of aborts: of more than one signal where `with` added its own. */
+    readonly watches: readonly Watch[],
+  ) {
+    this.clock = kind.clock as Clock & SyncClock;
+    Object.assign(this, options);
+    const { stop, wait, retryIf, budget, totalTimeout, onSuccess } = this;
+    const bits = [stop, wait, retryIf, budget].reduce((all, each) => (each ? all | traitsOf(each) : all), 0);
+    this.budgetReadsArgs = !!budget && (traitsOf(budget) & ARGS) > 0;
+    this.readsValues = !!retryIf && (traitsOf(retryIf) & VALUES) > 0;
+    this.takesAnyValue = !this.readsValues && !onSuccess;
+    this.guarded = watches.length > 0 || this.attemptTimeout < Infinity || totalTimeout < Infinity;
+    this.watched = this.guarded || !this.takesAnyValue || !!budget;
+    this.needsClock =
+      (bits & CLOCK) > 0 ||
+      !this.takesAnyValue ||
+      totalTimeout < Infinity ||
+      !!(this.onRetry || this.onGiveUp || this.fallback);
+  }
 }
 
 /** What the policies of the async and the sync loop differ in. */
@@ -43,6 +80,8 @@ export interface Kind {
   readonly table: Record<string, Rule>;
   readonly clock: Clock | SyncClock;
   readonly compiled: WeakMap<object, Policy>;
+  /** What was compiled last: a block in a loop comes with the same options each time. */
+  last: { readonly options: object; readonly policy: Policy } | undefined;
 }
 
 const COMMON: Record<string, Rule> = {
@@ -64,7 +103,7 @@ const COMMON: Record<string, Rule> = {
 
 /** A kind whose policies take the common options and `more`. */
 function kindOf(owner: string, sync: boolean, clock: Clock | SyncClock, more: Record<string, Rule>): Kind {
-  return { owner, sync, clock, table: { ...COMMON, ...more }, compiled: new WeakMap() };
+  return { owner, sync, clock, table: { ...COMMON, ...more }, compiled: new WeakMap(), last: undefined };
 }
 
 /** What an async policy takes beside the common options. */
@@ -81,15 +120,19 @@ export const SYNC = /* @__PURE__ */ kindOf("retrySync", true, systemSyncClock, {
   clock: ["a SyncClock", "object", /* @__PURE__ */ hasMethods("now", "sleepSync")],
 });
 
-const systemRandom = () => Math.random();
-const defaultStop = /* @__PURE__ */ afterAttempt(4);
-const defaultWait = /* @__PURE__ */ fullJitter({ base: 500, max: 20_000 });
 const NO_OPTIONS = {};
 
 /** The policy of an options object, which is read once and remembered. Throws on an option that makes no sense. */
 export function compile(kind: Kind, options: object = NO_OPTIONS): Policy {
+  return kind.last?.options === options ? kind.last.policy : find(kind, options);
+}
+
+function find(kind: Kind, options: object): Policy {
   const { owner, table, compiled } = kind;
-  return compiled.get(options) ?? remember(compiled, options, build(kind, readOptions(owner, options, table)));
+  const policy =
+    compiled.get(options) ?? remember(compiled, options, policyOf(kind, readOptions(owner, options, table)));
+  kind.last = { options, policy };
+  return policy;
 }
 
 /** A policy, or a function that answers one for each call. */
@@ -119,10 +162,12 @@ export function overlay(kind: Kind, source: PolicySource, overrides: object): Po
 }
 
 function extend(base: Policy, given: RetryOptions): Policy {
-  const { signal } = given;
-  const watches = new Set(base.watches);
-  if (signal) watches.add(watchOf(signal));
-  return build(base.kind, { ...base.options, ...given }, [...watches]);
+  return policyOf(base.kind, { ...base.options, ...given }, base.watches);
+}
+
+function policyOf(kind: Kind, options: RetryOptions, inherited: readonly Watch[] = []): Policy {
+  const { signal } = options;
+  return new Policy(kind, options, [...new Set(signal ? [...inherited, watchOf(signal)] : inherited)]);
 }
 
 /** `policy` for one call: by its own name where the policy has none, and heeding signals of its own as well. */
@@ -147,46 +192,4 @@ export function forCall(
 function remember<K extends object>(cache: WeakMap<K, Policy>, key: K, policy: Policy): Policy {
   cache.set(key, policy);
   return policy;
-}
-
-function build(kind: Kind, options: RetryOptions, inherited?: readonly Watch[]): Policy {
-  const { stop = defaultStop, wait = defaultWait, retryIf, budget, signal, fallback } = options;
-  const { attemptTimeout = Infinity, totalTimeout = Infinity, random = systemRandom, clock = kind.clock } = options;
-  const { onAttempt, onRetry, onSuccess, onGiveUp, onHookError, onLateResult, name, retryExhausted, unref } = options;
-  const watches = inherited ?? (signal ? [watchOf(signal)] : []);
-  const bits = traitsOf(stop) | traitsOf(wait) | (retryIf ? traitsOf(retryIf) : 0) | (budget ? traitsOf(budget) : 0);
-  const readsValues = !!retryIf && (traitsOf(retryIf) & VALUES) > 0;
-  const guarded = watches.length > 0 || attemptTimeout < Infinity || totalTimeout < Infinity;
-  const watched = guarded || readsValues || !!(onSuccess || budget);
-  // Written out, so that all policies have one shape.
-  return {
-    kind,
-    options,
-    stop,
-    wait,
-    retryIf,
-    retryExhausted,
-    budget,
-    attemptTimeout,
-    totalTimeout,
-    fallback,
-    onAttempt,
-    onRetry,
-    onSuccess,
-    onGiveUp,
-    onHookError,
-    onLateResult,
-    name,
-    unref,
-    clock: clock as Clock & SyncClock,
-    random,
-    watches,
-    needsClock:
-      (bits & CLOCK) > 0 || readsValues || totalTimeout < Infinity || !!(onRetry || onSuccess || onGiveUp || fallback),
-    budgetReadsArgs: !!budget && (traitsOf(budget) & ARGS) > 0,
-    readsValues,
-    takesAnyValue: !readsValues && !onSuccess,
-    guarded,
-    watched,
-  };
 }

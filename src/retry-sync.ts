@@ -13,7 +13,7 @@ import { type Decision, decide, exhausts, finalError, finalState, isNonRetryable
 import { StrategyError } from "./errors.js";
 import { beginNumber, rememberExhausted } from "./exhausted.js";
 import { compile, overlay, type Policy, type PolicySource, SYNC, sourceOf } from "./policy.js";
-import { type Call, NO_ARGS, type State, startOf, stateOf } from "./state.js";
+import { type Call, callOf, NO_ARGS, type State, startOf, stateOf } from "./state.js";
 import type { Stats } from "./stats.js";
 import { isPromise, type RefusePromise, refuseAsync, refusePromise } from "./sync-only.js";
 import { BLOCK, checkCallable, dressAs, equip, type Target, targetOf } from "./target.js";
@@ -62,7 +62,7 @@ export function runWithRetrySync<T = any>(
   const policy = compile(SYNC, options);
   const began = beginNumber();
   const startedAt = policy.needsClock ? policy.clock.now() : 0;
-  const call = { target: BLOCK, policy, self: task, args: NO_ARGS, began, startedAt };
+  const call = callOf(BLOCK, policy, task, NO_ARGS, began, startedAt);
   if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf(call, 1));
   return goOn(call, attemptAs(FIRST, call)) as T;
 }
@@ -88,9 +88,7 @@ export function wrapSync(target: Target, source: PolicySource): object {
     }
     const began = beginNumber();
     const startedAt = policy.needsClock ? policy.clock.now() : 0;
-    if (policy.onAttempt) {
-      callHook(policy, policy.onAttempt, startOf({ target, policy, self: this, args, began, startedAt }, 1));
-    }
+    if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf(callOf(target, policy, this, args, 0, 0), 1));
     stats.attempts++;
     const outer = enter(FIRST);
     let value: unknown;
@@ -98,11 +96,11 @@ export function wrapSync(target: Target, source: PolicySource): object {
       value = fn.apply(this, args);
     } catch (error) {
       leave(outer);
-      return goOn({ target, policy, self: this, args, began, startedAt }, { ok: false, error });
+      return goOn(callOf(target, policy, this, args, began, startedAt), { ok: false, error });
     }
     leave(outer);
     if (!policy.takesAnyValue || isPromise(value)) {
-      return goOn({ target, policy, self: this, args, began, startedAt }, { ok: true, value });
+      return goOn(callOf(target, policy, this, args, began, startedAt), { ok: true, value });
     }
     stats.successes++;
     if (policy.budget) recordSuccess(policy, 0, undefined, args);

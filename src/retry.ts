@@ -6,7 +6,7 @@ import { beginNumber } from "./exhausted.js";
 import { GuardedRun } from "./guarded-run.js";
 import { ASYNC, compile, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
 import { Run, SOON } from "./run.js";
-import { type Call, NO_ARGS, startOf, stateOf } from "./state.js";
+import { type Call, callOf, NO_ARGS, startOf, stateOf } from "./state.js";
 import { BLOCK, checkCallable, dressAs, equip, type Target, targetOf } from "./target.js";
 
 /** `F`, retried. */
@@ -47,12 +47,14 @@ export function runWithRetry<T = any>(
   task: (context: AttemptContext) => T,
   options?: RetryOptions<NoInfer<Awaited<T>>>,
 ): Promise<Awaited<T>> {
+  let policy: Policy;
   try {
     checkCallable("runWithRetry", task);
-    return start(BLOCK, compile(ASYNC, options), task, NO_ARGS) as Promise<Awaited<T>>;
+    policy = compile(ASYNC, options);
   } catch (error) {
     return Promise.reject(error);
   }
+  return start(BLOCK, policy, task, NO_ARGS) as Promise<Awaited<T>>;
 }
 
 /** The wrapper of an async policy, without the looks of what it wraps. */
@@ -71,23 +73,19 @@ export function wrap(target: Target, source: PolicySource): object {
   return equip(retried, target.stats, (overrides) => wrap(target, overlay(ASYNC, source, overrides)));
 }
 
-/** Starts a call. Its success path ends here; a run is made when the first attempt fails, or when more is asked for. */
+/** Starts a call. A success of its first attempt ends here; a run is made where that fails, or where more is asked for. */
 export function start(target: Target, policy: Policy, self: unknown, args: readonly unknown[]): Promise<unknown> {
   const { fn, stats } = target;
   const began = beginNumber();
-  const startedAt = policy.needsClock ? policy.clock.now() : 0;
+  const call = callOf(target, policy, self, args, began, policy.needsClock ? policy.clock.now() : 0);
+
   stats.calls++;
   if (policy.guarded) {
-    let run!: GuardedRun;
-    const promise = new Promise((resolve, reject) => {
-      run = new GuardedRun({ target, policy, self, args, began, startedAt }, 0, resolve, reject);
-    });
-    // Here, and not in there: of the ten lines of a stack, few may be ours.
+    const run = new GuardedRun(call);
     run.start();
-    return promise;
+    return run.promise;
   }
   if (policy.onAttempt) {
-    const call = { target, policy, self, args, began, startedAt };
     const pending = callHook(policy, policy.onAttempt, startOf(call, 1));
     if (pending) return pending.then(() => runOf(call, 0, (run) => run.launch()));
   }
@@ -95,28 +93,24 @@ export function start(target: Target, policy: Policy, self: unknown, args: reado
   let promise: Promise<unknown>;
   stats.attempts++;
   try {
-    promise = Promise.resolve(fn.apply(self, args as unknown[]));
+    // A plain call is quicker: most blocks end here.
+    promise = Promise.resolve(args === NO_ARGS ? fn.call(self) : fn.apply(self, args as unknown[]));
   } catch (error) {
-    const call = { target, policy, self, args, began, startedAt };
-    return SOON.then(() => runOf(call, 1, (run) => run.settled({ ok: false, error })));
+    return SOON.then(() => failed(call, error));
   } finally {
     leave(outer);
   }
-  const failed = (error: unknown) =>
-    runOf({ target, policy, self, args, began, startedAt }, 1, (run) => run.settled({ ok: false, error }));
-  if (!policy.takesAnyValue) {
-    return promise.then((value) => judgeFirst({ target, policy, self, args, began, startedAt }, value), failed);
+  let returned: (value: unknown) => unknown = target.succeeded;
+  if (policy.watched) {
+    returned =
+      policy.takesAnyValue && !policy.budgetReadsArgs ? payingFor(target, policy) : (value) => judged(call, value);
   }
-  if (!policy.budget) return promise.then(target.succeeded, failed);
-  return promise.then(
-    policy.budgetReadsArgs ? (value) => paid(target, policy, args, value) : payingFor(target, policy),
-    failed,
-  );
+  return promise.then(returned, (error) => failed(call, error));
 }
 
 /**
- * What a promise is resolved with when its call goes on as a run: it hands over its own native `resolve` and `reject`, so
- * that a call has no promise but the one that its caller has.
+ * What the caller's promise is resolved with where a call goes on as a run: it hands over its own native `resolve` and
+ * `reject`, so that the run needs no promise of its own.
  */
 function runOf(call: Call, attempt: number, begin: (run: Run) => void): PromiseLike<unknown> {
   const then = (resolve: (value: unknown) => void, reject: (error: unknown) => void) =>
@@ -124,27 +118,15 @@ function runOf(call: Call, attempt: number, begin: (run: Run) => void): PromiseL
   return { then } as PromiseLike<unknown>;
 }
 
-/** Counts a call that succeeded at once, pays its budget, and hands the value on. */
-function paid(target: Target, policy: Policy, args: readonly unknown[], value: unknown): unknown {
-  recordSuccess(policy, 0, undefined, args);
-  return target.succeeded(value);
-}
-
-/** The same for a budget that does not look at the arguments: one closure for all calls under one policy. */
-function payingFor(target: Target, policy: Policy): (value: unknown) => unknown {
-  if (target.paying?.policy !== policy) target.paying = { policy, succeeded: makePaying(target, policy) };
-  return target.paying.succeeded;
-}
-
-// On its own: a function that makes a closure allocates what it captures each time it is entered.
-function makePaying(target: Target, policy: Policy): (value: unknown) => unknown {
-  return (value) => paid(target, policy, NO_ARGS, value);
+function failed(call: Call, error: unknown): PromiseLike<unknown> {
+  return runOf(call, 1, (run) => run.settled({ ok: false, error }));
 }
 
 /** A first value that somebody looks at: what is accepted at once needs no run. */
-function judgeFirst(call: Call, value: unknown): unknown {
+function judged(call: Call, value: unknown): unknown {
   const { target, policy } = call;
   const { onSuccess } = policy;
+  if (policy.takesAnyValue) return paid(call, value);
   const state = stateOf(call, 1, { ok: true, value }, 0, 0);
   let decision: Decision | Promise<Decision>;
   try {
@@ -154,8 +136,22 @@ function judgeFirst(call: Call, value: unknown): unknown {
     throw error;
   }
   if (decision !== "accept") return runOf(call, 1, (run) => run.decided(state, decision));
-  if (policy.budget) paid(target, policy, call.args, value);
-  else target.succeeded(value);
+  paid(call, value);
   const pending = onSuccess && callHook(policy, onSuccess, state);
   return pending ? pending.then(() => value) : value;
+}
+
+/** Counts a call that succeeded at once, pays its budget, and hands the value on. */
+function paid({ target, policy, args }: Call, value: unknown): unknown {
+  if (policy.budget) recordSuccess(policy, 0, undefined, args);
+  return target.succeeded(value);
+}
+
+/** `paid` for a budget that does not look at the arguments: one closure for all calls under one policy. */
+function payingFor(target: Target, policy: Policy): (value: unknown) => unknown {
+  if (target.paying?.policy !== policy) {
+    const call = callOf(target, policy, undefined, NO_ARGS, 0, 0);
+    target.paying = { policy, succeeded: (value) => paid(call, value) };
+  }
+  return target.paying.succeeded;
 }

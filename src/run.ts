@@ -1,7 +1,7 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "./attempt.js";
 import { bookInBudget, callHook, recordSuccess } from "./call-hook.js";
 import { type Attempt, type AttemptSource, enter, leave } from "./current.js";
-import { type Decision, decide, exhausts, finalError, finalState, isNonRetryable } from "./decide.js";
+import { type Decision, decide, type Ending, exhausts, finalError, finalState, isNonRetryable } from "./decide.js";
 import { beginNumber, rememberExhausted } from "./exhausted.js";
 import { type Call, type State, startOf, stateOf } from "./state.js";
 import { isThenable } from "./thenable.js";
@@ -135,9 +135,13 @@ export class Run implements AttemptSource, Call {
   /** Something may have to end the attempt that begins now. */
   protected arm(): void {}
 
+  protected isLate(turn: number): boolean {
+    return turn !== this.turn;
+  }
+
   /** An attempt returned. Most values are the call's: they go on to its promise from here. */
   private returned(value: unknown, turn: number): unknown {
-    if (turn !== this.turn || !this.policy.takesAnyValue) return this.ended({ ok: true, value }, turn);
+    if (this.isLate(turn) || !this.policy.takesAnyValue) return this.ended({ ok: true, value }, turn);
     this.countSuccess();
     this.close();
     return value;
@@ -146,7 +150,7 @@ export class Run implements AttemptSource, Call {
   /** An attempt ended, in a microtask that leads to the caller. */
   private ended(outcome: Outcome, turn: number): object {
     const { onLateResult } = this.policy;
-    if (turn === this.turn) {
+    if (!this.isLate(turn)) {
       this.lead();
       this.settled(outcome);
       this.land();
@@ -254,9 +258,8 @@ export class Run implements AttemptSource, Call {
   }
 
   /** Ends the call in `error`. */
-  protected fail(error: unknown): void {
-    const { givenUp } = this;
-    if (givenUp && exhausts(givenUp)) rememberExhausted(error, this.began, isNonRetryable(givenUp));
+  protected fail(error: unknown, final: Ending | undefined = this.givenUp): void {
+    if (final && exhausts(final)) rememberExhausted(error, this.began, isNonRetryable(final));
     this.target.stats.failures++;
     this.close();
     this.reject(error);

@@ -14,6 +14,18 @@ export interface Call {
   readonly startedAt: number;
 }
 
+// One by one, and not written out where it is needed: the success path stays so short that engines inline it.
+export function callOf(
+  target: Target,
+  policy: Policy,
+  self: unknown,
+  args: readonly unknown[],
+  began: number,
+  startedAt: number,
+): Call {
+  return { target, policy, self, args, began, startedAt };
+}
+
 export const NO_ARGS: readonly unknown[] = [];
 
 /** The state of one attempt, filled until its fate is decided. */

@@ -18,11 +18,6 @@ export const stopNever: Stop = /* @__PURE__ */ mark(() => false, 0);
  */
 export function stopAfterAttempt(n: number): Stop {
   check("stopAfterAttempt", "n", n, COUNT);
-  return afterAttempt(n);
-}
-
-/** `stopAfterAttempt`, unchecked. */
-export function afterAttempt(n: number): Stop {
   return mark<Stop>((state) => state.attempt >= n, 0);
 }
 

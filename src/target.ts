@@ -51,13 +51,11 @@ export const BLOCK: Target = {
 };
 
 export function checkCallable(owner: string, fn: unknown): asserts fn is Target["fn"] {
-  check(owner, "fn", fn, FUNCTION);
+  // Blocks come here with every call.
+  if (typeof fn !== "function") check(owner, "fn", fn, FUNCTION);
   const tag = tagOf(fn);
   if (tag === "GeneratorFunction" || tag === "AsyncGeneratorFunction") {
-    throw new TypeError(
-      `${owner}: fn must not be a generator function, since calling it only creates the generator; ` +
-        "wrap a function that consumes it instead",
-    );
+    throw new TypeError(`${owner}: fn must not be a generator function: wrap a function that consumes it`);
   }
 }
 

@@ -463,10 +463,7 @@ describe.each([
     new TypeError(
       `${owner} decorates methods only, and ${what}: make it a method, or wrap the function in ${owner === "@Retry" ? "retry" : "retrySync"}()`,
     );
-  const generator = new TypeError(
-    `${owner}: fn must not be a generator function, since calling it only creates the generator; ` +
-      "wrap a function that consumes it instead",
-  );
+  const generator = new TypeError(`${owner}: fn must not be a generator function: wrap a function that consumes it`);
 
   it("a generator method", () => {
     expect(() => {

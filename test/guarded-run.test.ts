@@ -41,8 +41,10 @@ function countedSignal() {
   const controller = new AbortController();
   const { signal } = controller;
   const listeners = new Set<unknown>();
+  let added = 0;
   const { addEventListener, removeEventListener } = signal;
   signal.addEventListener = (type: string, listener: never) => {
+    added++;
     listeners.add(listener);
     addEventListener.call(signal, type, listener);
   };
@@ -50,7 +52,7 @@ function countedSignal() {
     listeners.delete(listener);
     removeEventListener.call(signal, type, listener);
   };
-  return { signal, listeners, abort: () => controller.abort(reason) };
+  return { signal, listeners, added: () => added, abort: () => controller.abort(reason) };
 }
 
 /** The result of a promise once microtasks have run: what it is now, not what it will be. */
@@ -372,6 +374,83 @@ describe("an abort", () => {
     expect((await results).every((each) => each.status === "rejected" && each.reason === reason)).toBe(true);
     expect(clock.pending).toBe(0);
     expect(listeners.size).toBe(0);
+  });
+});
+
+describe("the listener on a signal", () => {
+  it("is never added by a call that is over before anything else can happen", async () => {
+    const { signal, added } = countedSignal();
+    const call = retry(async () => "ok", { signal });
+
+    for (let i = 0; i < 100; i++) await call();
+    await Promise.all([call(), call(), call()]);
+
+    expect(added()).toBe(0);
+  });
+
+  it.each([
+    ["takes its time", never, {}],
+    ["fails at once", async () => Promise.reject(busy), { wait: waitFixed(1_000) }],
+    ["waits for its first hook", async () => "ok", { onAttempt: never }],
+    ["looks at its values", async () => "pending", { retryIf: () => true, wait: waitFixed(1_000) }],
+  ])("is added a microtask after a call whose function %s, once for all such calls", async (_what, fn, options) => {
+    const { signal, added, listeners, abort } = countedSignal();
+    const call = retry(fn as () => Promise<string>, { signal, clock: virtualClock(), ...options });
+
+    const results = Promise.allSettled([call(), call(), call()]);
+    for (let i = 0; i < 5; i++) await null;
+    expect([added(), listeners.size]).toEqual([1, 1]);
+    abort();
+
+    expect(await results).toEqual(Array(3).fill({ status: "rejected", reason }));
+    expect(listeners.size).toBe(0);
+  });
+
+  it("is there at once where the attempt asks for its signal", () => {
+    const { signal, added, abort } = countedSignal();
+    let inner: AbortSignal | undefined;
+
+    runWithRetry(
+      (context) => {
+        inner = context.signal;
+        return never();
+      },
+      { signal },
+    ).catch(() => {});
+    expect(added()).toBe(1);
+    abort();
+
+    expect(inner?.reason).toBe(reason);
+  });
+
+  it("is not needed for an abort that comes before it: a value of that moment is late", async () => {
+    const { signal, added, abort } = countedSignal();
+    const late: unknown[] = [];
+    const gaveUp: string[] = [];
+    const hooks: RetryOptions = { onLateResult: (o) => late.push(o), onGiveUp: (s) => gaveUp.push(s.reason) };
+    const call = retry(async () => "ok", { signal, ...hooks });
+
+    const result = call();
+    abort();
+
+    await expect(result).rejects.toBe(reason);
+    expect([late, gaveUp, added()]).toEqual([[{ ok: true, value: "ok" }], ["aborted"], 0]);
+    expect(call.stats).toMatchObject({ calls: 1, attempts: 1, successes: 0, failures: 1 });
+  });
+
+  it("is not needed for one that comes in the same moment as a failure", async () => {
+    const { signal, abort } = countedSignal();
+    const asked: unknown[] = [];
+    const retryIf = () => {
+      asked.push("retryIf");
+      return true;
+    };
+
+    const result = retry(async () => Promise.reject(busy), { signal, retryIf })();
+    abort();
+
+    await expect(result).rejects.toBe(reason);
+    expect(asked).toEqual([]);
   });
 });
 
@@ -870,9 +949,9 @@ describe("a clock that fails", () => {
     expect(await now(result)).toEqual({ error: broken });
   });
 
-  it("in one run does not keep an abort from the other runs on the signal", async () => {
+  it("when an abort comes keeps it from nobody, and is reported where the hook would have been told", async () => {
     const broken = new Error("no time left");
-    const { signal, listeners: left, abort } = countedSignal();
+    const { signal, listeners, abort } = countedSignal();
     let fails = false;
     const clock = {
       ...virtualClock(),
@@ -881,23 +960,21 @@ describe("a clock that fails", () => {
         return 0;
       },
     };
-    const uncaught: unknown[] = [];
-    const listeners = process.listeners("uncaughtException");
-    process.removeAllListeners("uncaughtException");
-    process.on("uncaughtException", (error) => uncaught.push(error));
-    const broke = retry(never, { signal, clock, totalTimeout: 1_000 })();
+    const seen: unknown[] = [];
+    const hooks = { onGiveUp: () => seen.push("told"), onHookError: (error: unknown) => seen.push(error) };
+    const broke = retry(never, { signal, clock, totalTimeout: 1_000, ...hooks })();
     const fine = retry(never, { signal })();
     broke.catch(() => {});
+    fine.catch(() => {});
+    await null;
 
     fails = true;
     abort();
 
-    await expect(fine).rejects.toBe(reason);
+    expect(seen).toEqual([broken]);
     expect(await now(broke)).toEqual({ error: reason });
-    expect(left.size).toBe(0);
-    process.removeAllListeners("uncaughtException");
-    for (const listener of listeners) process.on("uncaughtException", listener);
-    expect(uncaught).toEqual([broken]);
+    expect(await now(fine)).toEqual({ error: reason });
+    expect(listeners.size).toBe(0);
   });
 });
 

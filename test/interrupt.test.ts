@@ -97,44 +97,6 @@ describe("watch", () => {
     expect(second.reasons).toEqual([]);
   });
 
-  it("cuts the rest where one throws, and hands on what it threw", () => {
-    const broken = new Error("a clock's own");
-    const listeners: (() => void)[] = [];
-    const signal = {
-      reason: "gone",
-      addEventListener: (_type: string, listener: () => void) => listeners.push(listener),
-    } as unknown as AbortSignal;
-    const last = watcher();
-    watch(
-      watchOf(signal),
-      watcher(() => {
-        throw broken;
-      }),
-    );
-    watch(watchOf(signal), last);
-
-    expect(listeners[0]).toThrow(broken);
-    expect(last.reasons).toEqual(["gone"]);
-  });
-
-  it("hands on all that was thrown where several throw", () => {
-    const listeners: (() => void)[] = [];
-    const signal = {
-      addEventListener: (_type: string, listener: () => void) => listeners.push(listener),
-    } as unknown as AbortSignal;
-    const errors = [new Error("one"), new Error("two")];
-    for (const error of errors) {
-      watch(
-        watchOf(signal),
-        watcher(() => {
-          throw error;
-        }),
-      );
-    }
-
-    expect(listeners[0]).toThrow(expect.objectContaining({ name: "AggregateError", errors }));
-  });
-
   it("counts a run that comes twice once", () => {
     const { controller, signal, listeners } = countedSignal();
     const run = watcher();

@@ -566,7 +566,8 @@ describe("the signals of with", () => {
       addEventListener.apply(signal, args as never);
     };
 
-    await retry(async () => "ok", { signal }).with({ signal })();
+    const soon = () => new Promise((resolve) => setImmediate(resolve));
+    await retry(soon, { signal }).with({ signal })();
 
     expect(added).toEqual(["abort"]);
   });

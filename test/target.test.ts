@@ -112,9 +112,7 @@ describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, w
     ["a bound generator function", function* () {}.bind(null)],
     ["a generator method", { *load() {} }.load],
   ])("refusing %s, with what to do instead", (_kind, fn) => {
-    const message =
-      `${owner}: fn must not be a generator function, since calling it only creates the generator; ` +
-      "wrap a function that consumes it instead";
+    const message = `${owner}: fn must not be a generator function: wrap a function that consumes it`;
 
     expect(() => wrap(fn)).toThrow(new TypeError(message));
   });
