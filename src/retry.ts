@@ -6,7 +6,7 @@ import { beginNumber } from "./exhausted.js";
 import { GuardedRun } from "./guarded-run.js";
 import { ASYNC, compile, overlay, type Policy, type PolicySource, sourceOf } from "./policy.js";
 import { Run, SOON } from "./run.js";
-import { type Call, callOf, NO_ARGS, startOf, stateOf } from "./state.js";
+import { type Call, callOf, NO_ARGS, type State, startOf, stateOf } from "./state.js";
 import { BLOCK, checkCallable, dressAs, equip, type Target, targetOf } from "./target.js";
 
 /** `F`, retried. */
@@ -124,21 +124,26 @@ function failed(call: Call, error: unknown): PromiseLike<unknown> {
 
 /** A first value that somebody looks at: what is accepted at once needs no run. */
 function judged(call: Call, value: unknown): unknown {
-  const { target, policy } = call;
-  const { onSuccess } = policy;
+  const { policy } = call;
   if (policy.takesAnyValue) return paid(call, value);
   const state = stateOf(call, 1, { ok: true, value }, 0, 0);
-  let decision: Decision | Promise<Decision>;
+  if (policy.readsValues) {
+    const decision = decisionOn(call, state);
+    if (decision !== "accept") return runOf(call, 1, (run) => run.decided(state, decision));
+  }
+  paid(call, value);
+  const { onSuccess } = policy;
+  const pending = onSuccess && callHook(policy, onSuccess, state);
+  return pending ? pending.then(() => value) : value;
+}
+
+function decisionOn({ target, policy, began }: Call, state: State): Decision | Promise<Decision> {
   try {
-    decision = decide(policy, state, call.began);
+    return decide(policy, state, began);
   } catch (error) {
     target.stats.failures++;
     throw error;
   }
-  if (decision !== "accept") return runOf(call, 1, (run) => run.decided(state, decision));
-  paid(call, value);
-  const pending = onSuccess && callHook(policy, onSuccess, state);
-  return pending ? pending.then(() => value) : value;
 }
 
 /** Counts a call that succeeded at once, pays its budget, and hands the value on. */
