@@ -31,6 +31,12 @@ export function work(failures) {
       left = failures;
       return Promise.resolve(x + 1);
     },
+    // Not over at once, as what is not in a cache.
+    async later(x) {
+      counter.calls++;
+      for (let i = 0; i < 3; i++) await undefined;
+      return x + 1;
+    },
     // Reads `this`: a wrapper that loses it returns NaN.
     async method(x) {
       counter.calls++;

@@ -5,8 +5,8 @@ import { ARGS, CLOCK, isMarked, mark, traitsOf, VALUES } from "./traits.js";
 import { BOOLEAN, check, FUNCTION, hasMethods, OPTIONS, type Rule, readOptions, STRING, TIMEOUT } from "./validate.js";
 
 // `stopAfterAttempt(4)` and `waitFullJitter({ base: 500, max: 20_000 })`, written out: few programs need the rest of those.
-const usualStop = /* @__PURE__ */ mark<Stop>(({ attempt }) => attempt >= 4, 0);
-const usualWait = /* @__PURE__ */ mark<Wait>(
+export const usualStop = /* @__PURE__ */ mark<Stop>(({ attempt }) => attempt >= 4, 0);
+export const usualWait = /* @__PURE__ */ mark<Wait>(
   ({ attempt, random }) => random() * Math.min(20_000, 500 * 2 ** (attempt - 1)),
   0,
 );

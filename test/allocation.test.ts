@@ -14,24 +14,45 @@ const folder = mkdtempSync(join(tmpdir(), "undaunted-allocation-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Bytes per successful call of what `contender`, an expression, makes of `fn`. */
-async function bytesPerCall(contender: string): Promise<number> {
+function bytesPerCall(contender: string): Promise<number> {
+  return measured(`
+    const fn = async () => 1;
+    const passOn = (value) => value;
+    const call = ${contender};
+    let least = Infinity;
+    for (let round = 0; round < 8; round++) {
+      for (let n = 0; n < 10_000; n++) await call();
+      gc();
+      const before = process.memoryUsage().heapUsed;
+      for (let n = 0; n < 20_000; n++) await call();
+      least = Math.min(least, (process.memoryUsage().heapUsed - before) / 20_000);
+    }
+    console.log(least);`);
+}
+
+/** Bytes on the heap per call that failed once and sleeps. */
+function bytesPerSleeper(options: string): Promise<number> {
+  return measured(`
+    const busy = new Error("busy");
+    const call = retry(async () => { throw busy; }, ${options});
+    const asleep = async (calls) => {
+      for (let n = 0; n < calls; n++) call();
+      await new Promise((resolve) => setImmediate(resolve));
+      gc();
+    };
+    await asleep(2_000);
+    const before = process.memoryUsage().heapUsed;
+    await asleep(20_000);
+    console.log((process.memoryUsage().heapUsed - before) / 20_000);
+    process.exit();`);
+}
+
+/** What a program prints that has the core at hand. */
+async function measured(body: string): Promise<number> {
   const program = join(folder, "program.mjs");
   await build({
     stdin: {
-      contents: `
-        import { circuitBreaker, retry, retryBudget } from "./index.js";
-        const fn = async () => 1;
-        const passOn = (value) => value;
-        const call = ${contender};
-        let least = Infinity;
-        for (let round = 0; round < 8; round++) {
-          for (let n = 0; n < 10_000; n++) await call();
-          gc();
-          const before = process.memoryUsage().heapUsed;
-          for (let n = 0; n < 20_000; n++) await call();
-          least = Math.min(least, (process.memoryUsage().heapUsed - before) / 20_000);
-        }
-        console.log(least);`,
+      contents: `import { circuitBreaker, retry, retryBudget, waitFixed } from "./index.js";\n${body}`,
       resolveDir: fileURLToPath(new URL("../src", import.meta.url)),
     },
     outfile: program,
@@ -46,6 +67,25 @@ async function bytesPerCall(contender: string): Promise<number> {
 
 // A closure is 64 bytes, the context it needs at least 32.
 const LESS_THAN_A_CLOSURE = 16;
+
+it("a call that succeeds at once makes no run: it weighs what a promise, a closure and its call weigh", {
+  timeout: 60_000,
+}, async () => {
+  const byHand = await bytesPerCall(
+    "(...args) => { const call = { fn, args, a: 1, b: 2, c: 3, d: 4 }; return fn(...args).then(passOn, () => call); }",
+  );
+  const retried = await bytesPerCall("retry(fn)");
+
+  expect(byHand).toBeGreaterThan(100);
+  expect(retried - byHand).toBeLessThan(LESS_THAN_A_CLOSURE);
+});
+
+it("a sleeping call weighs less than 800 bytes, its timer and its promises included", { timeout: 60_000 }, async () => {
+  const bytes = await bytesPerSleeper("{ wait: waitFixed(3_600_000) }");
+
+  expect(bytes).toBeGreaterThan(300);
+  expect(bytes).toBeLessThan(800);
+});
 
 it("a budget allocates nothing when a call succeeds at once", { timeout: 60_000 }, async () => {
   const without = await bytesPerCall("retry(fn)");

@@ -41,6 +41,9 @@ const abortable = (fn) => {
     });
 };
 
+// A block is a closure of its own for each call.
+const block = (task) => task().then(undefined, () => again(task, undefined, []));
+
 const sleeping = (fn, ms) => (x) =>
   fn(x).then(
     undefined,
@@ -56,4 +59,11 @@ const sleeping = (fn, ms) => (x) =>
       }),
   );
 
-export const shapes = { success: fastest, failures: fastest, method: fastest, signal: abortable, sleeping };
+export const shapes = {
+  success: fastest,
+  failures: fastest,
+  method: fastest,
+  run: (fn) => (x) => block(() => fn(x)),
+  signal: abortable,
+  sleeping,
+};

@@ -16,6 +16,7 @@ export const shapes = {
   ownStop: (fn) => retry(fn, { stop: (state) => state.attempt >= 4 }),
   ownWait: (fn) => retry(fn, { wait: (state) => state.attempt * 100 }),
   onRetry: (fn) => retry(fn, { onRetry: look }),
+  onAttempt: (fn) => retry(fn, { onAttempt: look }),
   ownRetryIf: (fn) => retry(fn, { retryIf: (state) => !state.outcome.ok }),
   onSuccess: (fn) => retry(fn, { onSuccess: look }),
   signal: (fn) => retry(fn, { signal: new AbortController().signal }),

@@ -1,8 +1,12 @@
+import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { contenders } from "../contenders/index.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
+const source = fileURLToPath(new URL("../../src/", import.meta.url));
+
+const QUIET = { bundle: true, write: false, format: "esm", metafile: true };
 
 /** Weighs bundles; nothing runs, so it takes no child process and no rounds. */
 export const bytes = [
@@ -33,23 +37,66 @@ export const bytes = [
       return rows;
     },
   },
+  {
+    name: "parts",
+    title: "what { retry } weighs less without a file",
+    columns: [{ key: "gzip", title: "gzip, B", digits: 0 }],
+    targets: [],
+    note: () =>
+      "Each file in turn replaced by its names alone. What only that file needs falls away with it, and what two files share\n" +
+      "stays with the other, so these do not add up to the whole.",
+    async weigh() {
+      const entry = `${source}index.ts`;
+      const whole = await bundle("{ retry }", entry);
+      const { gzip } = weigh(whole);
+      const parts = [];
+      for (const file of whole.files) {
+        const without = await bundle("{ retry }", entry, await replacing(file));
+        parts.push([relative(source, file), { gzip: gzip - weigh(without).gzip }]);
+      }
+      return new Map(parts.sort(([, one], [, other]) => other.gzip - one.gzip));
+    },
+  },
 ];
 
-async function weightOf(imports, specifier) {
-  // The library's own, so that both builds are made by one version.
+/** Puts a module in a file's place that exports the same names, and nothing behind them. */
+async function replacing(file) {
   const { build } = await import("esbuild");
-  const names = { "*": `export * from "${specifier}"`, default: `export { default } from "${specifier}"` };
-  const { outputFiles } = await build({
-    stdin: { contents: names[imports] ?? `export ${imports} from "${specifier}"`, resolveDir: here },
-    bundle: true,
-    minify: true,
-    write: false,
-    format: "esm",
-  });
-  const [{ contents }] = outputFiles;
+  const { metafile } = await build({ ...QUIET, entryPoints: [file], outdir: here });
+  const [{ exports }] = Object.values(metafile.outputs);
+  // No constants: those would be written out where they are used.
+  const contents = `export let ${exports.join(", ")};`;
+  return {
+    name: "replacing",
+    setup: ({ onLoad }) => onLoad({ filter: /\.ts$/ }, ({ path }) => (path === file ? { contents } : undefined)),
+  };
+}
+
+async function weightOf(imports, specifier) {
+  return weigh(await bundle(imports, specifier));
+}
+
+function weigh({ contents }) {
   return {
     min: contents.length,
     gzip: gzipSync(contents, { level: 9 }).length,
     brotli: brotliCompressSync(contents).length,
   };
+}
+
+/** A bundle's code, and the files that it comes from. */
+async function bundle(imports, specifier, ...plugins) {
+  // The library's own, so that both builds are made by one version.
+  const { build } = await import("esbuild");
+  const names = { "*": `export * from "${specifier}"`, default: `export { default } from "${specifier}"` };
+  const { outputFiles, metafile } = await build({
+    stdin: { contents: names[imports] ?? `export ${imports} from "${specifier}"`, resolveDir: here },
+    ...QUIET,
+    minify: true,
+    plugins,
+  });
+  const [{ contents }] = outputFiles;
+  const [{ inputs }] = Object.values(metafile.outputs);
+  const parts = Object.entries(inputs).filter(([name, { bytesInOutput }]) => name !== "<stdin>" && bytesInOutput > 0);
+  return { contents, files: parts.map(([name]) => resolve(name)) };
 }

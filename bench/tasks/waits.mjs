@@ -4,7 +4,30 @@ const DELAYS = 1_000_000;
 // Powers of two, so that picking a state costs next to nothing.
 const STATES = 16;
 
+// What every look at the time costs, whoever takes it.
+const clock = {
+  name: "clock",
+  title: "one reading of the clock",
+  only: ["hand-loop"],
+  rounds: 9,
+  columns: [{ key: "ns", title: "ns" }],
+  targets: [],
+  async prepare() {
+    const read = (n) => {
+      let sum = 0;
+      for (let i = 0; i < n; i++) sum += performance.now();
+      return sum;
+    };
+    read(DELAYS / 10);
+    return async () => {
+      const { cpu } = await costOf(() => read(DELAYS));
+      return { ns: (cpu * 1e6) / DELAYS };
+    };
+  },
+};
+
 export const waits = [
+  clock,
   {
     name: "waits",
     title: "cost of a delay",

@@ -1,6 +1,5 @@
 import type { RetryOptions, RetryState } from "../attempt.js";
-import { ASYNC, compile, type Policy } from "../policy.js";
-import { stopAfterAttempt } from "../stop.js";
+import { ASYNC, compile, type Policy, usualStop, usualWait } from "../policy.js";
 import { atOnce, isThenable } from "../thenable.js";
 import { isMarked, mark, traitsOf } from "../traits.js";
 import { check, OPTIONS, type Rule, readOptions } from "../validate.js";
@@ -77,8 +76,6 @@ function askedOf(statuses: (status: number, response: HttpResponse) => boolean):
   return (status, response) => !!atOnce("statuses", statuses(status, response));
 }
 
-const usualStop = /* @__PURE__ */ stopAfterAttempt(4);
-const usualWait = /* @__PURE__ */ fullJitter({ base: 500, max: 20_000 });
 // AWS' SDKs and Azure's wait from a second where they were throttled.
 const throttledWait = /* @__PURE__ */ fullJitter({ base: 1_000, max: 20_000 });
 
