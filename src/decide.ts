@@ -115,7 +115,10 @@ function plan(policy: Policy, state: State, paid: boolean, after?: unknown): Dec
   } catch (cause) {
     fail(asked, outcome, cause);
   }
-  if (!isPlain(delay)) examine(policy, "wait", delay, state);
+  if (!isPlain(delay)) {
+    examine(policy, "wait", delay, state);
+    stops = ask(policy, "stop", stop, state);
+  }
   if (isPlain(stops) ? stops : examine(policy, "stop", stops, state)) return "stopped";
   amountOf("wait", state.delay, outcome);
   if (state.elapsed + state.delay >= policy.totalTimeout) return "deadline";

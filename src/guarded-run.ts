@@ -59,7 +59,7 @@ export class GuardedRun extends Run implements Interruptible {
 
   /** Hears of aborts from now on. */
   listen(): void {
-    if (this.#listens || this.look()) return;
+    if (this.look() || this.#listens) return;
     this.#listens = true;
     for (const each of this.policy.watches) watch(each, this);
   }
@@ -72,7 +72,7 @@ export class GuardedRun extends Run implements Interruptible {
 
   /** Whether the call is over, because a signal has aborted if nothing else. */
   private look(): boolean {
-    if (this.#over) return true;
+    if (this.#over || this.#listens) return this.#over;
     for (const { signal } of this.policy.watches) {
       if (signal.aborted) {
         this.cut(signal.reason);
@@ -83,7 +83,7 @@ export class GuardedRun extends Run implements Interruptible {
   }
 
   protected override isLate(turn: number): boolean {
-    if (!this.#listens) this.look();
+    this.look();
     return super.isLate(turn);
   }
 
@@ -122,6 +122,7 @@ export class GuardedRun extends Run implements Interruptible {
 
   /** The attempt took too long: it has failed, whatever it still does. */
   private timeOut(timeout: number): void {
+    if (this.look()) return;
     const error = new AttemptTimeoutError(timeout, this.attempt);
     const turn = this.interrupt();
     // A run nested in this attempt that its signal cut gives up on this very error, but did not exhaust it.
@@ -150,6 +151,7 @@ export class GuardedRun extends Run implements Interruptible {
 
   /** The call's time is up. */
   private expire(): void {
+    if (this.look()) return;
     const { attempt } = this;
     const last = this.#last;
     const error = new TotalTimeoutError(this.policy.totalTimeout, attempt, last?.outcome);

@@ -1,6 +1,6 @@
 import type { AnyFn, AttemptContext, OptionsFor, Promised, RetryOptions, RetryStats } from "./attempt.js";
 import { callHook, recordSuccess } from "./call-hook.js";
-import { enter, FIRST, leave } from "./current.js";
+import { Attempt, type AttemptSource, enter, FIRST, leave } from "./current.js";
 import { type Decision, decide } from "./decide.js";
 import { beginNumber } from "./exhausted.js";
 import { GuardedRun } from "./guarded-run.js";
@@ -54,7 +54,7 @@ export function runWithRetry<T = any>(
   } catch (error) {
     return Promise.reject(error);
   }
-  return start(BLOCK, policy, task, NO_ARGS) as Promise<Awaited<T>>;
+  return start(BLOCK, policy, task, NO_ARGS, new Attempt(FIRST)) as Promise<Awaited<T>>;
 }
 
 /** The wrapper of an async policy, without the looks of what it wraps. */
@@ -74,7 +74,13 @@ export function wrap(target: Target, source: PolicySource): object {
 }
 
 /** Starts a call. A success of its first attempt ends here; a run is made where that fails, or where more is asked for. */
-export function start(target: Target, policy: Policy, self: unknown, args: readonly unknown[]): Promise<unknown> {
+export function start(
+  target: Target,
+  policy: Policy,
+  self: unknown,
+  args: readonly unknown[],
+  context: AttemptSource | Attempt = FIRST,
+): Promise<unknown> {
   const { fn, stats } = target;
   const began = beginNumber();
   const call = callOf(target, policy, self, args, began, policy.needsClock ? policy.clock.now() : 0);
@@ -89,12 +95,14 @@ export function start(target: Target, policy: Policy, self: unknown, args: reado
     const pending = callHook(policy, policy.onAttempt, startOf(call, 1));
     if (pending) return pending.then(() => runOf(call, 0, (run) => run.launch()));
   }
-  const outer = enter(FIRST);
+  const outer = enter(context);
   let promise: Promise<unknown>;
   stats.attempts++;
   try {
-    // A plain call is quicker: most blocks end here.
-    promise = Promise.resolve(args === NO_ARGS ? fn.call(self) : fn.apply(self, args as unknown[]));
+    // A block, which is its call's `this`, has its context already: that is quicker.
+    promise = Promise.resolve(
+      context === FIRST ? fn.apply(self, args as unknown[]) : (self as (context: unknown) => unknown)(context),
+    );
   } catch (error) {
     return SOON.then(() => failed(call, error));
   } finally {

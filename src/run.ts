@@ -90,7 +90,7 @@ export class Run implements AttemptSource, Call {
   launch(): void {
     const { turn } = this;
     if (this.#leads) this.#leads = false;
-    else SOON.then(() => (turn === this.turn ? this.invoke() : NEVER)).then(this.resolve);
+    else SOON.then(() => (this.isLate(turn) ? NEVER : this.invoke())).then(this.resolve);
   }
 
   /** Begins something that may launch an attempt, where that leads to the caller; `land` makes the attempt. */
@@ -142,8 +142,9 @@ export class Run implements AttemptSource, Call {
   /** An attempt returned. Most values are the call's: they go on to its promise from here. */
   private returned(value: unknown, turn: number): unknown {
     if (this.isLate(turn) || !this.policy.takesAnyValue) return this.ended({ ok: true, value }, turn);
-    this.countSuccess();
+    // Before the budget is paid: its own code may abort, and what is accepted stays so.
     this.close();
+    this.countSuccess();
     return value;
   }
 
@@ -278,7 +279,7 @@ export class Run implements AttemptSource, Call {
   /** Goes on with `next` when a hook is done, unless the run was interrupted meanwhile. */
   protected after(pending: Promise<void> | undefined, turn: number, next: () => void): void {
     if (pending) this.hold(pending, turn, next);
-    else if (turn === this.turn) next();
+    else if (!this.isLate(turn)) next();
   }
 
   /** Waits for something of the user's, which an interruption makes late. */
@@ -286,7 +287,7 @@ export class Run implements AttemptSource, Call {
     const fail = (error: unknown) => {
       if (turn === this.turn) this.fail(error);
     };
-    pending.then((value) => (turn === this.turn ? next(value) : late?.(value))).then(undefined, fail);
+    pending.then((value) => (this.isLate(turn) ? late?.(value) : next(value))).then(undefined, fail);
   }
 
   private countSuccess(): void {

@@ -7,6 +7,7 @@ import {
   runWithRetry,
   runWithRetrySync,
 } from "undaunted";
+import { retryFetch } from "undaunted/http";
 import { flaky, instant, virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
 import { bothLoops } from "./both-loops.js";
@@ -242,6 +243,19 @@ describe("currentAttempt", () => {
     await load();
 
     expect(seen).toEqual([1, 2]);
+  });
+
+  it("is over after an attempt that went on with its start later, as a request's does", async () => {
+    const seen: number[] = [];
+    const send = async () => {
+      seen.push(currentAttempt().attempt);
+      return new Response();
+    };
+
+    await retryFetch({ fetch: send })("https://example.com");
+
+    expect(seen).toEqual([1]);
+    expect(() => currentAttempt()).toThrow(nowhere);
   });
 });
 

@@ -262,6 +262,8 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     ["negatively infinite", Number.NEGATIVE_INFINITY],
     ["a string", "5"],
     ["undefined", undefined],
+    ["null", null],
+    ["an object", {}],
   ])("that a delay that is %s", (_what, delay) => {
     it("is an error that names the strategy, the value and the attempt's outcome", async () => {
       const load = flaky([busy, "too late"]);
@@ -333,6 +335,23 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     expect(error.cause).toBeInstanceOf(TypeError);
   });
 
+  it.each<[string, () => unknown]>([
+    ["a promise", async () => 5],
+    ["a function", () => () => 5],
+  ])("that a delay that is %s is nothing to ask stop about", async (_what, wait) => {
+    const asked: unknown[] = [];
+    const call = wrap(flaky([busy, "too late"]), {
+      wait: wait as never,
+      stop: (state) => {
+        asked.push(state.delay);
+        return true;
+      },
+    });
+
+    await expect(call()).rejects.toMatchObject({ code: "ERR_RETRY_STRATEGY", strategy: "wait" });
+    expect(asked).toEqual([]);
+  });
+
   it.each(["stop", "retryIf", "wait"] as const)(
     "that a %s that is a factory passed without a call is a StrategyError",
     async (strategy) => {
@@ -347,6 +366,8 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
 
   it.each<[string, unknown]>([
     ["undefined", undefined],
+    ["null", null],
+    ["an object", {}],
     ["null", null],
     ["a string", "boom"],
     ["zero", 0],

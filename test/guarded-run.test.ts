@@ -383,7 +383,6 @@ describe("the listener on a signal", () => {
     const call = retry(async () => "ok", { signal });
 
     for (let i = 0; i < 100; i++) await call();
-    await Promise.all([call(), call(), call()]);
 
     expect(added()).toBe(0);
   });
@@ -451,6 +450,51 @@ describe("the listener on a signal", () => {
 
     await expect(result).rejects.toBe(reason);
     expect(asked).toEqual([]);
+  });
+});
+
+describe("an abort in the very moment of the call", () => {
+  it("is heeded before an attempt begins", async () => {
+    const { signal, abort } = countedSignal();
+    const load = flaky(["too late"]);
+    const call = retry(load, { signal, onAttempt: abort });
+
+    await expect(call()).rejects.toBe(reason);
+    expect(load.calls).toEqual([]);
+    expect(call.stats).toMatchObject({ calls: 1, attempts: 0, failures: 1 });
+  });
+
+  it.each(["attemptTimeout", "totalTimeout"])("is heeded before %s, however soon its timer fires", async (timeout) => {
+    const { signal, abort } = countedSignal();
+    const clock = abruptClock();
+    const seen: unknown[] = [];
+    const call = retry(never, {
+      signal,
+      clock,
+      [timeout]: 50,
+      onRetry: () => seen.push("onRetry"),
+      onGiveUp: (state) => seen.push(state.reason),
+    });
+
+    const result = call();
+    abort();
+    clock.fire();
+
+    await expect(result).rejects.toBe(reason);
+    expect(seen).toEqual(["aborted"]);
+    expect(clock.timers.size).toBe(0);
+  });
+
+  it("comes too late where the budget of a returned value causes it", async () => {
+    const { signal, abort } = countedSignal();
+    const budget: RetryBudget = { acquire: () => 1, recordSuccess: abort, refund: () => {}, balance: 1 };
+    const gaveUp: unknown[] = [];
+    const slow = () => new Promise((resolve) => setImmediate(resolve, "ok"));
+    const call = retry(slow, { signal, budget, onGiveUp: (state) => gaveUp.push(state.reason) });
+
+    expect(await call()).toBe("ok");
+    expect(gaveUp).toEqual([]);
+    expect(call.stats).toMatchObject({ successes: 1, failures: 0 });
   });
 });
 
@@ -977,6 +1021,20 @@ describe("a clock that fails", () => {
     expect(listeners.size).toBe(0);
   });
 });
+
+/** A clock whose timers fire while no microtask runs in between, as fake timers do. */
+function abruptClock() {
+  const clock = virtualClock();
+  const timers = new Map<() => void, number>();
+  const setTimer = (fn: () => void, ms: number) => {
+    timers.set(fn, ms);
+    return () => void timers.delete(fn);
+  };
+  const fire = () => {
+    for (const fn of [...timers.keys()]) if (timers.delete(fn)) fn();
+  };
+  return { ...clock, setTimer, fire, timers };
+}
 
 /** A budget that writes down what it is asked. */
 function recordingBudget(acquire: () => number | Promise<number>) {

@@ -1,4 +1,5 @@
-import { retry, waitFixed } from "undaunted";
+import { retry, retryNever, waitFixed } from "undaunted";
+import { retryFetch } from "undaunted/http";
 import { flaky, virtualClock } from "undaunted/testing";
 import { describe, expect, it } from "vitest";
 import { type Interruptible, unwatch, watch, watchOf } from "../src/interrupt.js";
@@ -217,4 +218,23 @@ describe("a thousand sleeping calls on one signal", () => {
     expect(listeners).toHaveLength(0);
     expect(log).toEqual(["add abort", "remove abort"]);
   });
+});
+
+it("a request's own signal is let go of also where nobody looks at responses and there is no budget", async () => {
+  const { controller, signal, listeners, log } = countedSignal();
+  const clock = virtualClock();
+  const slow = () =>
+    new Promise<Response>((resolve) => {
+      clock.setTimer(() => resolve(new Response()), 100);
+    });
+  const send = retryFetch({ fetch: slow, retryIf: retryNever, budget: false, clock });
+
+  const result = send("https://example.com", { signal });
+  await clock.advance(100);
+
+  expect((await result).status).toBe(200);
+  expect(log).toContain("add abort");
+  expect(listeners).toEqual([]);
+  controller.abort();
+  expect(send.stats).toMatchObject({ calls: 1, successes: 1, failures: 0 });
 });

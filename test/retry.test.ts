@@ -156,6 +156,30 @@ describe("a wrapped function", () => {
     expect(inner.stats).toMatchObject({ calls: 4, attempts: 8 });
   });
 
+  it("lets its stats and with be replaced, as a test's double does", async () => {
+    const call = retry(async () => "ok");
+    const stats = { calls: 7 };
+
+    const overridden = vi.spyOn(call, "with").mockReturnValue(call);
+    Object.defineProperty(call, "stats", { value: stats });
+    call.with({ wait: waitNone });
+
+    expect(overridden).toHaveBeenCalledOnce();
+    expect(call.stats).toBe(stats);
+  });
+
+  it.each([5, undefined, {}])(
+    "is anonymous where its function's name is %o, as a class's static name may be",
+    async (name) => {
+      const seen: unknown[] = [];
+      const load = Object.defineProperty(async () => "ok", "name", { value: name });
+
+      await retry(load, { onAttempt: (start) => seen.push(start.name) })();
+
+      expect(seen).toEqual(["anonymous"]);
+    },
+  );
+
   it("counts a call that a fallback answers as a failure", async () => {
     const call = retry(flaky([busy]), { stop: stopAfterAttempt(1), fallback: () => "cached" });
 
