@@ -84,7 +84,6 @@ export function start(
   const { fn, stats } = target;
   const began = beginNumber();
   const call = callOf(target, policy, self, args, began, policy.needsClock ? policy.clock.now() : 0);
-
   stats.calls++;
   if (policy.guarded) {
     const run = new GuardedRun(call);

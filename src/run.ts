@@ -198,7 +198,9 @@ export class Run implements AttemptSource, Call {
     // Read before the hook: a hook that writes to the state changes nothing.
     const { delay } = state;
     this.#owed = taken > 0 ? { tokens: taken, state } : undefined;
-    this.tell(this.policy.onRetry, state, () => this.sleep(state, delay));
+    const { onRetry } = this.policy;
+    if (onRetry) this.tell(onRetry, state, () => this.sleep(state, delay));
+    else this.sleep(state, delay);
   }
 
   /** Answers what ends the sleep: nobody does, and nobody need keep it, where nothing can interrupt the run. */
