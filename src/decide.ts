@@ -60,8 +60,8 @@ export function finalError(policy: Policy, state: State, reason: GiveUpReason): 
 
 /** The state in which a call is given up. */
 export function finalState(state: State, reason: GiveUpReason, error: unknown): GiveUpState {
-  // The spread comes last: an object that begins with one takes 2 µs for each key that follows.
-  return { reason, error, ...state };
+  // No `{ ...state, reason }`: Node 20 takes 2 µs for each key that follows a spread.
+  return Object.assign({}, state, { reason, error });
 }
 
 /** Why a call was given up, and on what. */
@@ -109,18 +109,16 @@ function plan(policy: Policy, state: State, paid: boolean, after?: unknown): Dec
   let stops: unknown;
   try {
     delay ??= wait(state);
+    if (!isPlain(delay)) examine(policy, asked, delay, state, outcome);
     state.delay = delay as number;
     asked = "stop";
-    if (isPlain(delay)) stops = stop(state);
+    stops = stop(state);
+    if (!isPlain(stops)) examine(policy, asked, stops, state, outcome);
   } catch (cause) {
     fail(asked, outcome, cause);
   }
-  if (!isPlain(delay)) {
-    examine(policy, "wait", delay, state);
-    stops = ask(policy, "stop", stop, state);
-  }
-  if (isPlain(stops) ? stops : examine(policy, "stop", stops, state)) return "stopped";
-  amountOf("wait", state.delay, outcome);
+  if (stops) return "stopped";
+  amountOf("wait", delay, outcome);
   if (state.elapsed + state.delay >= policy.totalTimeout) return "deadline";
   if (!paid || !budget) return 0;
   const taken = ask(policy, "budget", (failed) => budget.acquire(failed), state);
@@ -145,13 +143,13 @@ function ask(
   fn: (state: State) => unknown,
   state: State,
 ): unknown {
-  let answer: unknown;
+  const { outcome } = state;
   try {
-    answer = fn(state);
+    const answer = fn(state);
+    return isPlain(answer) ? answer : examine(policy, strategy, answer, state, outcome);
   } catch (cause) {
-    fail(strategy, state.outcome, cause);
+    return fail(strategy, outcome, cause);
   }
-  return isPlain(answer) ? answer : examine(policy, strategy, answer, state);
 }
 
 function isPlain(answer: unknown): boolean {
@@ -159,26 +157,31 @@ function isPlain(answer: unknown): boolean {
 }
 
 /** Looks at an answer that is no plain value: a promise may do, a function never. */
-function examine(policy: Policy, strategy: StrategyError["strategy"], answer: unknown, state: State): unknown {
-  const { outcome } = state;
-  const mayWait = !policy.kind.sync && (strategy === "retryIf" || strategy === "budget");
-  const wrong = (what: string) => fail(strategy, outcome, new TypeError(`${strategy} ${what}`));
-  const checked = (settled: unknown) =>
-    typeof settled === "function" ? wrong("answered a function: was a factory passed without a call?") : settled;
-  let promise: Promise<unknown> | undefined;
-  try {
-    if (isThenable(answer)) promise = Promise.resolve(answer);
-  } catch (cause) {
-    fail(strategy, outcome, cause);
+function examine(
+  policy: Policy,
+  strategy: StrategyError["strategy"],
+  answer: unknown,
+  state: State,
+  outcome: Outcome,
+): unknown {
+  if (!isThenable(answer)) return checked(strategy, answer);
+  const promise = Promise.resolve(answer);
+  if (!policy.kind.sync && (strategy === "retryIf" || strategy === "budget")) {
+    return promise
+      .then((settled) => checked(strategy, settled))
+      .then(undefined, (cause) => fail(strategy, outcome, cause));
   }
-  if (!promise) return checked(answer);
-  if (mayWait) return promise.then(checked, (cause) => fail(strategy, outcome, cause));
   // The error below says what went wrong: nobody waits for the promise. Tokens that it grants are given back.
   promise.then(
     (taken) => strategy === "budget" && (taken as number) > 0 && bookInBudget(policy, "refund", taken as number, state),
     () => {},
   );
-  return wrong("must answer at once here, got a promise");
+  throw new TypeError(`${strategy} must answer at once, got a promise`);
+}
+
+function checked(strategy: StrategyError["strategy"], answer: unknown): unknown {
+  if (typeof answer !== "function") return answer;
+  throw new TypeError(`${strategy} answered a function: was a factory passed without a call?`);
 }
 
 function fail(strategy: StrategyError["strategy"], outcome: Outcome, cause: unknown): never {

@@ -57,11 +57,12 @@ export class GuardedRun extends Run implements Interruptible {
     if (started.push(this) === 1) SOON.then(listenAll);
   }
 
-  /** Hears of aborts from now on. */
-  listen(): void {
-    if (this.look() || this.#listens) return;
+  /** Hears of aborts from now on. Answers whether the call is over already. */
+  listen(): boolean {
+    if (this.look() || this.#listens) return this.#over;
     this.#listens = true;
     for (const each of this.policy.watches) watch(each, this);
+    return false;
   }
 
   /** Asked for by whoever wants the attempt's context, and may wait for its signal. */
@@ -96,9 +97,9 @@ export class GuardedRun extends Run implements Interruptible {
   }
 
   override settled(outcome: Outcome): void {
-    this.listen();
+    if (this.listen()) return;
     this.#running = false;
-    this.#cancel?.();
+    this.cancel(this.#cancel);
     this.#cancel = undefined;
     super.settled(outcome);
   }
@@ -122,7 +123,7 @@ export class GuardedRun extends Run implements Interruptible {
 
   /** The attempt took too long: it has failed, whatever it still does. */
   private timeOut(timeout: number): void {
-    if (this.look()) return;
+    if (this.listen()) return;
     const error = new AttemptTimeoutError(timeout, this.attempt);
     const turn = this.interrupt();
     // A run nested in this attempt that its signal cut gives up on this very error, but did not exhaust it.
@@ -151,7 +152,7 @@ export class GuardedRun extends Run implements Interruptible {
 
   /** The call's time is up. */
   private expire(): void {
-    if (this.look()) return;
+    if (this.listen()) return;
     const { attempt } = this;
     const last = this.#last;
     const error = new TotalTimeoutError(this.policy.totalTimeout, attempt, last?.outcome);
@@ -172,9 +173,18 @@ export class GuardedRun extends Run implements Interruptible {
     }
   }
 
+  /** Cancels a timer. Where the user's clock fails at that it changes nothing: others may wait for their turn. */
+  private cancel(timer: (() => void) | undefined): void {
+    try {
+      timer?.();
+    } catch (broken) {
+      report(this.policy, this.policy.clock, broken);
+    }
+  }
+
   /** Makes all that is in progress late. */
   private interrupt(): number {
-    this.#cancel?.();
+    this.cancel(this.#cancel);
     return ++this.turn;
   }
 
@@ -200,14 +210,14 @@ export class GuardedRun extends Run implements Interruptible {
 
   /** A fallback may take longer than the call was allowed to. */
   protected override fallBack(): void {
-    this.#cancelTotal?.();
+    this.cancel(this.#cancelTotal);
     super.fallBack();
   }
 
   protected override close(): void {
     this.#over = true;
-    this.#cancel?.();
-    this.#cancelTotal?.();
+    this.cancel(this.#cancel);
+    this.cancel(this.#cancelTotal);
     if (this.#listens) for (const each of this.policy.watches) unwatch(each, this);
   }
 }

@@ -47,14 +47,13 @@ export function runWithRetry<T = any>(
   task: (context: AttemptContext) => T,
   options?: RetryOptions<NoInfer<Awaited<T>>>,
 ): Promise<Awaited<T>> {
-  let policy: Policy;
   try {
     checkCallable("runWithRetry", task);
-    policy = compile(ASYNC, options);
+    const policy = compile(ASYNC, options);
+    return start(BLOCK, policy, task, NO_ARGS, new Attempt(FIRST)) as Promise<Awaited<T>>;
   } catch (error) {
     return Promise.reject(error);
   }
-  return start(BLOCK, policy, task, NO_ARGS, new Attempt(FIRST)) as Promise<Awaited<T>>;
 }
 
 /** The wrapper of an async policy, without the looks of what it wraps. */

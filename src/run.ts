@@ -38,6 +38,7 @@ export class Run implements AttemptSource, Call {
   readonly args: Call["args"];
   readonly began: number;
   readonly startedAt: number;
+  previousError: unknown;
   context: Attempt | undefined;
   /** Raised by every interruption: what began before it is late. */
   protected turn = 0;
@@ -74,11 +75,6 @@ export class Run implements AttemptSource, Call {
     return this.policy.guarded;
   }
 
-  get previousError(): unknown {
-    const { outcome } = this;
-    return outcome?.ok === false ? outcome.error : undefined;
-  }
-
   /** Begins the next attempt. */
   protected begin(): void {
     const { onAttempt } = this.policy;
@@ -105,11 +101,12 @@ export class Run implements AttemptSource, Call {
   }
 
   private invoke(): object {
-    const { target, policy, self, args, turn } = this;
+    const { target, policy, self, args, turn, outcome } = this;
     const { fn, stats } = target;
     stats.attempts++;
     this.context = undefined;
     if (this.attempt++ > 0) {
+      this.previousError = outcome?.ok === false ? outcome.error : undefined;
       stats.retries++;
       this.attemptBegan = beginNumber();
       this.#paid = this.#owed;

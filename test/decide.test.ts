@@ -636,3 +636,19 @@ describe.each(bothLoops)("the state that %s shows", (_name, wrap) => {
     expect(reads).toBe(0);
   });
 });
+
+describe.each(bothLoops)("the outcome of a StrategyError in %s", (_name, wrap) => {
+  it.each(["retryIf", "wait", "stop"])(
+    "is what %s was asked about, whatever it wrote to the state",
+    async (strategy) => {
+      const write = (state: object): never => {
+        Object.assign(state, { outcome: "written" });
+        return (() => true) as never;
+      };
+
+      const error = await wrap(flaky([busy]), { [strategy]: write })().catch((thrown: unknown) => thrown);
+
+      expect(error).toMatchObject({ code: "ERR_RETRY_STRATEGY", strategy, outcome: { ok: false, error: busy } });
+    },
+  );
+});

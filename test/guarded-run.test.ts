@@ -485,6 +485,17 @@ describe("an abort in the very moment of the call", () => {
     expect(clock.timers.size).toBe(0);
   });
 
+  it("is heeded where onGiveUp causes it, however soon the deadline came", async () => {
+    const { signal, abort } = countedSignal();
+    const clock = abruptClock();
+    const options: RetryOptions = { signal, clock, totalTimeout: 50, onGiveUp: abort, fallback: () => "cached" };
+    const result = retry((): Promise<string> => new Promise(() => {}), options)();
+
+    clock.fire();
+
+    await expect(result).rejects.toBe(reason);
+  });
+
   it("comes too late where the budget of a returned value causes it", async () => {
     const { signal, abort } = countedSignal();
     const budget: RetryBudget = { acquire: () => 1, recordSuccess: abort, refund: () => {}, balance: 1 };
@@ -1019,6 +1030,34 @@ describe("a clock that fails", () => {
     expect(await now(broke)).toEqual({ error: reason });
     expect(await now(fine)).toEqual({ error: reason });
     expect(listeners.size).toBe(0);
+  });
+});
+
+describe("a clock that fails to cancel", () => {
+  it("keeps no call on the signal from being cut, and is reported", async () => {
+    const { signal, abort } = countedSignal();
+    const broken = new Error("no such timer");
+    const virtual = virtualClock();
+    const clock = {
+      ...virtual,
+      setTimer: (fn: () => void, ms: number) => {
+        virtual.setTimer(fn, ms);
+        return () => {
+          throw broken;
+        };
+      },
+    };
+    const reported: unknown[] = [];
+    const onHookError = (error: unknown) => reported.push(error);
+    const sleeping = retry(async () => Promise.reject(busy), { signal, clock, wait: waitFixed(10), onHookError });
+    const fine = retry(never, { signal });
+
+    const results = Promise.allSettled([sleeping(), fine(), sleeping()]);
+    await virtual.advance(0);
+    abort();
+
+    expect(await results).toEqual(Array(3).fill({ status: "rejected", reason }));
+    expect(reported).toContain(broken);
   });
 });
 

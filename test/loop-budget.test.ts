@@ -265,7 +265,7 @@ describe("an async budget", () => {
     const { budget } = recordingBudget(async () => 3);
 
     expect(() => retrySync(flaky([busy]), { ...instant, budget })()).toThrow(
-      "budget must answer at once here, got a promise",
+      "budget must answer at once, got a promise",
     );
   });
 

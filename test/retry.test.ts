@@ -1,9 +1,11 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import {
+  type GiveUpState,
   type Hooks,
   type RetryState,
   retry,
+  retrySync,
   runWithRetry,
   stopAfterAttempt,
   stopNever,
@@ -348,6 +350,23 @@ describe("hooks", () => {
     expect(clock.now()).toBe(10);
   });
 
+  it("or strategies that give the state an error or a reason change nothing either", async () => {
+    const write = (state: object) => {
+      Object.assign(state, { error: "written", reason: "written" });
+      return false;
+    };
+    const reasons: string[] = [];
+    const onGiveUp = (state: GiveUpState) => reasons.push(state.reason);
+
+    await expect(retry(flaky([busy]), { retryIf: write, onGiveUp })()).rejects.toBe(busy);
+    await expect(
+      retry(flaky([busy, busy]), { ...instant, stop: stopAfterAttempt(2), onRetry: write, onGiveUp })(),
+    ).rejects.toBe(busy);
+    expect(() => retrySync(flaky([busy]), { retryIf: write, onGiveUp })()).toThrow(busy);
+
+    expect(reasons).toEqual(["not-retryable", "stopped", "not-retryable"]);
+  });
+
   it("that return no promise cost no microtask", async () => {
     const ticksOf = async (options: Hooks) => {
       let ticks = 0;
@@ -371,6 +390,15 @@ describe("hooks", () => {
 
     expect(withHooks).toBe(without);
   });
+});
+
+it("rejects where a block's clock fails at its start", async () => {
+  const broken = new Error("no time");
+  const now = () => {
+    throw broken;
+  };
+
+  await expect(runWithRetry(() => 1, { clock: { ...virtualClock(), now }, onRetry: () => {} })).rejects.toBe(broken);
 });
 
 it("goes by a clock that nobody can set: the wall clock may jump", async () => {
