@@ -281,6 +281,7 @@ describe("a circuit breaker", { timeout: 60_000 }, () => {
   });
 
   it("lets at most halfOpenCalls of 1,000 callers through while half-open, whatever settles when", async () => {
+    let full = 0;
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 10 }),
@@ -311,11 +312,14 @@ describe("a circuit breaker", { timeout: 60_000 }, () => {
           for (let n = 0; n < 1_000; n++) clock.setTimer(() => breaker.run(probe).catch(() => {}), random() * 900);
           await clock.advance(1_000);
 
-          expect(most).toBe(halfOpenCalls);
+          expect(most).toBeLessThanOrEqual(halfOpenCalls);
+          if (most === halfOpenCalls) full++;
         },
       ),
       { numRuns: 20 },
     );
+    // Nearly always: a failure among the first few opens it again before all places were taken.
+    expect(full).toBeGreaterThan(10);
   });
 });
 
