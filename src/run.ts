@@ -112,10 +112,10 @@ export class Run implements AttemptSource, Call {
       this.#paid = this.#owed;
       this.#owed = undefined;
     }
-    this.arm();
     const outer = enter(this);
     let promise: Promise<unknown>;
     try {
+      this.arm();
       promise = Promise.resolve(fn.apply(self, args as unknown[]));
     } catch (error) {
       // Dealt with in a microtask of its own, as a rejection is.
@@ -234,9 +234,11 @@ export class Run implements AttemptSource, Call {
   }
 
   protected giveUp(state: State, reason: GiveUpReason, error = finalError(this.policy, state, reason)): void {
+    const { onGiveUp } = this.policy;
     this.givenUp = finalState(state, reason, error);
     // A copy, so that a hook that writes to it changes nothing.
-    this.tell(this.policy.onGiveUp, { ...this.givenUp }, () => this.fallBack());
+    if (onGiveUp) this.tell(onGiveUp, { ...this.givenUp }, () => this.fallBack());
+    else this.fallBack();
   }
 
   protected fallBack(): void {
@@ -296,8 +298,9 @@ export class Run implements AttemptSource, Call {
   }
 
   /** Gives back what was taken for a retry that is not going to begin. */
-  protected refund(taken: Decision = this.#owed?.tokens ?? 0, state = this.#owed?.state): void {
+  protected refund(taken: Decision | undefined = this.#owed?.tokens, state = this.#owed?.state): void {
     this.#owed = undefined;
-    if (typeof taken === "number" && taken > 0) bookInBudget(this.policy, "refund", taken, state);
+    // No other decision is above 0.
+    if ((taken as number) > 0) bookInBudget(this.policy, "refund", taken as number, state);
   }
 }

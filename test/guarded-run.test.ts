@@ -984,6 +984,19 @@ describe("a clock that fails", () => {
     expect(log).toEqual(["acquire", "refund 1"]);
   });
 
+  it("fails the attempt that it cannot time, and none is lost", async () => {
+    const broken = new Error("no timers left");
+    const setTimer = () => {
+      throw broken;
+    };
+    const load = flaky([]);
+    const call = retry(load, { clock: { ...virtualClock(), setTimer }, attemptTimeout: 10, wait: waitNone });
+
+    await expect(call()).rejects.toBe(broken);
+    expect(load.calls).toEqual([]);
+    expect(call.stats).toMatchObject({ calls: 1, failures: 1 });
+  });
+
   it("when the deadline passes fails the call", async () => {
     const broken = new Error("no time left");
     const clock = virtualClock();
