@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
@@ -89,6 +90,21 @@ describe("the tarball", () => {
     const names = ["comparison", "errors", "http", "idempotency", "migrating", "options", "overload", "performance"];
     const pages = [...names, "recipes", "transient-errors"].map((page) => `docs/${page}.md`);
     expect(others.sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", ...pages, "package.json"]);
+  });
+
+  it("weighs what the README says", async () => {
+    const { outputFiles } = await build({
+      stdin: { contents: 'export { retry } from "undaunted";', resolveDir: project },
+      bundle: true,
+      minify: true,
+      format: "esm",
+      write: false,
+    });
+    const kB = gzipSync(outputFiles[0]!.contents, { level: 9 }).length / 1_000;
+
+    const readme = await readFile(join(installed, "README.md"), "utf8");
+
+    expect(readme).toContain(`\`import { retry }\` is ${kB.toFixed(1)} kB, gzipped`);
   });
 
   it("names no folder of the machine that built it and no source map", async () => {
