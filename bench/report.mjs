@@ -182,7 +182,7 @@ Written by \`npm run bench\`, never by hand. Numbers of one machine: compare the
 
 ${markdown(targetGrid(results))}
 
-Those that are missed, and why:
+Those that are missed, and why. What leaving something out would save was measured once, by taking it out of the build:
 
 ${whyOf(results)}
 

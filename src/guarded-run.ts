@@ -83,6 +83,7 @@ export class GuardedRun extends Run implements Interruptible {
     return false;
   }
 
+  /** An abort that nobody has heard of yet makes late too. */
   protected override isLate(turn: number): boolean {
     this.look();
     return super.isLate(turn);

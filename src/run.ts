@@ -132,6 +132,7 @@ export class Run implements AttemptSource, Call {
   /** Something may have to end the attempt that begins now. */
   protected arm(): void {}
 
+  /** Whether an interruption came after `turn`. */
   protected isLate(turn: number): boolean {
     return turn !== this.turn;
   }

@@ -14,7 +14,7 @@ export interface Call {
   readonly startedAt: number;
 }
 
-// One by one, and not written out where it is needed: the success path stays so short that engines inline it.
+/** A call, of its parts: written out where each is needed, they would make the success path too long to be inlined. */
 export function callOf(
   target: Target,
   policy: Policy,

@@ -1,6 +1,7 @@
 import {
   type AnyFn,
   type OptionsFor,
+  previewPolicy,
   type RetryBudget,
   type RetryOptions,
   retry,
@@ -11,6 +12,7 @@ import {
   type SyncRetryOptions,
   stopAfterAttempt,
   waitFixed,
+  waitFullJitter,
   waitNone,
 } from "undaunted";
 import { flaky, instant, virtualClock } from "undaunted/testing";
@@ -285,6 +287,17 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
 
   it("allow Infinity for totalTimeout: no limit", async () => {
     expect(await wrap(flaky([busy, "ok"]), { ...instant, totalTimeout: Number.POSITIVE_INFINITY })()).toBe("ok");
+  });
+});
+
+describe("the defaults", () => {
+  it("are stopAfterAttempt(4) and waitFullJitter({ base: 500, max: 20_000 }), however long the call", () => {
+    const wait = waitFullJitter({ base: 500, max: 20_000 });
+
+    expect(previewPolicy()).toEqual(previewPolicy({ stop: stopAfterAttempt(4), wait }));
+    expect(previewPolicy({ stop: stopAfterAttempt(2_000) }, 2_000)).toEqual(
+      previewPolicy({ stop: stopAfterAttempt(2_000), wait }, 2_000),
+    );
   });
 });
 
