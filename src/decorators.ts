@@ -1,10 +1,11 @@
-import type { RetryOptions, SyncRetryOptions } from "./attempt.js";
-import { decorate } from "./decorate.js";
-import { ASYNC, type PolicySource, SYNC, sourceOf } from "./policy.js";
+import type { RetryOptions, SyncRetryOptions } from "./common/attempt.js";
+import { copyProperties } from "./common/copy-properties.js";
+import { decorate } from "./common/decorate.js";
+import type { RefusePromise } from "./common/sync-only.js";
+import { ASYNC, type PolicySource, SYNC, sourceOf } from "./loop/policy.js";
+import { type Target, targetOf } from "./loop/target.js";
 import { wrap } from "./retry.js";
 import { syncTargetOf, wrapSync } from "./retry-sync.js";
-import type { RefusePromise } from "./sync-only.js";
-import { dressAs, type Target, targetOf } from "./target.js";
 
 /** A decorator of methods that return a promise, TC39 standard and legacy. */
 export interface RetryDecorator<T> {
@@ -104,7 +105,7 @@ function decorator(
 ) {
   return decorate(owner, wrapper, (method, name) => {
     const wrapped = makeWrapped(makeTarget(owner, method, name), source);
-    dressAs(method, wrapped);
+    copyProperties(method, wrapped);
     return wrapped;
   });
 }

@@ -1,3 +1,33 @@
+export {
+  type AwsRetryQuotaOptions,
+  awsRetryQuota,
+  type FinagleRetryBudgetOptions,
+  finagleRetryBudget,
+  type GrpcRetryThrottleOptions,
+  grpcRetryThrottle,
+} from "./budget/named-budgets.js";
+export { type RetryRateLimitOptions, retryRateLimit } from "./budget/rate-limit.js";
+export {
+  type RetryBudgetOptions,
+  type RetryBudgets,
+  type RetryBudgetsOptions,
+  retryBudget,
+  retryBudgets,
+} from "./budget/retry-budget.js";
+export { type Bulkhead, bulkhead } from "./bulkhead/bulkhead.js";
+export { type Bulkheads, type BulkheadsOptions, bulkheads } from "./bulkhead/bulkheads.js";
+export type { BulkheadOptions } from "./bulkhead/options.js";
+export { type CircuitBreaker, circuitBreaker } from "./circuit/breaker.js";
+export { type CircuitBreakers, type CircuitBreakersOptions, circuitBreakers } from "./circuit/breakers.js";
+export type {
+  CircuitBreakerOptions,
+  CircuitRefusal,
+  CircuitState,
+  CircuitStateChange,
+  CircuitStats,
+  CircuitVerdict,
+  SavedCircuit,
+} from "./circuit/options.js";
 export type {
   AnyFn,
   AttemptContext,
@@ -16,30 +46,9 @@ export type {
   SyncRetryIf,
   SyncRetryOptions,
   Wait,
-} from "./attempt.js";
-export {
-  type RetryBudgetOptions,
-  type RetryBudgets,
-  type RetryBudgetsOptions,
-  retryBudget,
-  retryBudgets,
-} from "./budget.js";
-export { type Bulkhead, type BulkheadOptions, bulkhead } from "./bulkhead.js";
-export { type Bulkheads, type BulkheadsOptions, bulkheads } from "./bulkheads.js";
-export { type CircuitBreaker, circuitBreaker } from "./circuit-breaker.js";
-export { type CircuitBreakers, type CircuitBreakersOptions, circuitBreakers } from "./circuit-breakers.js";
-export type {
-  CircuitBreakerOptions,
-  CircuitRefusal,
-  CircuitState,
-  CircuitStateChange,
-  CircuitStats,
-  CircuitVerdict,
-  SavedCircuit,
-} from "./circuit-options.js";
-export type { Clock, SyncClock } from "./clock.js";
-export { currentAttempt } from "./current.js";
-export { Retry, type RetryDecorator, RetrySync, type RetrySyncDecorator } from "./decorators.js";
+} from "./common/attempt.js";
+export type { Clock, SyncClock } from "./common/clock.js";
+export { currentAttempt } from "./common/current.js";
 export {
   AttemptTimeoutError,
   BulkheadFullError,
@@ -49,20 +58,14 @@ export {
   StrategyError,
   TotalTimeoutError,
   TryAgainError,
-} from "./errors.js";
-export { returnLastResult, throwRetryExhausted } from "./fallback.js";
-export type { GuardWrap, GuardWrapSync } from "./guard.js";
-export { type Logger, mergeHooks, type RetryLogEntry, retryLogger } from "./hooks.js";
-export {
-  type AwsRetryQuotaOptions,
-  awsRetryQuota,
-  type FinagleRetryBudgetOptions,
-  finagleRetryBudget,
-  type GrpcRetryThrottleOptions,
-  grpcRetryThrottle,
-} from "./named-budgets.js";
-export { type PreviewRow, previewPolicy } from "./preview.js";
+} from "./common/errors.js";
+export type { GuardWrap, GuardWrapSync } from "./common/guard.js";
+export { Retry, type RetryDecorator, RetrySync, type RetrySyncDecorator } from "./decorators.js";
+export { type PreviewRow, previewPolicy } from "./loop/preview.js";
 export { type Retried, retry, runWithRetry } from "./retry.js";
+export { type RetriedSync, retrySync, runWithRetrySync } from "./retry-sync.js";
+export { returnLastResult, throwRetryExhausted } from "./strategies/fallback.js";
+export { type Logger, mergeHooks, type RetryLogEntry, retryLogger } from "./strategies/hooks.js";
 export {
   type ErrorClass,
   retryIfAll,
@@ -77,10 +80,8 @@ export {
   retryIfNotResult,
   retryIfResult,
   retryNever,
-} from "./retry-if.js";
-export { type RetryRateLimitOptions, retryRateLimit } from "./retry-rate-limit.js";
-export { type RetriedSync, retrySync, runWithRetrySync } from "./retry-sync.js";
-export { stopAfterAttempt, stopAfterDelay, stopAll, stopAny, stopBeforeDelay, stopNever } from "./stop.js";
+} from "./strategies/retry-if.js";
+export { stopAfterAttempt, stopAfterDelay, stopAll, stopAny, stopBeforeDelay, stopNever } from "./strategies/stop.js";
 export {
   type ExponentialOptions,
   waitChain,
@@ -99,4 +100,4 @@ export {
   waitNone,
   waitRandom,
   waitSum,
-} from "./wait.js";
+} from "./strategies/wait.js";

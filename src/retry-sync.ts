@@ -6,17 +6,28 @@ import type {
   Outcome,
   RetryStats,
   SyncRetryOptions,
-} from "./attempt.js";
-import { bookInBudget, callHook, recordSuccess } from "./call-hook.js";
-import { type AttemptSource, enter, FIRST, leave } from "./current.js";
-import { type Decision, decide, exhausts, finalError, finalState, isNonRetryable, reachesDeadline } from "./decide.js";
-import { StrategyError } from "./errors.js";
-import { beginNumber, rememberExhausted } from "./exhausted.js";
-import { compile, overlay, type Policy, type PolicySource, SYNC, sourceOf } from "./policy.js";
-import { type Call, callOf, NO_ARGS, type State, startOf, stateOf } from "./state.js";
-import type { Stats } from "./stats.js";
-import { isPromise, type RefusePromise, refuseAsync, refusePromise } from "./sync-only.js";
-import { BLOCK, checkCallable, dressAs, equip, type Target, targetOf } from "./target.js";
+} from "./common/attempt.js";
+import { callHook } from "./common/call-hook.js";
+import { checkCallable, NO_ARGS } from "./common/callable.js";
+import { copyProperties } from "./common/copy-properties.js";
+import { type AttemptSource, enter, FIRST, leave } from "./common/current.js";
+import { StrategyError } from "./common/errors.js";
+import { beginNumber, rememberExhausted } from "./common/exhausted.js";
+import { isPromise, type RefusePromise, refuseAsync, refusePromise } from "./common/sync-only.js";
+import { bookInBudget, recordSuccess } from "./loop/book.js";
+import {
+  type Decision,
+  decide,
+  exhausts,
+  finalError,
+  finalState,
+  isNonRetryable,
+  reachesDeadline,
+} from "./loop/decide.js";
+import { compile, overlay, type Policy, type PolicySource, SYNC, sourceOf } from "./loop/policy.js";
+import { type Call, callOf, type State, startOf, stateOf } from "./loop/state.js";
+import type { Stats } from "./loop/stats.js";
+import { BLOCK, equip, type Target, targetOf } from "./loop/target.js";
 
 const RETRY_INSTEAD = "retry, runWithRetry or @Retry";
 
@@ -43,7 +54,7 @@ export function retrySync<F extends AnyFn & RefusePromise<ResultOf<F>>>(
   options?: OptionsFor<F, SyncRetryOptions<ReturnType<F>>>,
 ): RetriedSync<F> {
   const wrapped = wrapSync(syncTargetOf("retrySync", fn), sourceOf(SYNC, options));
-  dressAs(fn, wrapped);
+  copyProperties(fn, wrapped);
   return wrapped as unknown as RetriedSync<F>;
 }
 

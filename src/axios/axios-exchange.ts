@@ -1,8 +1,11 @@
 import type { AxiosAdapter, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from "axios";
-import type { GiveUpState, Outcome } from "../attempt.js";
-import { type Attempt, resume, theAttempt } from "../current.js";
+import type { GiveUpState, Outcome } from "../common/attempt.js";
+import { type Attempt, resume, theAttempt } from "../common/current.js";
+import { readField } from "../common/inspect.js";
+import { type Watch, watchOf } from "../common/interrupt.js";
+import type { HeaderSource } from "../hints/server-delay.js";
+import type { Streamed } from "../http/bodies/discard.js";
 import type { HttpClient } from "../http/client.js";
-import type { Streamed } from "../http/discard.js";
 import { Draft } from "../http/draft.js";
 import { type Answer, Exchange } from "../http/exchange.js";
 import type { HttpPolicy, HttpPolicySource } from "../http/http-policy.js";
@@ -10,9 +13,6 @@ import { HttpStatusError } from "../http/http-status-error.js";
 import { applyKey } from "../http/idempotency-key.js";
 import { isNetworkError } from "../http/network-error.js";
 import { urlOf } from "../http/request.js";
-import type { HeaderSource } from "../http/server-delay.js";
-import { readField } from "../inspect.js";
-import { type Watch, watchOf } from "../interrupt.js";
 import { type Data, dataOf } from "./data.js";
 import type { AxiosRequest } from "./retry-axios.js";
 

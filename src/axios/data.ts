@@ -1,5 +1,5 @@
-import { type Body, bodyOf } from "../http/body.js";
-import { readField } from "../inspect.js";
+import { readField } from "../common/inspect.js";
+import { type Body, bodyOf } from "../http/bodies/body.js";
 
 /** What axios has made of a request's data: to be sent, if possible, more than once. */
 export interface Data {

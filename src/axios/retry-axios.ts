@@ -5,13 +5,13 @@ import axios, {
   getAdapter,
   type InternalAxiosRequestConfig,
 } from "axios";
-import type { RetryStats } from "../attempt.js";
+import type { RetryStats } from "../common/attempt.js";
+import { readField } from "../common/inspect.js";
+import { check, type Rule } from "../common/validate.js";
 import { HttpClient } from "../http/client.js";
 import { type HttpKind, httpSourceOf } from "../http/http-policy.js";
 import { HTTP_TABLE, type HttpOptions } from "../http/options.js";
 import type { AttemptRequest, HttpRequest } from "../http/request.js";
-import { readField } from "../inspect.js";
-import { check, type Rule } from "../validate.js";
 import { sendRetried } from "./axios-exchange.js";
 
 /** A request as options that are functions see it: also with what axios was given. */

@@ -1,8 +1,8 @@
-import type { RetryBudget } from "../attempt.js";
-import { retryBudget } from "../budget.js";
-import type { Clock } from "../clock.js";
-import { Keyed } from "../keyed.js";
-import { type Target, targetOf } from "../target.js";
+import { retryBudget } from "../budget/retry-budget.js";
+import type { RetryBudget } from "../common/attempt.js";
+import type { Clock } from "../common/clock.js";
+import { Keyed } from "../common/keyed.js";
+import { type Target, targetOf } from "../loop/target.js";
 import type { Exchange } from "./exchange.js";
 import { PausedOrigins } from "./paused-origins.js";
 

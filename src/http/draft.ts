@@ -1,4 +1,4 @@
-import type { Attempt } from "../current.js";
+import type { Attempt } from "../common/current.js";
 import type { AttemptRequest, HttpHeaders } from "./request.js";
 
 /** What `prepare` gets, and may change. */

@@ -1,21 +1,21 @@
-import type { GiveUpState, Outcome, RetryState } from "../attempt.js";
-import { theAttempt } from "../current.js";
-import { exhausts } from "../decide.js";
-import { StrategyError } from "../errors.js";
-import { beginNumber, rememberExhausted } from "../exhausted.js";
-import { chainOf, codeOf } from "../inspect.js";
-import type { Watch } from "../interrupt.js";
-import { forCall, type Policy } from "../policy.js";
-import { start } from "../retry.js";
-import { isThenable } from "../thenable.js";
+import type { GiveUpState, Outcome, RetryState } from "../common/attempt.js";
+import { theAttempt } from "../common/current.js";
+import { StrategyError } from "../common/errors.js";
+import { beginNumber, rememberExhausted } from "../common/exhausted.js";
+import { chainOf, codeOf } from "../common/inspect.js";
+import type { Watch } from "../common/interrupt.js";
+import { isThenable } from "../common/thenable.js";
+import { type HeaderSource, serverDelay, serverVerdict } from "../hints/server-delay.js";
+import { exhausts } from "../loop/decide.js";
+import { forCall, type Policy } from "../loop/policy.js";
+import { start } from "../loop/start.js";
 import { classifyNetworkError } from "../transient/network.js";
-import { linkBody } from "./body-signals.js";
+import { linkBody } from "./bodies/body-signals.js";
+import { type Discarding, discard, release, type Streamed } from "./bodies/discard.js";
 import type { HttpClient } from "./client.js";
-import { type Discarding, discard, release, type Streamed } from "./discard.js";
 import type { HttpPolicy } from "./http-policy.js";
 import type { Waiting } from "./paused-origins.js";
 import type { HttpResponse } from "./request.js";
-import { type HeaderSource, serverDelay, serverVerdict } from "./server-delay.js";
 
 /** What a server answered, where that may be a failure. */
 export interface Answer {

@@ -1,7 +1,7 @@
-import type { RetryState, SyncRetryIf } from "../attempt.js";
-import { statusOf } from "../budget.js";
-import { chainOf, codeOf, readField } from "../inspect.js";
-import { mark } from "../traits.js";
+import { statusOf } from "../budget/retry-budget.js";
+import type { RetryState, SyncRetryIf } from "../common/attempt.js";
+import { chainOf, codeOf, readField } from "../common/inspect.js";
+import { mark } from "../common/traits.js";
 import { exchangeOf, neverLeft } from "./exchange.js";
 import { isNetworkError } from "./network-error.js";
 import { isRetryableStatus } from "./status.js";

@@ -1,10 +1,10 @@
-import { type Attempt, resume, theAttempt } from "../current.js";
-import { type Watch, watchOf } from "../interrupt.js";
-import { ASYNC } from "../policy.js";
-import { check } from "../validate.js";
-import { type Body, bodyOf, isStreamed } from "./body.js";
+import { type Attempt, resume, theAttempt } from "../common/current.js";
+import { type Watch, watchOf } from "../common/interrupt.js";
+import { check } from "../common/validate.js";
+import { ASYNC } from "../loop/policy.js";
+import { type Body, bodyOf, isStreamed } from "./bodies/body.js";
+import { release } from "./bodies/discard.js";
 import type { HttpClient } from "./client.js";
-import { release } from "./discard.js";
 import { Draft } from "./draft.js";
 import { type Answer, Exchange } from "./exchange.js";
 import { followOnce, redirectOf, showsRedirects } from "./follow-once.js";

@@ -1,5 +1,5 @@
-import { isStreamed } from "./body.js";
-import { release } from "./discard.js";
+import { isStreamed } from "./bodies/body.js";
+import { release } from "./bodies/discard.js";
 
 // fetch follows redirects without a word. Where the next server cannot be reached, its error reads as if nothing had been sent,
 // though the first server may have done what it was asked to. So what may not be repeated is sent with `redirect: "manual"`,

@@ -1,9 +1,9 @@
-import type { RetryOptions, RetryState } from "../attempt.js";
-import { ASYNC, compile, type Policy, usualStop, usualWait } from "../policy.js";
-import { atOnce, isThenable } from "../thenable.js";
-import { isMarked, mark, traitsOf } from "../traits.js";
-import { check, OPTIONS, type Rule, readOptions } from "../validate.js";
-import { fullJitter } from "../wait.js";
+import type { RetryOptions, RetryState } from "../common/attempt.js";
+import { atOnce, isThenable } from "../common/thenable.js";
+import { isMarked, mark, traitsOf } from "../common/traits.js";
+import { check, OPTIONS, type Rule, readOptions } from "../common/validate.js";
+import { ASYNC, compile, type Policy, usualStop, usualWait } from "../loop/policy.js";
+import { fullJitter } from "../strategies/wait.js";
 import { type Exchange, exchangeOf } from "./exchange.js";
 import { isSlowDown, retryIfHttpFailure } from "./failure.js";
 import { type KeyRule, keyRuleOf } from "./idempotency-key.js";

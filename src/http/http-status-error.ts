@@ -1,4 +1,4 @@
-import { rename } from "../errors.js";
+import { rename } from "../common/errors.js";
 import { originOf } from "./request.js";
 
 /**

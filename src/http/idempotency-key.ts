@@ -1,5 +1,5 @@
-import { newIdempotencyKey } from "../idempotency/new-key.js";
-import { BOOLEAN, check, FUNCTION, type Rule, readOptions, show } from "../validate.js";
+import { newIdempotencyKey } from "../common/new-key.js";
+import { BOOLEAN, check, FUNCTION, type Rule, readOptions, show } from "../common/validate.js";
 import type { HttpRequest } from "./request.js";
 import { isIdempotentMethod } from "./status.js";
 

@@ -1,3 +1,4 @@
+export { type HeaderSource, parseRetryAfter, serverDelay } from "../hints/server-delay.js";
 export { retryIfHttpFailure } from "./failure.js";
 export { HttpStatusError } from "./http-status-error.js";
 export type { IdempotencyKeyOption } from "./idempotency-key.js";
@@ -19,5 +20,4 @@ export {
   retryFetch,
 } from "./retry-fetch.js";
 export { peekText, retryIfResponse } from "./retry-if-response.js";
-export { type HeaderSource, parseRetryAfter, serverDelay } from "./server-delay.js";
 export { isIdempotentMethod, isRetryableStatus } from "./status.js";

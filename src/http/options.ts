@@ -1,7 +1,7 @@
-import type { RetryBudget, RetryOptions } from "../attempt.js";
-import type { GuardWrap } from "../guard.js";
-import { ASYNC } from "../policy.js";
-import { BOOLEAN, BOUND, FUNCTION, hasMethods, type Rule } from "../validate.js";
+import type { RetryBudget, RetryOptions } from "../common/attempt.js";
+import type { GuardWrap } from "../common/guard.js";
+import { BOOLEAN, BOUND, FUNCTION, hasMethods, type Rule } from "../common/validate.js";
+import { ASYNC } from "../loop/policy.js";
 import { type IdempotencyKeyOption, KEY_OPTION } from "./idempotency-key.js";
 import type { AttemptRequest, HttpResponse } from "./request.js";
 

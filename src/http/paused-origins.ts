@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.js";
-import { Keyed } from "../keyed.js";
+import type { Clock } from "../common/clock.js";
+import { Keyed } from "../common/keyed.js";
 
 interface Pause {
   /** On the clock's time. */

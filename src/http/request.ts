@@ -1,4 +1,4 @@
-import type { AttemptContext } from "../attempt.js";
+import type { AttemptContext } from "../common/attempt.js";
 
 /** A request as options that are functions see it. */
 export interface HttpRequest {

@@ -1,6 +1,6 @@
-import type { RetryStats } from "../attempt.js";
-import { equip } from "../target.js";
-import { BOOLEAN, FUNCTION } from "../validate.js";
+import type { RetryStats } from "../common/attempt.js";
+import { BOOLEAN, FUNCTION } from "../common/validate.js";
+import { equip } from "../loop/target.js";
 import { HttpClient } from "./client.js";
 import { exchangeFor, type FetchInit, type FetchInput } from "./fetch-exchange.js";
 import { type HttpKind, type HttpPolicySource, httpOverlay, httpSourceOf } from "./http-policy.js";

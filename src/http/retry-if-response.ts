@@ -1,7 +1,7 @@
-import type { RetryIf, RetryState, SyncRetryIf } from "../attempt.js";
-import { readField } from "../inspect.js";
-import { mark, VALUES } from "../traits.js";
-import { check, FUNCTION, WHOLE } from "../validate.js";
+import type { RetryIf, RetryState, SyncRetryIf } from "../common/attempt.js";
+import { readField } from "../common/inspect.js";
+import { mark, VALUES } from "../common/traits.js";
+import { check, FUNCTION, WHOLE } from "../common/validate.js";
 import { exchangeOf } from "./exchange.js";
 import type { HttpResponse } from "./request.js";
 

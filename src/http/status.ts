@@ -1,4 +1,4 @@
-import { check, FINITE, STRING } from "../validate.js";
+import { check, FINITE, STRING } from "../common/validate.js";
 
 // RFC 9110, 15.5.9 and 15.6; RFC 8470, 5.2 (425); RFC 6585, 4 (429).
 const STATUSES: readonly number[] = [408, 425, 429, 500, 502, 503, 504];

@@ -1,4 +1,4 @@
-import { rename } from "../errors.js";
+import { rename } from "../common/errors.js";
 
 // See src/errors.ts for why `name` is a getter, and what `code` is for.
 

@@ -1,15 +1,15 @@
-import type { AnyFn } from "../attempt.js";
-import { report } from "../call-hook.js";
-import { type Attempt, resume, theAttempt } from "../current.js";
-import { beginNumber, rememberExhausted } from "../exhausted.js";
+import type { AnyFn } from "../common/attempt.js";
+import { report } from "../common/call-hook.js";
+import { type Attempt, resume, theAttempt } from "../common/current.js";
+import { beginNumber, rememberExhausted } from "../common/exhausted.js";
+import { atOnce } from "../common/thenable.js";
+import { check, type Rule } from "../common/validate.js";
 import { runWithRetry } from "../retry.js";
-import { stopAfterDelay } from "../stop.js";
-import { atOnce } from "../thenable.js";
-import { check, type Rule } from "../validate.js";
-import { waitFullJitter } from "../wait.js";
+import { stopAfterDelay } from "../strategies/stop.js";
+import { waitFullJitter } from "../strategies/wait.js";
 import { IdempotencyInFlightError, IdempotencyMismatchError, IdempotencyRecordError } from "./errors.js";
 import { fingerprintOf } from "./fingerprint.js";
-import type { Settings } from "./idempotent.js";
+import type { IdempotencySettings } from "./options.js";
 import { jsonOf, readRecord, recordOf } from "./record.js";
 import type { Claim } from "./store.js";
 
@@ -27,7 +27,7 @@ export class IdempotentCall {
   readonly #attempt: Attempt | undefined;
 
   constructor(
-    private readonly settings: Settings,
+    private readonly settings: IdempotencySettings,
     private readonly fn: AnyFn,
     private readonly self: unknown,
     private readonly args: readonly unknown[],

@@ -1,7 +1,8 @@
+export { newIdempotencyKey } from "../common/new-key.js";
 export { IdempotencyInFlightError, IdempotencyMismatchError, IdempotencyRecordError } from "./errors.js";
-export { Idempotent, type IdempotentOptions, idempotent } from "./idempotent.js";
+export { Idempotent, idempotent } from "./idempotent.js";
 export { memoryIdempotencyStore } from "./memory-store.js";
-export { newIdempotencyKey } from "./new-key.js";
+export type { IdempotentOptions } from "./options.js";
 export {
   type PostgresIdempotencyStore,
   type PostgresIdempotencyStoreOptions,

@@ -1,6 +1,6 @@
-import { type Clock, systemClock } from "../clock.js";
-import { readOptions, TIME_SOURCE } from "../validate.js";
-import { newIdempotencyKey } from "./new-key.js";
+import { type Clock, systemClock } from "../common/clock.js";
+import { newIdempotencyKey } from "../common/new-key.js";
+import { readOptions, TIME_SOURCE } from "../common/validate.js";
 import type { IdempotencyStore } from "./store.js";
 
 interface Entry {

@@ -1,6 +1,6 @@
-import { codeOf, readField } from "../inspect.js";
-import { check, hasMethods, type Rule, readOptions } from "../validate.js";
-import { newIdempotencyKey } from "./new-key.js";
+import { codeOf, readField } from "../common/inspect.js";
+import { newIdempotencyKey } from "../common/new-key.js";
+import { check, hasMethods, type Rule, readOptions } from "../common/validate.js";
 import type { Claim, IdempotencyStore } from "./store.js";
 
 /** What runs SQL: a `Pool` or a `Client` of `pg`, or anything that has its `query`. */

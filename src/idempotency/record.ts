@@ -1,4 +1,4 @@
-import { describe, readField } from "../inspect.js";
+import { describe, readField } from "../common/inspect.js";
 
 // What a later call gets must be what the first one got. JSON changes more than it refuses: a Date becomes a string, a
 // NaN null, a Map an empty object. So everything that would come back as something else is refused, but for what few would

@@ -1,5 +1,5 @@
-import { check, hasMethods, type Rule, readOptions, STRING } from "../validate.js";
-import { newIdempotencyKey } from "./new-key.js";
+import { newIdempotencyKey } from "../common/new-key.js";
+import { check, hasMethods, type Rule, readOptions, STRING } from "../common/validate.js";
 import type { Claim, IdempotencyStore } from "./store.js";
 
 /** A client of Redis that runs scripts: of `ioredis` or of `redis`, also to a cluster. */

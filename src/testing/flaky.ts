@@ -1,5 +1,5 @@
-import type { Outcome } from "../attempt.js";
-import { NonRetryableError } from "../errors.js";
+import type { Outcome } from "../common/attempt.js";
+import { NonRetryableError } from "../common/errors.js";
 
 /**
  * A function that plays a script, and remembers how it was called. Vitest and Jest take it for a spy:

@@ -1,4 +1,4 @@
-import { waitNone } from "../wait.js";
+import { waitNone } from "../strategies/wait.js";
 
 /**
  * Options that remove every delay of a policy: `wrapped.with(instant)`, or spread last into the options. (What a

@@ -1,4 +1,4 @@
-import type { RetryState } from "../attempt.js";
+import type { RetryState } from "../common/attempt.js";
 
 /**
  * A state for testing one strategy alone: a first attempt that failed, with the fields you give in place of its own.

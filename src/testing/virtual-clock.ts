@@ -1,5 +1,5 @@
-import type { Clock, SyncClock } from "../clock.js";
-import { COUNT, check, FINITE, TIME } from "../validate.js";
+import type { Clock, SyncClock } from "../common/clock.js";
+import { COUNT, check, FINITE, TIME } from "../common/validate.js";
 
 /** Time that passes only when told to. */
 export interface VirtualClock extends Clock, SyncClock {

@@ -1,5 +1,5 @@
-import { AWS_THROTTLING } from "../aws-throttling.js";
-import { readField } from "../inspect.js";
+import { AWS_THROTTLING } from "../common/aws-throttling.js";
+import { readField } from "../common/inspect.js";
 import { networkVerdict } from "./network.js";
 import { lookThrough, type Retryability, type Verdict } from "./retryability.js";
 

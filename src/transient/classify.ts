@@ -1,4 +1,4 @@
-import { codeOf } from "../inspect.js";
+import { codeOf } from "../common/inspect.js";
 import { awsVerdict } from "./aws.js";
 import { grpcVerdict } from "./grpc.js";
 import { mongoVerdict } from "./mongo.js";

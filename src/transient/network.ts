@@ -1,4 +1,4 @@
-import { readField } from "../inspect.js";
+import { readField } from "../common/inspect.js";
 import { lookThrough, type Retryability, type Verdict } from "./retryability.js";
 
 type Rows = readonly (string | RegExp)[];

@@ -1,4 +1,4 @@
-import { readField } from "../inspect.js";
+import { readField } from "../common/inspect.js";
 import { networkVerdict } from "./network.js";
 import { lookThrough, type Retryability, type Verdict } from "./retryability.js";
 

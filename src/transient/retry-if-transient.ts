@@ -1,7 +1,7 @@
-import type { SyncRetryIf } from "../attempt.js";
-import { chainOf } from "../inspect.js";
-import { mark } from "../traits.js";
-import { BOOLEAN, FUNCTION, readOptions } from "../validate.js";
+import type { SyncRetryIf } from "../common/attempt.js";
+import { chainOf } from "../common/inspect.js";
+import { mark } from "../common/traits.js";
+import { BOOLEAN, FUNCTION, readOptions } from "../common/validate.js";
 import { classifyError } from "./classify.js";
 import { lacksMysqlParent } from "./mysql.js";
 import { lacksPostgresParent } from "./postgres.js";

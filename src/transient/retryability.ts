@@ -1,4 +1,4 @@
-import { errorsOf, readField } from "../inspect.js";
+import { errorsOf, readField } from "../common/inspect.js";
 
 /** Whether making a call again can do harm, as far as the error that it failed with tells. */
 export type Retryability =

@@ -1,4 +1,4 @@
-import { readField } from "../inspect.js";
+import { readField } from "../common/inspect.js";
 import { lookThrough, type Retryability, type Verdict } from "./retryability.js";
 
 // sqlite.org/rescode.html. Drivers give the name as `code` (better-sqlite3, sqlite3, libsql) or the number as `errcode` (node:sqlite).

@@ -1,0 +1,56 @@
+import { NO_ARGS } from "../common/callable.js";
+import { type GuardWrap, guardRun, guardWrap } from "../common/guard.js";
+import { readOptions } from "../common/validate.js";
+import { type BulkheadOptions, RULES, settingsOf } from "./options.js";
+import { Slots } from "./slots.js";
+
+/** A limit on calls in flight. */
+export interface Bulkhead {
+  /** Guards a function; also a decorator for methods that return a promise. */
+  readonly wrap: GuardWrap;
+  /** Guards a block of code: calls `task`, now or when there is a slot. */
+  run<T>(task: () => T): Promise<Awaited<T>>;
+  /** Slots that are taken. */
+  readonly inFlight: number;
+  /** Calls that wait for a slot. */
+  readonly queued: number;
+}
+
+/**
+ * Lets at most `limit` calls be in flight and `queue` wait, first in first out; any other is refused by a promise that
+ * rejects with a `BulkheadFullError`. One slow thing then cannot take all there is. A slot comes back when its call
+ * settles, or when its attempt times out or is aborted, though the function may still run: pass it the attempt's
+ * `signal`. A call whose attempt ends while it waits is never made. Bad input is a `RangeError` or `TypeError` that
+ * names the option.
+ *
+ * `wrap` takes a function, or decorates a method. Inside a policy it goes between that and a breaker:
+ * `retry(slots.wrap(breaker.wrap(fn)))`.
+ *
+ * @example
+ * const slots = bulkhead({ limit: 1 });
+ * const load = slots.wrap(async (id: string) => id);
+ * const first = load("1");
+ * await load("2"); // rejects BulkheadFullError: bulkhead is full: limit 1, queue 0
+ * await first; // => "1"
+ */
+export function bulkhead(options: BulkheadOptions): Bulkhead {
+  return bulkheadOf(new Slots(settingsOf(readOptions("bulkhead", options, RULES, ["limit"]))));
+}
+
+/** The public face of slots. */
+export function bulkheadOf(slots: Slots): Bulkhead {
+  return {
+    wrap: guardWrap("bulkhead.wrap", (fn) => {
+      return function (this: unknown, ...args: unknown[]) {
+        return slots.call(fn, this, args);
+      };
+    }),
+    run: guardRun("bulkhead.run", (task) => slots.call(task, undefined, NO_ARGS)),
+    get inFlight() {
+      return slots.inFlight;
+    },
+    get queued() {
+      return slots.queued.length;
+    },
+  };
+}

@@ -1,0 +1,78 @@
+import { checkCallable, NO_ARGS } from "../common/callable.js";
+import { type GuardWrap, type GuardWrapSync, guardRun, guardWrap } from "../common/guard.js";
+import { type RefusePromise, refuseAsync } from "../common/sync-only.js";
+import { Circuit } from "./circuit.js";
+import {
+  type CircuitBreakerOptions,
+  type CircuitState,
+  type CircuitStats,
+  type SavedCircuit,
+  settingsOf,
+} from "./options.js";
+
+/** What stops calling something that is down. */
+export interface CircuitBreaker {
+  /** Guards a function; also a decorator for methods that return a promise. */
+  readonly wrap: GuardWrap;
+  /** Guards a block of code. */
+  run<T>(task: () => T): Promise<Awaited<T>>;
+  /** Guards a sync function; also a decorator for sync methods. */
+  readonly wrapSync: GuardWrapSync;
+  /** Guards a sync block of code. */
+  runSync<T>(task: (() => T) & RefusePromise<T>): T;
+  /** As of now: `"closed"` lets calls through, `"open"` and `"isolated"` none, `"half-open"` a few. */
+  readonly state: CircuitState;
+  readonly stats: CircuitStats;
+  /** Refuses every call until `close()`. */
+  isolate(): void;
+  /** Lets every call through again, and forgets what it has seen. */
+  close(): void;
+  /** The state for `initialState`, in JSON's own types. */
+  toJSON(): SavedCircuit;
+}
+
+/**
+ * A circuit breaker: stops calling what is down. Closed it lets calls through and counts; too many failures open it, and
+ * calls fail at once with a `CircuitOpenError`; after `openFor` it is half-open and lets a few through to see. It has no
+ * timers: it notices the time when it is called or looked at. A result counts only for the state that let its call
+ * through. Throws a `TypeError` or `RangeError` at once for an option that makes no sense.
+ *
+ * One breaker per thing that can fail alone: see `circuitBreakers`. Inside a retry, as `retry(breaker.wrap(fn))`, it sees
+ * every attempt, and an attempt that times out is a failure at once.
+ *
+ * @example
+ * const breaker = circuitBreaker({ consecutiveFailures: 1 });
+ * const load = breaker.wrap(flaky([new Error("down")]));
+ * await load().catch((error: Error) => error.message); // => "down"
+ * await load().catch((error: Error) => error.name); // => "CircuitOpenError"
+ * breaker.state; // => "open"
+ */
+export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBreaker {
+  return breakerOf(new Circuit(settingsOf("circuitBreaker", options)));
+}
+
+/** A circuit's public face. */
+export function breakerOf(circuit: Circuit): CircuitBreaker {
+  return {
+    wrap: guardWrap("circuitBreaker.wrap", (fn) => circuit.guard(fn)),
+    run: guardRun("circuitBreaker.run", (task) => circuit.call(task, undefined, NO_ARGS)),
+    wrapSync: guardWrap("circuitBreaker.wrapSync", (fn) => {
+      refuseAsync("circuitBreaker.wrapSync", fn, "wrap");
+      return function (this: unknown, ...args: unknown[]) {
+        return circuit.callSync(fn, this, args);
+      };
+    }),
+    runSync(task) {
+      checkCallable("circuitBreaker.runSync", task);
+      refuseAsync("circuitBreaker.runSync", task, "run");
+      return circuit.callSync(task, undefined, NO_ARGS) as ReturnType<typeof task>;
+    },
+    get state() {
+      return circuit.state.name;
+    },
+    stats: circuit.stats,
+    isolate: () => circuit.isolate(),
+    close: () => circuit.close(),
+    toJSON: () => circuit.save(),
+  };
+}

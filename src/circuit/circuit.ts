@@ -1,0 +1,298 @@
+import type { AnyFn, Outcome } from "../common/attempt.js";
+import { callHook, report } from "../common/call-hook.js";
+import { attemptToWatch, inAttempt } from "../common/current.js";
+import { CircuitOpenError } from "../common/errors.js";
+import { isPromise, refusePromise } from "../common/sync-only.js";
+import {
+  admit,
+  closed,
+  elapse,
+  exceedsRate,
+  fromSnapshot,
+  isolated,
+  type Result,
+  record,
+  release,
+  type State,
+  toSnapshot,
+} from "./machine.js";
+import type { CircuitVerdict, SavedCircuit, Settings } from "./options.js";
+import { type Holder, Permit, Permits, type Slice } from "./permits.js";
+import { hintOf, verdictOf } from "./verdict.js";
+import type { Window } from "./window.js";
+
+/** The breaker at work: it gives permits, hears of results, and asks the machine what follows. */
+export class Circuit implements Holder {
+  readonly stats = { successes: 0, failures: 0, ignored: 0, slow: 0, refused: 0, openings: 0 };
+  #state: State;
+  #window: Window | undefined;
+  readonly #permits: Permits;
+  /** The clock's last reading. */
+  #now = -Infinity;
+  /** A success needs no look at the clock. */
+  #quiet = false;
+  /** How long a call takes matters. */
+  readonly #timed: boolean;
+  #lastFailure: unknown;
+
+  constructor(private readonly settings: Settings) {
+    const saved = settings.initialState;
+    const now = saved ? settings.clock.now() : 0;
+    this.#state = saved ? fromSnapshot(saved, settings.rules, now) : closed(0);
+    this.#window = settings.newWindow();
+    this.#permits = new Permits(this, settings.lease);
+    this.#timed = settings.slowAfter < Infinity;
+    if (saved?.window) this.#window?.restore(saved.window, now);
+    this.#settle();
+  }
+
+  /** The state as of now. */
+  get state(): State {
+    this.#advance(this.settings.clock.now());
+    return this.#state;
+  }
+
+  /** Its opening is over, and nobody has come back to it. */
+  get isIdle(): boolean {
+    const { state } = this;
+    return state.name === "half-open" && state.taken === 0;
+  }
+
+  /** What another process can take up. */
+  save(): SavedCircuit {
+    const { state } = this;
+    const now = this.#now;
+    const window = state.name === "closed" ? this.#window?.save(now) : undefined;
+    return window ? { ...toSnapshot(state, now), window } : toSnapshot(state, now);
+  }
+
+  /** Guards `fn`. */
+  guard(fn: AnyFn): AnyFn {
+    const circuit = this;
+    return function (this: unknown, ...args: unknown[]) {
+      // The plain case is written out here: handed on, `args` would have to become an array.
+      if (circuit.#timed || inAttempt()) return circuit.call(fn, this, args);
+      const slice = circuit.#admit();
+      if (!slice) return Promise.reject(circuit.#refuse());
+      let promise: Promise<unknown>;
+      try {
+        promise = Promise.resolve(fn.apply(this, args));
+      } catch (error) {
+        promise = Promise.reject(error);
+      }
+      return promise.then(slice.succeeded, slice.failed);
+    };
+  }
+
+  /** Calls `fn` if there is a permit. */
+  call(fn: AnyFn, self: unknown, args: readonly unknown[]): Promise<unknown> {
+    const slice = this.#admit();
+    if (!slice) return Promise.reject(this.#refuse());
+    const inPolicy = inAttempt();
+    const attempt = inPolicy ? attemptToWatch() : undefined;
+    const permit = attempt || this.#timed ? new Permit(this, slice, attempt, this.#now, inPolicy) : undefined;
+    let promise: Promise<unknown>;
+    try {
+      promise = Promise.resolve(fn.apply(self, args as unknown[]));
+    } catch (error) {
+      promise = Promise.reject(error);
+    }
+    if (permit) return promise.then(permit.succeeded, permit.failed);
+    return promise.then(slice.succeeded, inPolicy ? slice.failedInPolicy : slice.failed);
+  }
+
+  /** The same for a sync function. */
+  callSync(fn: AnyFn, self: unknown, args: readonly unknown[]): unknown {
+    const slice = this.#admit();
+    if (!slice) throw this.#refuse();
+    const givenAt = this.#now;
+    const inPolicy = inAttempt();
+    let value: unknown;
+    try {
+      value = fn.apply(self, args as unknown[]);
+    } catch (error) {
+      return this.failed(slice, error, inPolicy, givenAt);
+    }
+    if (isPromise(value)) {
+      this.back(slice, "ignored", undefined, givenAt);
+      refusePromise("circuitBreaker", "fn", "wrap or run", value);
+    }
+    return this.succeeded(slice, value, givenAt);
+  }
+
+  isolate(): void {
+    this.#advance(this.settings.clock.now());
+    this.#become(isolated(this.#state.generation + 1));
+  }
+
+  close(): void {
+    this.#advance(this.settings.clock.now());
+    this.#become(closed(this.#state.generation + 1));
+  }
+
+  /** A call returned. */
+  succeeded<T>(slice: Slice, value: T, givenAt = 0): T {
+    // A permit that was given without a look at the clock comes back without one.
+    if (slice.undated && this.#quiet && slice.generation === this.#state.generation) {
+      slice.out--;
+      this.stats.successes++;
+      if (this.#window) this.#addQuietly(this.#window);
+    } else if (this.settings.classify) this.#judge(slice, { ok: true, value }, false, givenAt);
+    else this.back(slice, "success", undefined, givenAt);
+    return value;
+  }
+
+  #addQuietly(window: Window): void {
+    window.add(false, false, this.#now);
+    // What time it is matters only where this call was the one that a rate was waiting for.
+    if (exceedsRate(this.settings.rules, window)) this.#follow(SUCCESS, this.settings.clock.now());
+  }
+
+  /** A call threw. */
+  failed(slice: Slice, error: unknown, inPolicy: boolean, givenAt = 0): never {
+    this.#judge(slice, { ok: false, error }, inPolicy, givenAt);
+    throw error;
+  }
+
+  /** Goes by what an outcome says. */
+  #judge(slice: Slice, outcome: Outcome, inPolicy: boolean, givenAt: number): void {
+    const error = outcome.ok ? undefined : outcome.error;
+    let verdict: CircuitVerdict;
+    try {
+      verdict = verdictOf(this.settings, outcome, inPolicy);
+    } catch (broken) {
+      this.back(slice, "ignored", error, givenAt);
+      throw broken;
+    }
+    this.back(slice, verdict, error, givenAt);
+  }
+
+  /** Its attempt was abandoned; `timedOut`: it took longer than it was allowed to. */
+  abandoned(slice: Slice, reason: unknown, timedOut: boolean, givenAt: number): void {
+    const { clock } = this.settings;
+    try {
+      this.back(slice, timedOut ? "failure" : "ignored", reason, givenAt);
+    } catch (error) {
+      // Only the clock can have failed, and others wait to be told that the attempt is over.
+      report(this.settings, clock, error);
+    }
+  }
+
+  /** A permit comes back. One of an older generation, or whose lease has ended, says nothing any more. */
+  back(slice: Slice, verdict: CircuitVerdict, error: unknown, givenAt: number): void {
+    const now = this.settings.clock.now();
+    if (verdict !== "success") this.#permits.unshare();
+    this.#advance(now);
+    if (slice.generation !== this.#state.generation) return;
+    slice.out--;
+    if (verdict === "ignored") {
+      this.stats.ignored++;
+      this.#state = release(this.#state);
+      return;
+    }
+    const failed = verdict === "failure";
+    const { generation } = slice;
+    const comeBackAt = failed ? now + hintOf(this.settings, error) : -Infinity;
+    // Asking for it ran code of the user's, which may have closed or isolated the circuit.
+    if (generation !== this.#state.generation) return;
+    this.#record({ failed, slow: now - givenAt >= this.settings.slowAfter, comeBackAt }, error, now);
+  }
+
+  #record(result: Result, error: unknown, now: number): void {
+    const { failed, slow } = result;
+    this.stats[failed ? "failures" : "successes"]++;
+    if (slow) this.stats.slow++;
+    if (failed) this.#lastFailure = error;
+    this.#window?.add(failed, slow, now);
+    this.#follow(result, now);
+  }
+
+  #follow(result: Result, now: number): void {
+    const state = this.#state;
+    const next = record(this.settings.rules, state, result, this.#window, now);
+    // `openFor` is code of the user's too.
+    if (state === this.#state) this.#become(next);
+  }
+
+  /** A permit, or nothing where the circuit lets no call through. */
+  #admit(): Slice | undefined {
+    const unclocked = this.#permits.giveUnclocked();
+    if (unclocked) return unclocked;
+    const now = this.settings.clock.now();
+    this.#advance(now);
+    const admitted = admit(this.settings.rules, this.#state);
+    if (!admitted) return undefined;
+    this.#state = admitted;
+    if (this.#quiet) this.#permits.share(now);
+    return this.#permits.give(admitted.generation, now, admitted.name !== "closed");
+  }
+
+  /** Time passes: leases end, and an open circuit becomes half-open, each at its own time. */
+  #advance(now: number): void {
+    this.#now = now;
+    this.#permits.date(now);
+    for (let end = this.#permits.firstEnd; end <= now && end < Infinity; end = this.#permits.firstEnd) this.#lapse(end);
+    this.#become(elapse(this.#state, now));
+  }
+
+  /** A lease ended: each of its permits is a failure, dated then. */
+  #lapse(end: number): void {
+    const { generation } = this.#state;
+    const error = new Error(`a call held its permit for ${this.settings.lease} ms, when its lease ended`);
+    for (let left = this.#permits.lapse(); left > 0 && generation === this.#state.generation; left--) {
+      this.#record(LAPSED, error, end);
+    }
+  }
+
+  #become(next: State): void {
+    const last = this.#state;
+    if (next === last) return;
+    this.#state = next;
+    if (next.generation !== last.generation) {
+      this.#permits.clear();
+      if (next.name === "closed") {
+        this.#window = this.settings.newWindow();
+        this.#lastFailure = undefined;
+      }
+    }
+    this.#settle();
+    if (next.name === last.name) return;
+    if (next.name === "open") this.stats.openings++;
+    const { name, changed, onStateChange } = this.settings;
+    changed?.(next.name);
+    if (onStateChange) callHook(this.settings, onStateChange, { name, from: last.name, to: next.name });
+  }
+
+  #settle(): void {
+    const calm = this.#state.name === "closed" && this.#state.failures === 0;
+    this.#quiet = calm && !this.#timed && !this.#window?.timed && !this.settings.classify;
+    if (!this.#quiet) this.#permits.unshare();
+  }
+
+  #refuse(): CircuitOpenError {
+    const { name, onRefused } = this.settings;
+    this.stats.refused++;
+    const error = new CircuitOpenError(`${name}: ${SAYS[this.#state.name]}`, {
+      retryAfter: this.#comeBackIn(),
+      cause: this.#lastFailure,
+    });
+    if (onRefused) callHook(this.settings, onRefused, { name, error });
+    return error;
+  }
+
+  /** ms until it is worth coming back. */
+  #comeBackIn(): number | undefined {
+    const state = this.#state;
+    if (state.name === "isolated") return undefined;
+    return (state.name === "open" ? state.until : this.#permits.firstEnd) - this.#now;
+  }
+}
+
+const SUCCESS: Result = { failed: false, slow: false, comeBackAt: -Infinity };
+const LAPSED: Result = { failed: true, slow: true, comeBackAt: -Infinity };
+const SAYS = {
+  closed: "the circuit is closed",
+  open: "the circuit is open",
+  "half-open": "the circuit is half-open and all its probes are out",
+  isolated: "the circuit is isolated by hand",
+};

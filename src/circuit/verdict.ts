@@ -1,0 +1,50 @@
+import type { Outcome } from "../common/attempt.js";
+import { report } from "../common/call-hook.js";
+import { StrategyError } from "../common/errors.js";
+import { codeOf, readField } from "../common/inspect.js";
+import { atOnce } from "../common/thenable.js";
+import { show } from "../common/validate.js";
+import type { CircuitVerdict, Settings } from "./options.js";
+
+const VERDICTS: readonly unknown[] = ["success", "failure", "ignored"];
+
+/** What an outcome says about the callee, by `classify` or by default. Throws a `StrategyError` where `classify` fails. */
+export function verdictOf({ classify }: Settings, outcome: Outcome, inPolicy: boolean): CircuitVerdict {
+  if (!classify) return byDefault(outcome, inPolicy);
+  try {
+    const verdict = atOnce("it", classify(outcome));
+    if (verdict === undefined) return byDefault(outcome, inPolicy);
+    if (VERDICTS.includes(verdict)) return verdict;
+    throw new TypeError(`it must answer "success", "failure", "ignored" or undefined, got ${show(verdict)}`);
+  } catch (cause) {
+    throw new StrategyError("classify", outcome, cause);
+  }
+}
+
+/** ms for which a failure asks not to be called again; -Infinity where it does not. */
+export function hintOf(settings: Settings, error: unknown): number {
+  const { retryAfter } = settings;
+  let ms: unknown;
+  try {
+    ms = atOnce("retryAfter", retryAfter(error));
+  } catch (cause) {
+    report(settings, retryAfter, cause);
+  }
+  return typeof ms === "number" && ms > 0 ? ms : -Infinity;
+}
+
+// They say nothing about the callee: a guard inside refused, the call itself was wrong, it is not done yet.
+const NOBODYS_FAULT: readonly unknown[] = [
+  "ERR_CIRCUIT_OPEN",
+  "ERR_BULKHEAD_FULL",
+  "ERR_NON_RETRYABLE",
+  "ERR_TRY_AGAIN",
+];
+
+function byDefault(outcome: Outcome, inPolicy: boolean): CircuitVerdict {
+  if (outcome.ok) return "success";
+  const { error } = outcome;
+  // Inside a policy an abort of the caller's is heard on the attempt, and this one is the function's own.
+  const aborted = !inPolicy && readField(error, "name") === "AbortError";
+  return aborted || NOBODYS_FAULT.includes(codeOf(error)) ? "ignored" : "failure";
+}

@@ -1,0 +1,205 @@
+import type { RetryBudget, RetryOptions, Stop, Wait } from "../common/attempt.js";
+import { type Clock, type SyncClock, systemClock, systemSyncClock } from "../common/clock.js";
+import { type Watch, watchOf } from "../common/interrupt.js";
+import { ARGS, CLOCK, isMarked, mark, traitsOf, VALUES } from "../common/traits.js";
+import {
+  BOOLEAN,
+  check,
+  FUNCTION,
+  hasMethods,
+  OPTIONS,
+  type Rule,
+  readOptions,
+  STRING,
+  TIMEOUT,
+} from "../common/validate.js";
+
+// `stopAfterAttempt(4)` and `waitFullJitter({ base: 500, max: 20_000 })`, written out: few programs need the rest of those.
+export const usualStop = /* @__PURE__ */ mark<Stop>(({ attempt }) => attempt >= 4, 0);
+export const usualWait = /* @__PURE__ */ mark<Wait>(
+  ({ attempt, random }) => random() * Math.min(20_000, 500 * 2 ** (attempt - 1)),
+  0,
+);
+const usualRandom = () => Math.random();
+
+/** Options checked, filled with the defaults, and what the loops need to know about them worked out once. */
+export class Policy implements Omit<RetryOptions, "clock"> {
+  // All of them, so that all policies have one shape.
+  readonly stop: Stop = usualStop;
+  readonly wait: Wait = usualWait;
+  readonly retryIf: RetryOptions["retryIf"] = undefined;
+  readonly retryExhausted: RetryOptions["retryExhausted"] = undefined;
+  readonly budget: RetryBudget | undefined = undefined;
+  /** ms, Infinity for none. */
+  readonly attemptTimeout: number = Infinity;
+  readonly totalTimeout: number = Infinity;
+  readonly fallback: RetryOptions["fallback"] = undefined;
+  readonly onAttempt: RetryOptions["onAttempt"] = undefined;
+  readonly onRetry: RetryOptions["onRetry"] = undefined;
+  readonly onSuccess: RetryOptions["onSuccess"] = undefined;
+  readonly onGiveUp: RetryOptions["onGiveUp"] = undefined;
+  readonly onHookError: RetryOptions["onHookError"] = undefined;
+  readonly onLateResult: RetryOptions["onLateResult"] = undefined;
+  readonly name: RetryOptions["name"] = undefined;
+  readonly signal: RetryOptions["signal"] = undefined;
+  readonly unref: RetryOptions["unref"] = undefined;
+  readonly clock: Clock & SyncClock;
+  readonly random: () => number = usualRandom;
+  /** Somebody looks at `elapsed`. */
+  readonly needsClock: boolean;
+  /** The budget looks at the arguments of calls that succeed at once. */
+  readonly budgetReadsArgs: boolean;
+  /** `retryIf` may say yes to a value. */
+  readonly readsValues: boolean;
+  /** A value is as good as returned: nobody is asked about it or told of it. */
+  readonly takesAnyValue: boolean;
+  /** Something can end an attempt from outside. */
+  readonly guarded: boolean;
+  /** A value must pass the run before it goes to the caller. */
+  readonly watched: boolean;
+
+  constructor(
+    readonly kind: Kind,
+    /** As they were given. */
+    readonly options: RetryOptions,
+    /** Where a run hears of aborts: of more than one signal where `with` added its own. */
+    readonly watches: readonly Watch[],
+  ) {
+    this.clock = kind.clock as Clock & SyncClock;
+    Object.assign(this, options);
+    const { stop, wait, retryIf, budget, totalTimeout, onSuccess } = this;
+    const bits = [stop, wait, retryIf, budget].reduce((all, each) => (each ? all | traitsOf(each) : all), 0);
+    this.budgetReadsArgs = !!budget && (traitsOf(budget) & ARGS) > 0;
+    this.readsValues = !!retryIf && (traitsOf(retryIf) & VALUES) > 0;
+    this.takesAnyValue = !this.readsValues && !onSuccess;
+    this.guarded = watches.length > 0 || this.attemptTimeout < Infinity || totalTimeout < Infinity;
+    this.watched = this.guarded || !this.takesAnyValue || !!budget;
+    this.needsClock =
+      (bits & CLOCK) > 0 ||
+      !this.takesAnyValue ||
+      totalTimeout < Infinity ||
+      !!(this.onRetry || this.onGiveUp || this.fallback);
+  }
+}
+
+/** What the policies of the async and the sync loop differ in. */
+export interface Kind {
+  /** Whom an error about an option names. */
+  readonly owner: string;
+  readonly sync: boolean;
+  readonly table: Record<string, Rule>;
+  readonly clock: Clock | SyncClock;
+  readonly compiled: WeakMap<object, Policy>;
+  /** What was compiled last: a block in a loop comes with the same options each time. */
+  last: { readonly options: object; readonly policy: Policy } | undefined;
+}
+
+const COMMON: Record<string, Rule> = {
+  stop: FUNCTION,
+  wait: FUNCTION,
+  retryIf: FUNCTION,
+  retryExhausted: BOOLEAN,
+  budget: ["a RetryBudget", "object", /* @__PURE__ */ hasMethods("acquire", "recordSuccess", "refund")],
+  totalTimeout: TIMEOUT,
+  fallback: FUNCTION,
+  onAttempt: FUNCTION,
+  onRetry: FUNCTION,
+  onSuccess: FUNCTION,
+  onGiveUp: FUNCTION,
+  onHookError: FUNCTION,
+  name: STRING,
+  random: FUNCTION,
+};
+
+/** A kind whose policies take the common options and `more`. */
+function kindOf(owner: string, sync: boolean, clock: Clock | SyncClock, more: Record<string, Rule>): Kind {
+  return { owner, sync, clock, table: { ...COMMON, ...more }, compiled: new WeakMap(), last: undefined };
+}
+
+/** What an async policy takes beside the common options. */
+export const ASYNC = /* @__PURE__ */ kindOf("retry", false, systemClock, {
+  attemptTimeout: TIMEOUT,
+  signal: ["an AbortSignal", "object", (signal) => typeof signal.aborted === "boolean" && !!signal.addEventListener],
+  onLateResult: FUNCTION,
+  unref: BOOLEAN,
+  clock: ["a Clock", "object", /* @__PURE__ */ hasMethods("now", "setTimer")],
+});
+
+/** A sync policy takes the common options, and sleeps in its own way. */
+export const SYNC = /* @__PURE__ */ kindOf("retrySync", true, systemSyncClock, {
+  clock: ["a SyncClock", "object", /* @__PURE__ */ hasMethods("now", "sleepSync")],
+});
+
+const NO_OPTIONS = {};
+
+/** The policy of an options object, which is read once and remembered. Throws on an option that makes no sense. */
+export function compile(kind: Kind, options: object = NO_OPTIONS): Policy {
+  return kind.last?.options === options ? kind.last.policy : find(kind, options);
+}
+
+function find(kind: Kind, options: object): Policy {
+  const { owner, table, compiled } = kind;
+  const policy =
+    compiled.get(options) ?? remember(compiled, options, policyOf(kind, readOptions(owner, options, table)));
+  kind.last = { options, policy };
+  return policy;
+}
+
+/** A policy, or a function that answers one for each call. */
+export type PolicySource = Policy | ((self: unknown, args: unknown[]) => Policy);
+
+/** What the options argument of a wrapper says: options, or a function that answers them. */
+export function sourceOf(kind: Kind, options: object | undefined): PolicySource {
+  if (typeof options !== "function") return compile(kind, options);
+  if (isMarked(options))
+    throw new TypeError(`${kind.owner}: options must be an object, got a strategy: give it a name`);
+  return (self, args) => {
+    const answered: object = options.apply(self, args);
+    check(kind.owner, "what the options function returned", answered, OPTIONS);
+    return compile(kind, answered);
+  };
+}
+
+/** `source` with some options replaced; a signal joins those that are there. */
+export function overlay(kind: Kind, source: PolicySource, overrides: object): PolicySource {
+  const given: RetryOptions = readOptions("with", overrides, kind.table);
+  if (typeof source !== "function") return extend(source, given);
+  const extended = new WeakMap<Policy, Policy>();
+  return (self, args) => {
+    const base = source(self, args);
+    return extended.get(base) ?? remember(extended, base, extend(base, given));
+  };
+}
+
+function extend(base: Policy, given: RetryOptions): Policy {
+  return policyOf(base.kind, { ...base.options, ...given }, base.watches);
+}
+
+function policyOf(kind: Kind, options: RetryOptions, inherited: readonly Watch[] = []): Policy {
+  const { signal } = options;
+  return new Policy(kind, options, [...new Set(signal ? [...inherited, watchOf(signal)] : inherited)]);
+}
+
+/** `policy` for one call: by its own name where the policy has none, and heeding signals of its own as well. */
+export function forCall(
+  policy: Policy,
+  name: string,
+  watches: readonly Watch[],
+  budget: RetryBudget | undefined,
+): Policy {
+  const all = watches.length > 0 ? [...new Set([...policy.watches, ...watches])] : policy.watches;
+  const guarded = policy.guarded || all.length > 0;
+  return {
+    ...policy,
+    name: policy.name ?? name,
+    watches: all,
+    guarded,
+    watched: policy.watched || guarded || !!budget,
+    budget,
+  };
+}
+
+function remember<K extends object>(cache: WeakMap<K, Policy>, key: K, policy: Policy): Policy {
+  cache.set(key, policy);
+  return policy;
+}

@@ -1,0 +1,352 @@
+import { type CircuitBreaker, CircuitOpenError, circuitBreaker } from "undaunted";
+import { virtualClock } from "undaunted/testing";
+import { describe, expect, it, vi } from "vitest";
+import { begin } from "./calls.js";
+
+/** Begins calls that hang. */
+function hang(breaker: CircuitBreaker, calls: number): void {
+  for (let call = 0; call < calls; call++) breaker.run(() => new Promise(() => {}));
+}
+
+describe("calls that hang", () => {
+  it("open a breaker without a policy once their lease has ended", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ clock });
+
+    hang(breaker, 20);
+
+    await clock.advance(59_999);
+    expect(breaker.state).toBe("closed");
+    await clock.advance(1);
+    expect(breaker.state).toBe("open");
+    expect(breaker.stats.failures).toBe(5);
+  });
+
+  it("are refused once those before them have opened the circuit", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ clock });
+    hang(breaker, 5);
+    await clock.advance(60_000);
+
+    const refused = await breaker.run(() => {}).catch((error) => error);
+
+    expect(refused).toBeInstanceOf(CircuitOpenError);
+    expect(refused.cause.message).toContain("60000 ms");
+  });
+
+  it("are failures dated when their lease ended, whenever that is noticed", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ lease: 1_000, openFor: 5_000, clock });
+    hang(breaker, 5);
+
+    await clock.advance(4_000);
+    expect(breaker.toJSON()).toMatchObject({ state: "open", openFor: 5_000, remaining: 2_000 });
+  });
+
+  it("have opened it and left it half-open where nobody looked for long", async () => {
+    const clock = virtualClock();
+    const changes: string[] = [];
+    const onStateChange = ({ to }: { to: string }) => changes.push(to);
+    const breaker = circuitBreaker({ lease: 1_000, openFor: 5_000, onStateChange, clock });
+    hang(breaker, 5);
+
+    await clock.advance(6_000);
+    expect(breaker.state).toBe("half-open");
+    expect(changes).toEqual(["open", "half-open"]);
+  });
+
+  it("are slow calls, too", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ slowRate: 1, slowAfter: 90_000, minimumCalls: 2, clock });
+    hang(breaker, 2);
+
+    await clock.advance(60_000);
+
+    expect(breaker.state).toBe("open");
+    expect(breaker.stats).toMatchObject({ slow: 2, failures: 2 });
+  });
+
+  it.each([{ calls: 2 }, { ms: 100_000 }])("count for a rate over %j", async (window) => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ failureRate: 1, minimumCalls: 2, window, clock });
+    hang(breaker, 2);
+
+    await clock.advance(60_000);
+
+    expect(breaker.state).toBe("open");
+  });
+
+  it("are dated each by its own lease where they began at different times", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 3, lease: 1_000, openFor: 10_000, clock });
+    for (let call = 0; call < 3; call++) {
+      hang(breaker, 1);
+      await clock.advance(300);
+    }
+
+    await clock.advance(900);
+    expect(breaker.toJSON()).toMatchObject({ state: "open", remaining: 9_800 });
+  });
+
+  it("are told apart from those that ended before their lease did", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ lease: 1_000, clock });
+    const calls = Array.from({ length: 5 }, () => begin(breaker));
+    hang(breaker, 4);
+
+    await Promise.all(calls.map((call) => call.succeed()));
+    await clock.advance(1_000);
+
+    expect(breaker.state).toBe("closed");
+    expect(breaker.stats).toMatchObject({ successes: 5, failures: 4 });
+  });
+
+  it("do not end their lease with that of one a little older", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 2, lease: 1_000, clock });
+    hang(breaker, 1);
+    await clock.advance(50);
+    hang(breaker, 1);
+
+    await clock.advance(999);
+    expect(breaker.state).toBe("closed");
+    await clock.advance(1);
+    expect(breaker.state).toBe("open");
+  });
+
+  it("do not end their lease with that of a call before them", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 1, lease: 1_000, clock });
+    await breaker.run(() => {});
+    await clock.advance(5_000);
+    hang(breaker, 1);
+
+    await clock.advance(999);
+    expect(breaker.state).toBe("closed");
+    await clock.advance(1);
+    expect(breaker.state).toBe("open");
+  });
+
+  it("do not end their lease too early after fast calls and a pause", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 1, lease: 1_000, clock });
+    for (let call = 0; call < 1_000; call++) await breaker.run(() => {});
+    await clock.advance(100_000);
+
+    hang(breaker, 1);
+
+    expect(breaker.state).toBe("closed");
+    await clock.advance(999);
+    expect(breaker.state).toBe("closed");
+    await clock.advance(1);
+    expect(breaker.state).toBe("open");
+  });
+
+  it("count before a success that came after their lease had ended", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ lease: 1_000, clock });
+    await begin(breaker).fail();
+    hang(breaker, 4);
+    await clock.advance(900);
+    const late = begin(breaker);
+    await clock.advance(600);
+
+    await late.succeed();
+
+    expect(breaker.toJSON()).toMatchObject({ state: "open", remaining: 29_500 });
+  });
+
+  it("are dated right in the midst of many calls that end", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 1, lease: 1_000, openFor: 10_000, clock });
+    for (let call = 0; call < 100; call++) {
+      await breaker.run(() => {});
+      await clock.advance(5);
+    }
+    hang(breaker, 1);
+
+    // Permits of one sixteenth of a lease may be counted together: the lease of the oldest ends with the last one's.
+    for (let call = 0; call < 100; call++) {
+      await clock.advance(5);
+      const calls = [breaker.run(() => {}), breaker.run(() => {})];
+      await Promise.all(calls);
+    }
+    await clock.advance(562);
+
+    expect(breaker.state).toBe("open");
+    expect(breaker.stats.failures).toBe(1);
+  });
+
+  // Fast calls share a reading of the clock, and one that hangs right after them is dated by the next.
+  it("are dated no later than the next look, after fast calls and a pause", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 1, lease: 1_000, openFor: 10_000, clock });
+    for (let call = 0; call < 1_000; call++) await breaker.run(() => {});
+    await clock.advance(100_000);
+
+    hang(breaker, 1);
+    await clock.advance(500);
+    expect(breaker.state).toBe("closed");
+    await clock.advance(1_500);
+
+    expect(breaker.toJSON()).toMatchObject({ state: "open", remaining: 9_500 });
+  });
+
+  it("are dated right where several hang after fast calls and a pause", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ lease: 1_000, openFor: 10_000, clock });
+    for (let call = 0; call < 1_000; call++) await breaker.run(() => {});
+    await clock.advance(100_000);
+
+    hang(breaker, 20);
+    await clock.advance(1_500);
+
+    expect(breaker.toJSON()).toMatchObject({ state: "open", remaining: 9_500 });
+  });
+
+  it("do not let a call through that comes after fast calls and a pause, once they have opened the circuit", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ lease: 60_000, clock });
+    hang(breaker, 5);
+    await clock.advance(10_000);
+    for (let call = 0; call < 1_000; call++) await breaker.run(() => {});
+    await clock.advance(55_000);
+    const load = vi.fn();
+
+    await breaker.run(load).catch(() => {});
+
+    expect(load).not.toHaveBeenCalled();
+  });
+});
+
+describe("a success after a lease ended and before anybody noticed", () => {
+  it("ends the failures in a row", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ lease: 1_000, clock });
+    hang(breaker, 4);
+    await clock.advance(900);
+    const late = begin(breaker);
+    hang(breaker, 1);
+    await clock.advance(600);
+
+    await late.succeed();
+    await clock.advance(600);
+
+    expect(breaker.state).toBe("closed");
+    expect(breaker.stats).toMatchObject({ failures: 5, successes: 1 });
+  });
+});
+
+describe("a call that settles before its lease ends", () => {
+  it("is counted once", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ lease: 1_000, clock });
+    await begin(breaker).fail();
+
+    await clock.advance(1_000);
+
+    expect(breaker.state).toBe("closed");
+    expect(breaker.stats.failures).toBe(1);
+  });
+});
+
+describe("a call that settles after its lease ended", () => {
+  it.each(["succeed", "fail"] as const)("has been counted once: it can still %s", async (how) => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ lease: 1_000, clock });
+    const late = begin(breaker);
+    await clock.advance(1_000);
+
+    await late[how]();
+
+    expect(breaker.stats).toMatchObject({ failures: 1, successes: 0, ignored: 0 });
+  });
+
+  it("answers its caller all the same", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ lease: 1_000, clock });
+    let resolve!: (value: number) => void;
+    const call = breaker.run(() => new Promise<number>((end) => (resolve = end)));
+    await clock.advance(1_000);
+
+    resolve(42);
+
+    expect(await call).toBe(42);
+  });
+
+  it("frees nothing that others hold", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 3, lease: 1_000, clock });
+    const late = begin(breaker);
+    await clock.advance(1_000);
+    expect(breaker.stats.failures).toBe(0);
+    expect(breaker.state).toBe("closed");
+    hang(breaker, 2);
+
+    await late.succeed();
+    await clock.advance(1_000);
+
+    expect(breaker.state).toBe("open");
+  });
+});
+
+describe("a probe that hangs", () => {
+  async function halfOpen(options: object = {}) {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 1, openFor: 5_000, lease: 1_000, ...options, clock });
+    await begin(breaker).fail();
+    await clock.advance(5_000);
+    return { clock, breaker };
+  }
+
+  it("holds its permit as long as its lease lasts", async () => {
+    const { clock, breaker } = await halfOpen();
+    hang(breaker, 1);
+
+    await clock.advance(999);
+
+    expect(breaker.state).toBe("half-open");
+    await expect(breaker.run(() => {})).rejects.toMatchObject({ retryAfter: 1 });
+  });
+
+  it("opens the circuit again when its lease ends, dated then", async () => {
+    const { clock, breaker } = await halfOpen();
+    hang(breaker, 1);
+
+    await clock.advance(3_000);
+    expect(breaker.toJSON()).toMatchObject({ state: "open", remaining: 3_000, openings: 2 });
+  });
+
+  it("has freed its permit by then: another probe is let through after the opening", async () => {
+    const { clock, breaker } = await halfOpen();
+    hang(breaker, 1);
+
+    await clock.advance(6_000);
+
+    expect(await breaker.run(() => 42)).toBe(42);
+    expect(breaker.state).toBe("closed");
+  });
+
+  it("is one failure among the probes where there is a rate", async () => {
+    const { clock, breaker } = await halfOpen({ halfOpenCalls: 3, failureRate: 0.5 });
+    hang(breaker, 1);
+
+    await clock.advance(1_000);
+    expect(breaker.state).toBe("half-open");
+    hang(breaker, 1);
+    await clock.advance(1_000);
+
+    expect(breaker.state).toBe("open");
+  });
+
+  it("is dated by itself, though another began a moment later", async () => {
+    const { clock, breaker } = await halfOpen({ halfOpenCalls: 2 });
+    hang(breaker, 1);
+    await clock.advance(10);
+    hang(breaker, 1);
+
+    await clock.advance(990);
+
+    expect(breaker.state).toBe("open");
+  });
+});

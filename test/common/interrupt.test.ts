@@ -1,0 +1,240 @@
+import { retry, retryNever, waitFixed } from "undaunted";
+import { retryFetch } from "undaunted/http";
+import { flaky, virtualClock } from "undaunted/testing";
+import { describe, expect, it } from "vitest";
+import { type Interruptible, unwatch, watch, watchOf } from "../../src/common/interrupt.js";
+
+/** A signal that counts the listeners on it. */
+function countedSignal() {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const listeners: unknown[] = [];
+  const log: string[] = [];
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = (type: string, listener: any, options?: any) => {
+    log.push(`add ${type}`);
+    listeners.push(listener);
+    addEventListener.call(signal, type, listener, options);
+  };
+  signal.removeEventListener = (type: string, listener: any, options?: any) => {
+    log.push(`remove ${type}`);
+    const index = listeners.indexOf(listener);
+    if (index >= 0) listeners.splice(index, 1);
+    removeEventListener.call(signal, type, listener, options);
+  };
+  return { controller, signal, listeners, log };
+}
+
+/** A run that notes why it was cut. */
+function watcher(act: (run: Interruptible) => void = () => {}) {
+  const reasons: unknown[] = [];
+  const run: Interruptible & { reasons: unknown[] } = {
+    reasons,
+    cut(reason) {
+      reasons.push(reason);
+      act(run);
+    },
+  };
+  return run;
+}
+
+describe("watch", () => {
+  it("puts one listener on a signal, however many runs there are", () => {
+    const { signal, log } = countedSignal();
+
+    for (let n = 0; n < 1_000; n++) watch(watchOf(signal), watcher());
+
+    expect(log).toEqual(["add abort"]);
+  });
+
+  it("cuts every run with the signal's reason, in the order in which they came", () => {
+    const { controller, signal } = countedSignal();
+    const order: string[] = [];
+    const runs = ["a", "b", "c"].map((name) => watcher(() => order.push(name)));
+    for (const run of runs) watch(watchOf(signal), run);
+
+    controller.abort("gone");
+
+    expect(runs.map((run) => run.reasons)).toEqual([["gone"], ["gone"], ["gone"]]);
+    expect(order).toEqual(["a", "b", "c"]);
+  });
+
+  it("cuts one that came after the first had left in its turn, too", () => {
+    const { controller, signal, log } = countedSignal();
+    const order: string[] = [];
+    const [first, second, third] = ["a", "b", "c"].map((name) => watcher(() => order.push(name)));
+    watch(watchOf(signal), first!);
+    watch(watchOf(signal), second!);
+    unwatch(watchOf(signal), first!);
+    watch(watchOf(signal), third!);
+
+    controller.abort("gone");
+
+    expect(order).toEqual(["b", "c"]);
+    expect(log).toEqual(["add abort"]);
+  });
+
+  it("cuts the rest when one leaves while it is cut", () => {
+    const { controller, signal, listeners } = countedSignal();
+    const leave = (run: Interruptible) => unwatch(watchOf(signal), run);
+    const runs = [watcher(leave), watcher(leave), watcher(leave)];
+    for (const run of runs) watch(watchOf(signal), run);
+
+    controller.abort("gone");
+
+    expect(runs.map((run) => run.reasons.length)).toEqual([1, 1, 1]);
+    expect(listeners).toHaveLength(0);
+  });
+
+  it("leaves alone a run that another one took off before its turn", () => {
+    const { controller, signal } = countedSignal();
+    const second = watcher();
+    const first = watcher(() => unwatch(watchOf(signal), second));
+    watch(watchOf(signal), first);
+    watch(watchOf(signal), second);
+
+    controller.abort("gone");
+
+    expect(second.reasons).toEqual([]);
+  });
+
+  it("counts a run that comes twice once", () => {
+    const { controller, signal, listeners } = countedSignal();
+    const run = watcher();
+    watch(watchOf(signal), run);
+    watch(watchOf(signal), run);
+
+    controller.abort("gone");
+    unwatch(watchOf(signal), run);
+
+    expect(run.reasons).toHaveLength(1);
+    expect(listeners).toHaveLength(0);
+  });
+
+  it("keeps signals apart", () => {
+    const one = countedSignal();
+    const other = countedSignal();
+    const run = watcher();
+    const bystander = watcher();
+    watch(watchOf(one.signal), run);
+    watch(watchOf(other.signal), bystander);
+
+    one.controller.abort("gone");
+
+    expect(run.reasons).toEqual(["gone"]);
+    expect(bystander.reasons).toEqual([]);
+  });
+});
+
+describe("unwatch", () => {
+  it("keeps the listener while a run is left", () => {
+    const { controller, signal, listeners } = countedSignal();
+    const [first, second] = [watcher(), watcher()];
+    watch(watchOf(signal), first);
+    watch(watchOf(signal), second);
+
+    unwatch(watchOf(signal), first);
+    expect(listeners).toHaveLength(1);
+    controller.abort("gone");
+
+    expect(first.reasons).toEqual([]);
+    expect(second.reasons).toEqual(["gone"]);
+  });
+
+  it("takes the listener off when the last run leaves", () => {
+    const { signal, log } = countedSignal();
+    const [first, second] = [watcher(), watcher()];
+    watch(watchOf(signal), first);
+    watch(watchOf(signal), second);
+
+    unwatch(watchOf(signal), first);
+    unwatch(watchOf(signal), second);
+
+    expect(log).toEqual(["add abort", "remove abort"]);
+  });
+
+  it("changes nothing for a run that does not watch", () => {
+    const { controller, signal, listeners } = countedSignal();
+    const run = watcher();
+    watch(watchOf(signal), run);
+
+    unwatch(watchOf(signal), watcher());
+    expect(listeners).toHaveLength(1);
+    controller.abort("gone");
+
+    expect(run.reasons).toEqual(["gone"]);
+  });
+
+  it("changes nothing on a signal that nobody watches", () => {
+    const { signal, log } = countedSignal();
+
+    unwatch(watchOf(signal), watcher());
+
+    expect(log).toEqual([]);
+  });
+
+  it("lets a signal be watched again after the last one left", () => {
+    const { controller, signal, listeners } = countedSignal();
+    const [first, second] = [watcher(), watcher()];
+    watch(watchOf(signal), first);
+    unwatch(watchOf(signal), first);
+
+    watch(watchOf(signal), second);
+    expect(listeners).toHaveLength(1);
+    controller.abort("gone");
+
+    expect(first.reasons).toEqual([]);
+    expect(second.reasons).toEqual(["gone"]);
+  });
+});
+
+describe("a thousand sleeping calls on one signal", () => {
+  it("share one listener, and leave none when they are aborted", async () => {
+    const { controller, signal, listeners } = countedSignal();
+    const clock = virtualClock();
+    const busy = new Error("busy");
+    const results = Array.from({ length: 1_000 }, () =>
+      retry(flaky([busy, "ok"]), { wait: waitFixed(100), signal, clock })().catch((error: unknown) => error),
+    );
+    await clock.advance(50);
+    expect([listeners.length, clock.pending]).toEqual([1, 1_000]);
+
+    controller.abort("gone");
+
+    expect(new Set(await Promise.all(results))).toEqual(new Set(["gone"]));
+    expect([listeners.length, clock.pending]).toEqual([0, 0]);
+  });
+
+  it("leave no listener when they succeed", async () => {
+    const { signal, listeners, log } = countedSignal();
+    const clock = virtualClock();
+    const results = Array.from({ length: 1_000 }, () =>
+      retry(flaky([new Error("busy"), "ok"]), { wait: waitFixed(100), signal, clock })(),
+    );
+
+    await clock.runAll();
+    await Promise.all(results);
+
+    expect(listeners).toHaveLength(0);
+    expect(log).toEqual(["add abort", "remove abort"]);
+  });
+});
+
+it("a request's own signal is let go of also where nobody looks at responses and there is no budget", async () => {
+  const { controller, signal, listeners, log } = countedSignal();
+  const clock = virtualClock();
+  const slow = () =>
+    new Promise<Response>((resolve) => {
+      clock.setTimer(() => resolve(new Response()), 100);
+    });
+  const send = retryFetch({ fetch: slow, retryIf: retryNever, budget: false, clock });
+
+  const result = send("https://example.com", { signal });
+  await clock.advance(100);
+
+  expect((await result).status).toBe(200);
+  expect(log).toContain("add abort");
+  expect(listeners).toEqual([]);
+  controller.abort();
+  expect(send.stats).toMatchObject({ calls: 1, successes: 1, failures: 0 });
+});

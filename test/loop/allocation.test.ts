@@ -1,0 +1,104 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { build } from "esbuild";
+import { afterAll, expect, it } from "vitest";
+
+// Bytes are counted in a process of their own, whose young generation is so large that nothing is collected meanwhile.
+const FLAGS = ["--expose-gc", "--max-semi-space-size=256", "--min-semi-space-size=256"];
+
+const folder = mkdtempSync(join(tmpdir(), "undaunted-allocation-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Bytes per successful call of what `contender`, an expression, makes of `fn`. */
+function bytesPerCall(contender: string): Promise<number> {
+  return measured(`
+    const fn = async () => 1;
+    const passOn = (value) => value;
+    const call = ${contender};
+    let least = Infinity;
+    for (let round = 0; round < 8; round++) {
+      for (let n = 0; n < 10_000; n++) await call();
+      gc();
+      const before = process.memoryUsage().heapUsed;
+      for (let n = 0; n < 20_000; n++) await call();
+      least = Math.min(least, (process.memoryUsage().heapUsed - before) / 20_000);
+    }
+    console.log(least);`);
+}
+
+/** Bytes on the heap per call that failed once and sleeps. */
+function bytesPerSleeper(options: string): Promise<number> {
+  return measured(`
+    const busy = new Error("busy");
+    const call = retry(async () => { throw busy; }, ${options});
+    const asleep = async (calls) => {
+      for (let n = 0; n < calls; n++) call();
+      await new Promise((resolve) => setImmediate(resolve));
+      gc();
+    };
+    await asleep(2_000);
+    const before = process.memoryUsage().heapUsed;
+    await asleep(20_000);
+    console.log((process.memoryUsage().heapUsed - before) / 20_000);
+    process.exit();`);
+}
+
+/** What a program prints that has the core at hand. */
+async function measured(body: string): Promise<number> {
+  const program = join(folder, "program.mjs");
+  await build({
+    stdin: {
+      contents: `import { circuitBreaker, retry, retryBudget, waitFixed } from "./index.js";\n${body}`,
+      resolveDir: fileURLToPath(new URL("../../src", import.meta.url)),
+    },
+    outfile: program,
+    bundle: true,
+    format: "esm",
+    target: "node20",
+    platform: "node",
+  });
+  const { stdout } = await promisify(execFile)(process.execPath, [...FLAGS, program], { timeout: 30_000 });
+  return Number(stdout);
+}
+
+// A closure is 64 bytes, the context it needs at least 32.
+const LESS_THAN_A_CLOSURE = 16;
+
+it("a call that succeeds at once makes no run: it weighs what a promise, a closure and its call weigh", {
+  timeout: 60_000,
+}, async () => {
+  const byHand = await bytesPerCall(
+    "(...args) => { const call = { fn, args, a: 1, b: 2, c: 3, d: 4 }; return fn(...args).then(passOn, () => call); }",
+  );
+  const retried = await bytesPerCall("retry(fn)");
+
+  expect(byHand).toBeGreaterThan(100);
+  expect(retried - byHand).toBeLessThan(LESS_THAN_A_CLOSURE);
+});
+
+it("a sleeping call weighs less than 800 bytes, its timer and its promises included", { timeout: 60_000 }, async () => {
+  const bytes = await bytesPerSleeper("{ wait: waitFixed(3_600_000) }");
+
+  expect(bytes).toBeGreaterThan(300);
+  expect(bytes).toBeLessThan(800);
+});
+
+it("a budget allocates nothing when a call succeeds at once", { timeout: 60_000 }, async () => {
+  const without = await bytesPerCall("retry(fn)");
+  const withBudget = await bytesPerCall("retry(fn, { budget: retryBudget() })");
+
+  expect(without).toBeGreaterThan(100);
+  expect(withBudget - without).toBeLessThan(LESS_THAN_A_CLOSURE);
+});
+
+it("a closed breaker makes a promise and nothing else", { timeout: 60_000 }, async () => {
+  const bare = await bytesPerCall("(...args) => fn(...args).then(passOn)");
+  const guarded = await bytesPerCall("circuitBreaker().wrap(fn)");
+
+  expect(bare).toBeGreaterThan(100);
+  expect(guarded - bare).toBeLessThan(LESS_THAN_A_CLOSURE);
+});

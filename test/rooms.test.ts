@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, normalize, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, it } from "vitest";
+
+const src = fileURLToPath(new URL("../src", import.meta.url));
+
+/** Each room of `src`, and the rooms that it may import from. `.` is `src` itself: the ways in. */
+const ROOMS: Record<string, readonly string[]> = {
+  common: [],
+  strategies: ["common"],
+  loop: ["common", "strategies"],
+  budget: ["common"],
+  circuit: ["common"],
+  bulkhead: ["common"],
+  hints: ["common"],
+  ".": ["common", "strategies", "loop", "budget", "circuit", "bulkhead"],
+  transient: ["common", "strategies"],
+  testing: ["common", "strategies"],
+  http: ["common", "hints", "loop", "strategies", "budget", "transient"],
+  axios: ["common", "http", "hints"],
+  idempotency: ["common", "loop", "strategies", "transient", "."],
+};
+
+const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+const roomOf = (file: string): string => (file.includes("/") ? file.slice(0, file.indexOf("/")) : ".");
+
+it.each(files)("%s imports only from the rooms that its own may import from", (file) => {
+  const text = readFileSync(join(src, file), "utf8");
+  const imported = [...text.matchAll(/\bfrom "(\.[^"]+)\.js"/g)].map(([, path]) =>
+    relative(src, normalize(join(src, dirname(file), path!))),
+  );
+
+  const rooms = new Set(imported.map(roomOf));
+  rooms.delete(roomOf(file));
+
+  expect(ROOMS[roomOf(file)]).toEqual(expect.arrayContaining([...rooms]));
+});
+
+it("a room stands in the table, and the table's rooms stand in src", () => {
+  const folders = readdirSync(src).filter((name) => statSync(join(src, name)).isDirectory());
+
+  expect(Object.keys(ROOMS).sort()).toEqual([...folders, "."].sort());
+});
