@@ -22,6 +22,9 @@ const lowerDecorators: Plugin = {
 // Where `.ci/run` reads how many tests passed.
 const results = process.env.TEST_RESULTS;
 
+// A hang must be found, slowness must not fail: a machine eight times slower keeps these limits.
+const limits = { testTimeout: 60_000, hookTimeout: 180_000 };
+
 export default defineConfig({
   test: {
     ...(results && { reporters: ["default", ["json", { outputFile: results }]] }),
@@ -30,12 +33,12 @@ export default defineConfig({
       {
         resolve: { alias },
         plugins: [lowerDecorators],
-        test: { name: "main", include: ["test/**/*.test.ts"], exclude: ["test/**/*.legacy.test.ts"] },
+        test: { ...limits, name: "main", include: ["test/**/*.test.ts"], exclude: ["test/**/*.legacy.test.ts"] },
       },
       {
         resolve: { alias },
         oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
-        test: { name: "legacy decorators", include: ["test/**/*.legacy.test.ts"] },
+        test: { ...limits, name: "legacy decorators", include: ["test/**/*.legacy.test.ts"] },
       },
     ],
   },

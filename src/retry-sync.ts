@@ -12,7 +12,7 @@ import { checkCallable, NO_ARGS } from "./common/callable.js";
 import { copyProperties } from "./common/copy-properties.js";
 import { type AttemptSource, enter, FIRST, leave } from "./common/current.js";
 import { StrategyError } from "./common/errors.js";
-import { beginNumber, rememberExhausted } from "./common/exhausted.js";
+import { nextOrdinal, rememberExhausted } from "./common/exhausted.js";
 import { isPromise, type RefusePromise, refuseAsync, refusePromise } from "./common/sync-only.js";
 import { bookInBudget, recordSuccess } from "./loop/book.js";
 import {
@@ -24,10 +24,10 @@ import {
   isNonRetryable,
   reachesDeadline,
 } from "./loop/decide.js";
-import { compile, overlay, type Policy, type PolicySource, SYNC, sourceOf } from "./loop/policy.js";
+import { type CompiledPolicy, compile, overlay, type PolicySource, SYNC, sourceOf } from "./loop/policy.js";
 import { type Call, callOf, type State, startOf, stateOf } from "./loop/state.js";
 import type { Stats } from "./loop/stats.js";
-import { BLOCK, equip, type Target, targetOf } from "./loop/target.js";
+import { addWithAndStats, TASK_TARGET, type Target, targetOf } from "./loop/target.js";
 
 const RETRY_INSTEAD = "retry, runWithRetry or @Retry";
 
@@ -71,9 +71,9 @@ export function runWithRetrySync<T = any>(
   refuseAsync("runWithRetrySync", task, RETRY_INSTEAD);
   checkCallable("runWithRetrySync", task);
   const policy = compile(SYNC, options);
-  const began = beginNumber();
+  const ordinal = nextOrdinal();
   const startedAt = policy.needsClock ? policy.clock.now() : 0;
-  const call = callOf(BLOCK, policy, task, NO_ARGS, began, startedAt);
+  const call = callOf(TASK_TARGET, policy, task, NO_ARGS, ordinal, startedAt);
   if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf(call, 1));
   return goOn(call, attemptAs(FIRST, call)) as T;
 }
@@ -90,14 +90,14 @@ export function wrapSync(target: Target, source: PolicySource): object {
   // The first attempt is made here, where the engine need not put the arguments into an array.
   const retried = function (this: unknown, ...args: unknown[]) {
     stats.calls++;
-    let policy: Policy;
+    let policy: CompiledPolicy;
     try {
       policy = typeof source === "function" ? source(this, args) : source;
     } catch (error) {
       stats.failures++;
       throw error;
     }
-    const began = beginNumber();
+    const ordinal = nextOrdinal();
     const startedAt = policy.needsClock ? policy.clock.now() : 0;
     if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf(callOf(target, policy, this, args, 0, 0), 1));
     stats.attempts++;
@@ -107,25 +107,25 @@ export function wrapSync(target: Target, source: PolicySource): object {
       value = fn.apply(this, args);
     } catch (error) {
       leave(outer);
-      return goOn(callOf(target, policy, this, args, began, startedAt), { ok: false, error });
+      return goOn(callOf(target, policy, this, args, ordinal, startedAt), { ok: false, error });
     }
     leave(outer);
     if (!policy.takesAnyValue || isPromise(value)) {
-      return goOn(callOf(target, policy, this, args, began, startedAt), { ok: true, value });
+      return goOn(callOf(target, policy, this, args, ordinal, startedAt), { ok: true, value });
     }
     stats.successes++;
     if (policy.budget) recordSuccess(policy, 0, undefined, args);
     return value;
   };
-  return equip(retried, stats, (overrides) => wrapSync(target, overlay(SYNC, source, overrides)));
+  return addWithAndStats(retried, stats, (overrides) => wrapSync(target, overlay(SYNC, source, overrides)));
 }
 
 /** Goes on from the outcome of the first attempt to the end of the call. */
 function goOn(call: Call, first: Outcome): unknown {
-  const { policy, target, began, startedAt } = call;
+  const { policy, target, ordinal, startedAt } = call;
   const { stats } = target;
   let outcome = first;
-  let attemptBegan = began;
+  let attemptOrdinal = ordinal;
   let previousDelay = 0;
   let idle = 0;
   let taken = 0;
@@ -133,7 +133,7 @@ function goOn(call: Call, first: Outcome): unknown {
 
   for (let attempt = 1; ; attempt++) {
     if (attempt > 1) {
-      attemptBegan = beginNumber();
+      attemptOrdinal = nextOrdinal();
       outcome = attemptAgain(call, attempt, outcome);
     }
     if (outcome.ok && isPromise(outcome.value)) {
@@ -141,7 +141,7 @@ function goOn(call: Call, first: Outcome): unknown {
       refusePromise("retrySync", "fn", RETRY_INSTEAD, outcome.value);
     }
     const state = stateOf(call, attempt, outcome, previousDelay, idle);
-    const decision = decideSync(stats, policy, state, attemptBegan);
+    const decision = decideSync(stats, policy, state, attemptOrdinal);
     if (decision === "accept") {
       const { value } = outcome as { value: unknown };
       stats.successes++;
@@ -149,14 +149,14 @@ function goOn(call: Call, first: Outcome): unknown {
       if (policy.onSuccess) callHook(policy, policy.onSuccess, state);
       return value;
     }
-    if (typeof decision !== "number") return giveUp(target, policy, state, decision, began);
+    if (typeof decision !== "number") return giveUp(target, policy, state, decision, ordinal);
 
     // Read before the hook: a hook that writes to the state changes nothing.
     const { delay } = state;
     if (policy.onRetry) callHook(policy, policy.onRetry, state);
     if (reachesDeadline(policy, startedAt, delay)) {
       if (decision > 0) bookInBudget(policy, "refund", decision, state);
-      return giveUp(target, policy, state, "deadline", began);
+      return giveUp(target, policy, state, "deadline", ordinal);
     }
     if (delay > 0) sleep(stats, policy, state, delay, decision);
     taken = decision;
@@ -172,7 +172,7 @@ function attemptAgain(call: Call, attempt: number, last: Outcome): Outcome {
   if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf(call, attempt));
   target.stats.attempts++;
   target.stats.retries++;
-  return attemptAs({ attempt, previousError: last.ok ? undefined : last.error, guarded: false }, call);
+  return attemptAs({ attempt, previousError: last.ok ? undefined : last.error, cancellable: false }, call);
 }
 
 /** Makes an attempt that starts as `source`. */
@@ -188,16 +188,16 @@ function attemptAs(source: AttemptSource, { target, self, args }: Call): Outcome
 }
 
 /** A strategy that fails ends the call. (No promise can come back: a sync policy's strategies are refused one.) */
-function decideSync(stats: Stats, policy: Policy, state: State, began: number): Decision {
+function decideSync(stats: Stats, policy: CompiledPolicy, state: State, ordinal: number): Decision {
   try {
-    return decide(policy, state, began) as Decision;
+    return decide(policy, state, ordinal) as Decision;
   } catch (error) {
     stats.failures++;
     throw error;
   }
 }
 
-function sleep(stats: Stats, policy: Policy, state: State, delay: number, taken: number): void {
+function sleep(stats: Stats, policy: CompiledPolicy, state: State, delay: number, taken: number): void {
   try {
     policy.clock.sleepSync(delay);
   } catch (cause) {
@@ -207,7 +207,13 @@ function sleep(stats: Stats, policy: Policy, state: State, delay: number, taken:
   }
 }
 
-function giveUp({ stats }: Target, policy: Policy, state: State, reason: GiveUpReason, began: number): unknown {
+function giveUp(
+  { stats }: Target,
+  policy: CompiledPolicy,
+  state: State,
+  reason: GiveUpReason,
+  ordinal: number,
+): unknown {
   const final = finalState(state, reason, finalError(policy, state, reason));
   let { error } = final;
   stats.failures++;
@@ -222,6 +228,6 @@ function giveUp({ stats }: Target, policy: Policy, state: State, reason: GiveUpR
       error = thrown;
     }
   }
-  if (exhausts(final)) rememberExhausted(error, began, isNonRetryable(final));
+  if (exhausts(final)) rememberExhausted(error, ordinal, isNonRetryable(final));
   throw error;
 }

@@ -2,9 +2,9 @@ import type { AnyFn, AttemptContext, OptionsFor, Promised, RetryOptions, RetrySt
 import { checkCallable, NO_ARGS } from "./common/callable.js";
 import { copyProperties } from "./common/copy-properties.js";
 import { Attempt, FIRST } from "./common/current.js";
-import { ASYNC, compile, overlay, type Policy, type PolicySource, sourceOf } from "./loop/policy.js";
+import { ASYNC, type CompiledPolicy, compile, overlay, type PolicySource, sourceOf } from "./loop/policy.js";
 import { start } from "./loop/start.js";
-import { BLOCK, equip, type Target, targetOf } from "./loop/target.js";
+import { addWithAndStats, TASK_TARGET, type Target, targetOf } from "./loop/target.js";
 
 /** `F`, retried. */
 export type Retried<F extends AnyFn> = Promised<F> & {
@@ -47,7 +47,7 @@ export function runWithRetry<T = any>(
   try {
     checkCallable("runWithRetry", task);
     const policy = compile(ASYNC, options);
-    return start(BLOCK, policy, task, NO_ARGS, new Attempt(FIRST)) as Promise<Awaited<T>>;
+    return start(TASK_TARGET, policy, task, NO_ARGS, new Attempt(FIRST)) as Promise<Awaited<T>>;
   } catch (error) {
     return Promise.reject(error);
   }
@@ -56,7 +56,7 @@ export function runWithRetry<T = any>(
 /** The wrapper of an async policy, without the looks of what it wraps. */
 export function wrap(target: Target, source: PolicySource): object {
   const retried = function (this: unknown, ...args: unknown[]) {
-    let policy: Policy;
+    let policy: CompiledPolicy;
     try {
       policy = typeof source === "function" ? source(this, args) : source;
     } catch (error) {
@@ -66,5 +66,5 @@ export function wrap(target: Target, source: PolicySource): object {
     }
     return start(target, policy, this, args);
   };
-  return equip(retried, target.stats, (overrides) => wrap(target, overlay(ASYNC, source, overrides)));
+  return addWithAndStats(retried, target.stats, (overrides) => wrap(target, overlay(ASYNC, source, overrides)));
 }

@@ -2,7 +2,7 @@ import type { AxiosAdapter, AxiosInstance, AxiosResponse, InternalAxiosRequestCo
 import type { GiveUpState, Outcome } from "../common/attempt.js";
 import { type Attempt, resume, theAttempt } from "../common/current.js";
 import { readField } from "../common/inspect.js";
-import { type Watch, watchOf } from "../common/interrupt.js";
+import { type AbortSource, abortSourceOf } from "../common/interrupt.js";
 import type { HeaderSource } from "../hints/server-delay.js";
 import type { Streamed } from "../http/bodies/discard.js";
 import type { HttpClient } from "../http/client.js";
@@ -53,7 +53,7 @@ export async function sendRetried(sender: Sender, dispatched: Config): Promise<A
   const data = dataOf(config.data);
   const cancelling = cancellingOf(config);
   try {
-    const exchange = new AxiosExchange(sender, policy, request, data, keyed, cancelling.watches);
+    const exchange = new AxiosExchange(sender, policy, request, data, keyed, cancelling.abortSources);
     return (await exchange.start()) as AxiosResponse;
   } finally {
     cancelling.end();
@@ -67,10 +67,10 @@ class AxiosExchange extends Exchange {
     private readonly request: AxiosRequest,
     private readonly data: Data,
     keyed: boolean,
-    watches: readonly Watch[],
+    abortSources: readonly AbortSource[],
   ) {
     const { method, url, config } = request;
-    super(sender.client, policy, [config], method, url.origin, keyed, data.body.replayable, watches);
+    super(sender.client, policy, [config], method, url.origin, keyed, data.body.replayable, abortSources);
   }
 
   override async attempt(): Promise<AxiosResponse> {
@@ -187,9 +187,9 @@ function isAnswer(response: unknown): response is AxiosResponse {
 }
 
 /** What may cancel a request: its signal, and axios' own older token. */
-function cancellingOf({ signal, cancelToken }: Config): { readonly watches: Watch[]; end(): void } {
-  const watches = signal ? [watchOf(signal as AbortSignal)] : [];
-  if (!cancelToken) return { watches, end() {} };
+function cancellingOf({ signal, cancelToken }: Config): { readonly abortSources: AbortSource[]; end(): void } {
+  const abortSources = signal ? [abortSourceOf(signal as AbortSignal)] : [];
+  if (!cancelToken) return { abortSources, end() {} };
   const controller = new AbortController();
   const token = cancelToken as unknown as Record<
     "subscribe" | "unsubscribe",
@@ -197,5 +197,5 @@ function cancellingOf({ signal, cancelToken }: Config): { readonly watches: Watc
   >;
   const cancel = (reason: unknown) => controller.abort(reason);
   token.subscribe(cancel);
-  return { watches: [...watches, watchOf(controller.signal)], end: () => token.unsubscribe(cancel) };
+  return { abortSources: [...abortSources, abortSourceOf(controller.signal)], end: () => token.unsubscribe(cancel) };
 }

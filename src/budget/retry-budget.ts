@@ -8,9 +8,9 @@
 import type { RetryBudget, RetryState } from "../common/attempt.js";
 import { type Clock, systemClock } from "../common/clock.js";
 import { chainOf, readField } from "../common/inspect.js";
-import { checkKey, type Key, Keyed } from "../common/keyed.js";
-import { atOnce } from "../common/thenable.js";
-import { ARGS, mark } from "../common/traits.js";
+import { checkKey, type Key, LruMap } from "../common/lru-map.js";
+import { requireSync } from "../common/thenable.js";
+import { mark, READS_ARGS } from "../common/traits.js";
 import {
   checkOrder,
   FUNCTION,
@@ -126,7 +126,7 @@ export function retryBudgets(options: RetryBudgetsOptions): RetryBudgets {
   const given = readOptions("retryBudgets", options, { ...TABLE, key: FUNCTION, max: WHOLE }, ["key"]);
   const { key, max = 1_000 } = given;
   const settings = settingsOf("retryBudgets", given);
-  const budgets = new Keyed(max, () => makeBudget(settings));
+  const budgets = new LruMap(max, () => makeBudget(settings));
   const budgetOf = (args: readonly unknown[] = []) => budgets.get(checkKey("retryBudgets", key(...args)));
   const all: RetryBudgets = {
     acquire: (state) => budgetOf(state.args).acquire(state),
@@ -142,7 +142,7 @@ export function retryBudgets(options: RetryBudgetsOptions): RetryBudgets {
       return sum;
     },
   };
-  return mark(all, ARGS);
+  return mark(all, READS_ARGS);
 }
 
 /** Answers the ms since it was last asked (or made): 0 where the clock went back or answered no number. */
@@ -167,7 +167,7 @@ export function statusOf(error: unknown): unknown {
   );
 }
 
-interface Settings {
+interface BudgetSettings {
   readonly capacity: number;
   readonly initial: number;
   readonly perSuccess: number;
@@ -178,7 +178,7 @@ interface Settings {
   readonly clock: Pick<Clock, "now">;
 }
 
-function settingsOf(owner: string, given: RetryBudgetOptions): Settings {
+function settingsOf(owner: string, given: RetryBudgetOptions): BudgetSettings {
   const { capacity = 10, initial = capacity, perSuccess = 0.2, fade = 15_000, trickle = {} } = given;
   const { isOverload = isOverloadError, clock = systemClock } = given;
   const { every = 60_000, upTo = Math.min(3, capacity) } = readOptions(`${owner}.trickle`, trickle, TRICKLE);
@@ -187,7 +187,7 @@ function settingsOf(owner: string, given: RetryBudgetOptions): Settings {
   return { capacity, initial, perSuccess, fade, every, floor: upTo, isOverload, clock };
 }
 
-function makeBudget(settings: Settings): RetryBudget {
+function makeBudget(settings: BudgetSettings): RetryBudget {
   const { capacity, initial, perSuccess, fade, every, floor, isOverload, clock } = settings;
   const passed = stopwatch(clock);
   let tokens = initial;
@@ -216,7 +216,7 @@ function makeBudget(settings: Settings): RetryBudget {
     },
     recordSuccess(taken, after) {
       successes++;
-      if (taken > 0 && !(after && atOnce("isOverload", isOverload(after)))) add(taken);
+      if (taken > 0 && !(after && requireSync("isOverload", isOverload(after)))) add(taken);
     },
     refund: add,
     get balance() {

@@ -1,6 +1,6 @@
 import { type GuardWrap, guardWrap } from "../common/guard.js";
 import { describe } from "../common/inspect.js";
-import { checkKey, type Key, Keyed } from "../common/keyed.js";
+import { checkKey, type Key, LruMap } from "../common/lru-map.js";
 import { FUNCTION, readOptions, WHOLE } from "../common/validate.js";
 import { type Bulkhead, bulkheadOf } from "./bulkhead.js";
 import { type BulkheadOptions, RULES, settingsOf } from "./options.js";
@@ -60,7 +60,7 @@ export function bulkheads(options: BulkheadsOptions): Bulkheads {
     const entry = { slots, bulkhead: bulkheadOf(slots) };
     return entry;
   };
-  const kept = new Keyed(max, make);
+  const kept = new LruMap(max, make);
   return {
     get: (of) => kept.get(checkKey("bulkheads", of)).bulkhead,
     get size() {

@@ -1,6 +1,6 @@
 import type { AnyFn } from "../common/attempt.js";
 import { callHook } from "../common/call-hook.js";
-import { type Attempt, attemptToWatch, enter, leave, theAttempt, type Watcher } from "../common/current.js";
+import { type AbandonListener, type Attempt, abandonableAttempt, enter, leave, theAttempt } from "../common/current.js";
 import { BulkheadFullError } from "../common/errors.js";
 import type { BulkheadSettings } from "./options.js";
 
@@ -18,11 +18,11 @@ export class Slots {
     const { limit, queue } = this.settings;
     if (this.inFlight >= limit && this.queued.length >= queue) return this.#refuse();
     if (this.inFlight >= limit || this.starting > 0) return this.#callLater(fn, self, args);
-    const attempt = attemptToWatch();
+    const attempt = abandonableAttempt();
     this.#take();
     if (!attempt) return begin(fn, self, args).then(this.#returned, this.#threw);
     const slot = new Slot(this, attempt);
-    attempt.watch(slot);
+    attempt.onAbandoned(slot);
     // Abandoned before it came here: nobody waits for the call.
     if (slot.over) return Promise.reject(attempt.signal.reason);
     return begin(fn, self, args).then(slot.returned, slot.threw);
@@ -36,7 +36,7 @@ export class Slots {
       this.#take();
       waiting.admit();
     }
-    attempt?.watch(waiting);
+    attempt?.onAbandoned(waiting);
     return waiting.promise;
   }
 
@@ -70,7 +70,7 @@ export class Slots {
 }
 
 /** A slot held for an attempt that can be abandoned. It comes back once. */
-class Slot implements Watcher {
+class Slot implements AbandonListener {
   over = false;
 
   constructor(
@@ -95,7 +95,7 @@ class Slot implements Watcher {
   private end(): void {
     if (this.over) return;
     this.over = true;
-    this.attempt?.unwatch(this);
+    this.attempt?.offAbandoned(this);
     this.leave();
   }
 
@@ -106,7 +106,7 @@ class Slot implements Watcher {
 
 // A call that waited starts, and is waited for, under a `then` that ends in the native `resolve` of its own promise: an
 // engine follows nothing else to whoever awaits it, so that the caller stays in the stack of its errors (`at async …`).
-const SOON = /* @__PURE__ */ Promise.resolve();
+const RESOLVED = /* @__PURE__ */ Promise.resolve();
 
 /** A call in the queue, then in a slot. */
 class Waiting extends Slot {
@@ -136,7 +136,7 @@ class Waiting extends Slot {
   admit(): void {
     this.admitted = true;
     this.slots.starting++;
-    SOON.then(() => this.begin()).then(this.resolve);
+    RESOLVED.then(() => this.begin()).then(this.resolve);
   }
 
   private begin(): Promise<void> | undefined {

@@ -1,6 +1,6 @@
 import { type GuardWrap, guardWrap } from "../common/guard.js";
 import { describe } from "../common/inspect.js";
-import { checkKey, type Key, Keyed } from "../common/keyed.js";
+import { checkKey, type Key, LruMap } from "../common/lru-map.js";
 import { FUNCTION, readOptions, WHOLE } from "../common/validate.js";
 import { breakerOf, type CircuitBreaker } from "./breaker.js";
 import { Circuit } from "./circuit.js";
@@ -56,7 +56,7 @@ export function circuitBreakers(options: CircuitBreakersOptions): CircuitBreaker
     const entry = { circuit, breaker: breakerOf(circuit) };
     return entry;
   };
-  const kept = new Keyed(max, make, ({ circuit }) => circuit.isIdle);
+  const kept = new LruMap(max, make, ({ circuit }) => circuit.isIdle);
   return {
     get: (of) => kept.get(checkKey("circuitBreakers", of)).breaker,
     get size() {

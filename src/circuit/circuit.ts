@@ -1,6 +1,6 @@
 import type { AnyFn, Outcome } from "../common/attempt.js";
 import { callHook, report } from "../common/call-hook.js";
-import { attemptToWatch, inAttempt } from "../common/current.js";
+import { abandonableAttempt, inAttempt } from "../common/current.js";
 import { CircuitOpenError } from "../common/errors.js";
 import { isPromise, refusePromise } from "../common/sync-only.js";
 import {
@@ -16,8 +16,8 @@ import {
   type State,
   toSnapshot,
 } from "./machine.js";
-import type { CircuitVerdict, SavedCircuit, Settings } from "./options.js";
-import { type Holder, Permit, Permits, type Slice } from "./permits.js";
+import type { CircuitSettings, CircuitVerdict, SavedCircuit } from "./options.js";
+import { type Holder, Permit, type PermitBatch, Permits } from "./permits.js";
 import { hintOf, verdictOf } from "./verdict.js";
 import type { Window } from "./window.js";
 
@@ -30,12 +30,12 @@ export class Circuit implements Holder {
   /** The clock's last reading. */
   #now = -Infinity;
   /** A success needs no look at the clock. */
-  #quiet = false;
+  #canSkipClock = false;
   /** How long a call takes matters. */
   readonly #timed: boolean;
   #lastFailure: unknown;
 
-  constructor(private readonly settings: Settings) {
+  constructor(private readonly settings: CircuitSettings) {
     const saved = settings.initialState;
     const now = saved ? settings.clock.now() : 0;
     this.#state = saved ? fromSnapshot(saved, settings.rules, now) : closed(0);
@@ -72,25 +72,25 @@ export class Circuit implements Holder {
     return function (this: unknown, ...args: unknown[]) {
       // The plain case is written out here: handed on, `args` would have to become an array.
       if (circuit.#timed || inAttempt()) return circuit.call(fn, this, args);
-      const slice = circuit.#admit();
-      if (!slice) return Promise.reject(circuit.#refuse());
+      const batch = circuit.#admit();
+      if (!batch) return Promise.reject(circuit.#refuse());
       let promise: Promise<unknown>;
       try {
         promise = Promise.resolve(fn.apply(this, args));
       } catch (error) {
         promise = Promise.reject(error);
       }
-      return promise.then(slice.succeeded, slice.failed);
+      return promise.then(batch.succeeded, batch.failed);
     };
   }
 
   /** Calls `fn` if there is a permit. */
   call(fn: AnyFn, self: unknown, args: readonly unknown[]): Promise<unknown> {
-    const slice = this.#admit();
-    if (!slice) return Promise.reject(this.#refuse());
+    const batch = this.#admit();
+    if (!batch) return Promise.reject(this.#refuse());
     const inPolicy = inAttempt();
-    const attempt = inPolicy ? attemptToWatch() : undefined;
-    const permit = attempt || this.#timed ? new Permit(this, slice, attempt, this.#now, inPolicy) : undefined;
+    const attempt = inPolicy ? abandonableAttempt() : undefined;
+    const permit = attempt || this.#timed ? new Permit(this, batch, attempt, this.#now, inPolicy) : undefined;
     let promise: Promise<unknown>;
     try {
       promise = Promise.resolve(fn.apply(self, args as unknown[]));
@@ -98,26 +98,26 @@ export class Circuit implements Holder {
       promise = Promise.reject(error);
     }
     if (permit) return promise.then(permit.succeeded, permit.failed);
-    return promise.then(slice.succeeded, inPolicy ? slice.failedInPolicy : slice.failed);
+    return promise.then(batch.succeeded, inPolicy ? batch.failedInPolicy : batch.failed);
   }
 
   /** The same for a sync function. */
   callSync(fn: AnyFn, self: unknown, args: readonly unknown[]): unknown {
-    const slice = this.#admit();
-    if (!slice) throw this.#refuse();
+    const batch = this.#admit();
+    if (!batch) throw this.#refuse();
     const givenAt = this.#now;
     const inPolicy = inAttempt();
     let value: unknown;
     try {
       value = fn.apply(self, args as unknown[]);
     } catch (error) {
-      return this.failed(slice, error, inPolicy, givenAt);
+      return this.failed(batch, error, inPolicy, givenAt);
     }
     if (isPromise(value)) {
-      this.back(slice, "ignored", undefined, givenAt);
+      this.back(batch, "ignored", undefined, givenAt);
       refusePromise("circuitBreaker", "fn", "wrap or run", value);
     }
-    return this.succeeded(slice, value, givenAt);
+    return this.succeeded(batch, value, givenAt);
   }
 
   isolate(): void {
@@ -131,47 +131,47 @@ export class Circuit implements Holder {
   }
 
   /** A call returned. */
-  succeeded<T>(slice: Slice, value: T, givenAt = 0): T {
+  succeeded<T>(batch: PermitBatch, value: T, givenAt = 0): T {
     // A permit that was given without a look at the clock comes back without one.
-    if (slice.undated && this.#quiet && slice.generation === this.#state.generation) {
-      slice.out--;
+    if (batch.undated && this.#canSkipClock && batch.generation === this.#state.generation) {
+      batch.inFlight--;
       this.stats.successes++;
-      if (this.#window) this.#addQuietly(this.#window);
-    } else if (this.settings.classify) this.#judge(slice, { ok: true, value }, false, givenAt);
-    else this.back(slice, "success", undefined, givenAt);
+      if (this.#window) this.#addWithoutClock(this.#window);
+    } else if (this.settings.classify) this.#judge(batch, { ok: true, value }, false, givenAt);
+    else this.back(batch, "success", undefined, givenAt);
     return value;
   }
 
-  #addQuietly(window: Window): void {
+  #addWithoutClock(window: Window): void {
     window.add(false, false, this.#now);
     // What time it is matters only where this call was the one that a rate was waiting for.
     if (exceedsRate(this.settings.rules, window)) this.#follow(SUCCESS, this.settings.clock.now());
   }
 
   /** A call threw. */
-  failed(slice: Slice, error: unknown, inPolicy: boolean, givenAt = 0): never {
-    this.#judge(slice, { ok: false, error }, inPolicy, givenAt);
+  failed(batch: PermitBatch, error: unknown, inPolicy: boolean, givenAt = 0): never {
+    this.#judge(batch, { ok: false, error }, inPolicy, givenAt);
     throw error;
   }
 
   /** Goes by what an outcome says. */
-  #judge(slice: Slice, outcome: Outcome, inPolicy: boolean, givenAt: number): void {
+  #judge(batch: PermitBatch, outcome: Outcome, inPolicy: boolean, givenAt: number): void {
     const error = outcome.ok ? undefined : outcome.error;
     let verdict: CircuitVerdict;
     try {
       verdict = verdictOf(this.settings, outcome, inPolicy);
     } catch (broken) {
-      this.back(slice, "ignored", error, givenAt);
+      this.back(batch, "ignored", error, givenAt);
       throw broken;
     }
-    this.back(slice, verdict, error, givenAt);
+    this.back(batch, verdict, error, givenAt);
   }
 
   /** Its attempt was abandoned; `timedOut`: it took longer than it was allowed to. */
-  abandoned(slice: Slice, reason: unknown, timedOut: boolean, givenAt: number): void {
+  abandoned(batch: PermitBatch, reason: unknown, timedOut: boolean, givenAt: number): void {
     const { clock } = this.settings;
     try {
-      this.back(slice, timedOut ? "failure" : "ignored", reason, givenAt);
+      this.back(batch, timedOut ? "failure" : "ignored", reason, givenAt);
     } catch (error) {
       // Only the clock can have failed, and others wait to be told that the attempt is over.
       report(this.settings, clock, error);
@@ -179,19 +179,19 @@ export class Circuit implements Holder {
   }
 
   /** A permit comes back. One of an older generation, or whose lease has ended, says nothing any more. */
-  back(slice: Slice, verdict: CircuitVerdict, error: unknown, givenAt: number): void {
+  back(batch: PermitBatch, verdict: CircuitVerdict, error: unknown, givenAt: number): void {
     const now = this.settings.clock.now();
     if (verdict !== "success") this.#permits.unshare();
     this.#advance(now);
-    if (slice.generation !== this.#state.generation) return;
-    slice.out--;
+    if (batch.generation !== this.#state.generation) return;
+    batch.inFlight--;
     if (verdict === "ignored") {
       this.stats.ignored++;
       this.#state = release(this.#state);
       return;
     }
     const failed = verdict === "failure";
-    const { generation } = slice;
+    const { generation } = batch;
     const comeBackAt = failed ? now + hintOf(this.settings, error) : -Infinity;
     // Asking for it ran code of the user's, which may have closed or isolated the circuit.
     if (generation !== this.#state.generation) return;
@@ -215,15 +215,15 @@ export class Circuit implements Holder {
   }
 
   /** A permit, or nothing where the circuit lets no call through. */
-  #admit(): Slice | undefined {
-    const unclocked = this.#permits.giveUnclocked();
+  #admit(): PermitBatch | undefined {
+    const unclocked = this.#permits.takeWithoutClock();
     if (unclocked) return unclocked;
     const now = this.settings.clock.now();
     this.#advance(now);
     const admitted = admit(this.settings.rules, this.#state);
     if (!admitted) return undefined;
     this.#state = admitted;
-    if (this.#quiet) this.#permits.share(now);
+    if (this.#canSkipClock) this.#permits.share(now);
     return this.#permits.give(admitted.generation, now, admitted.name !== "closed");
   }
 
@@ -265,8 +265,8 @@ export class Circuit implements Holder {
 
   #settle(): void {
     const calm = this.#state.name === "closed" && this.#state.failures === 0;
-    this.#quiet = calm && !this.#timed && !this.#window?.timed && !this.settings.classify;
-    if (!this.#quiet) this.#permits.unshare();
+    this.#canSkipClock = calm && !this.#timed && !this.#window?.timed && !this.settings.classify;
+    if (!this.#canSkipClock) this.#permits.unshare();
   }
 
   #refuse(): CircuitOpenError {

@@ -3,7 +3,7 @@ import { type HookOwner, report } from "../common/call-hook.js";
 import { systemClock } from "../common/clock.js";
 import type { CircuitOpenError } from "../common/errors.js";
 import { readField } from "../common/inspect.js";
-import { atOnce } from "../common/thenable.js";
+import { requireSync } from "../common/thenable.js";
 import {
   COUNT,
   check,
@@ -97,7 +97,7 @@ export interface CircuitBreakerOptions {
 export type CircuitVerdict = "success" | "failure" | "ignored";
 
 /** A breaker's options, checked and filled. */
-export interface Settings extends HookOwner {
+export interface CircuitSettings extends HookOwner {
   readonly name: string;
   readonly rules: Rules;
   /** ms from which a call is slow, Infinity for never. */
@@ -176,7 +176,7 @@ const CALLS: Rule = ["a whole number from 1 to 1,000,000", "number", (n) => n >=
 const DEFAULT_OPEN_FOR = 30_000;
 
 /** Options checked and filled. */
-export function settingsOf(owner: string, given: CircuitBreakerOptions): Settings {
+export function settingsOf(owner: string, given: CircuitBreakerOptions): CircuitSettings {
   const options = readOptions(owner, given, RULES);
   const { failureRate, slowRate, slowAfter, minimumCalls, clock = systemClock, onHookError } = options;
   const { openFor = DEFAULT_OPEN_FOR } = options;
@@ -236,7 +236,7 @@ function readWindow(owner: string, window: object): { calls?: number; ms?: numbe
 function guarded(openFor: (openings: number) => number, hooks: HookOwner): (openings: number) => number {
   return (openings) => {
     try {
-      const ms = atOnce("openFor", openFor(openings));
+      const ms = requireSync("openFor", openFor(openings));
       check("circuitBreaker", "what openFor returned", ms, TIME);
       return ms;
     } catch (error) {

@@ -1,7 +1,7 @@
-import type { Attempt, Watcher } from "../common/current.js";
+import type { AbandonListener, Attempt } from "../common/current.js";
 
 // Permits that were given within so large a part of a lease are counted together.
-const SLICES = 16;
+const BATCHES = 16;
 // So many calls in a row may share a reading of the clock, where they follow each other so closely (ms).
 const MOST_SHARED = 64;
 const CLOSE = 0.05;
@@ -10,18 +10,18 @@ const VOID = -1;
 
 /** Who hears how a call that had a permit ended. */
 export interface Holder {
-  succeeded<T>(slice: Slice, value: T, givenAt?: number): T;
-  failed(slice: Slice, error: unknown, inPolicy: boolean, givenAt?: number): never;
-  abandoned(slice: Slice, reason: unknown, timedOut: boolean, givenAt: number): void;
+  succeeded<T>(batch: PermitBatch, value: T, givenAt?: number): T;
+  failed(batch: PermitBatch, error: unknown, inPolicy: boolean, givenAt?: number): never;
+  abandoned(batch: PermitBatch, reason: unknown, timedOut: boolean, givenAt: number): void;
 }
 
 /**
  * Permits given at about the same time, counted: most calls need no object of their own. What such a call does when it
- * ends is made once per slice.
+ * ends is made once per batch.
  */
-export class Slice {
+export class PermitBatch {
   /** Permits that have not come back. */
-  out = 1;
+  inFlight = 1;
   /** Its permit was given without a look at the clock, and there was none since. */
   undated = false;
   readonly succeeded: <T>(value: T) => T;
@@ -42,36 +42,36 @@ export class Slice {
 }
 
 /** One call's permit, where its time counts or its attempt can be abandoned. */
-export class Permit implements Watcher {
+export class Permit implements AbandonListener {
   #back = false;
 
   constructor(
     private readonly holder: Holder,
-    private readonly slice: Slice,
+    private readonly batch: PermitBatch,
     private readonly attempt: Attempt | undefined,
     private readonly givenAt: number,
     private readonly inPolicy: boolean,
   ) {
-    attempt?.watch(this);
+    attempt?.onAbandoned(this);
   }
 
   readonly succeeded = <T>(value: T): T =>
-    this.#return() ? this.holder.succeeded(this.slice, value, this.givenAt) : value;
+    this.#return() ? this.holder.succeeded(this.batch, value, this.givenAt) : value;
 
   readonly failed = (error: unknown): never => {
-    if (this.#return()) this.holder.failed(this.slice, error, this.inPolicy, this.givenAt);
+    if (this.#return()) this.holder.failed(this.batch, error, this.inPolicy, this.givenAt);
     throw error;
   };
 
   abandoned(reason: unknown, timedOut: boolean): void {
-    if (this.#return()) this.holder.abandoned(this.slice, reason, timedOut, this.givenAt);
+    if (this.#return()) this.holder.abandoned(this.batch, reason, timedOut, this.givenAt);
   }
 
   /** Whether it had not come back before. */
   #return(): boolean {
     if (this.#back) return false;
     this.#back = true;
-    this.attempt?.unwatch(this);
+    this.attempt?.offAbandoned(this);
     return true;
   }
 }
@@ -79,8 +79,8 @@ export class Permit implements Watcher {
 /** The permits of one generation that are out, and since when. */
 export class Permits {
   // The oldest first; only the newest gets permits.
-  #slices: Slice[] = [];
-  #newest: Slice | undefined;
+  #batches: PermitBatch[] = [];
+  #newest: PermitBatch | undefined;
   /** The next calls may go without a look at the clock. */
   #unclocked = 0;
   #shared = 1;
@@ -93,34 +93,34 @@ export class Permits {
   ) {}
 
   /** A permit without a look at the clock, where one may be had. */
-  giveUnclocked(): Slice | undefined {
+  takeWithoutClock(): PermitBatch | undefined {
     const newest = this.#newest;
-    if (this.#unclocked === 0 || newest?.out !== 0) return undefined;
+    if (this.#unclocked === 0 || newest?.inFlight !== 0) return undefined;
     this.#unclocked--;
-    newest.out = 1;
+    newest.inFlight = 1;
     newest.undated = true;
     return newest;
   }
 
   /** A permit; `apart`: not to be counted with others. */
-  give(generation: number, now: number, apart: boolean): Slice {
+  give(generation: number, now: number, apart: boolean): PermitBatch {
     const newest = this.#newest;
-    if (newest?.out === 0) {
-      newest.out = 1;
+    if (newest?.inFlight === 0) {
+      newest.inFlight = 1;
       newest.first = now;
       newest.last = now;
       return newest;
     }
-    if (newest && now - newest.first <= (apart ? 0 : this.lease / SLICES)) {
-      newest.out++;
+    if (newest && now - newest.first <= (apart ? 0 : this.lease / BATCHES)) {
+      newest.inFlight++;
       newest.last = now;
       return newest;
     }
     if (newest) this.#unclocked = 0;
-    const slice = new Slice(this.holder, generation, now);
-    this.#slices.push(slice);
-    this.#newest = slice;
-    return slice;
+    const batch = new PermitBatch(this.holder, generation, now);
+    this.#batches.push(batch);
+    this.#newest = batch;
+    return batch;
   }
 
   /**
@@ -131,7 +131,7 @@ export class Permits {
     const close = now - this.#givenAt < this.#shared * CLOSE;
     this.#shared = close ? Math.min(2 * this.#shared, MOST_SHARED) : 1;
     // Not while an older permit is out: its lease may end.
-    this.#unclocked = this.#slices.length > 1 ? 0 : this.#shared - 1;
+    this.#unclocked = this.#batches.length > 1 ? 0 : this.#shared - 1;
     this.#givenAt = now;
   }
 
@@ -155,27 +155,27 @@ export class Permits {
     return oldest ? oldest.last + this.lease : Infinity;
   }
 
-  /** Makes the oldest permits void that are out; answers how many. */
+  /** Makes the oldest permits in flight void, and returns how many there were. */
   lapse(): number {
     const oldest = this.#oldest();
     if (!oldest) return 0;
-    const { out } = oldest;
+    const { inFlight } = oldest;
     oldest.generation = VOID;
-    this.#slices.shift();
+    this.#batches.shift();
     if (oldest === this.#newest) this.#newest = undefined;
-    return out;
+    return inFlight;
   }
 
   /** Forgets all: what is out belongs to the past. */
   clear(): void {
-    this.#slices = [];
+    this.#batches = [];
     this.#newest = undefined;
     this.#unclocked = 0;
   }
 
-  #oldest(): Slice | undefined {
-    while (this.#slices.length > 1 && this.#slices[0]!.out === 0) this.#slices.shift();
-    const oldest = this.#slices[0];
-    return oldest && oldest.out > 0 ? oldest : undefined;
+  #oldest(): PermitBatch | undefined {
+    while (this.#batches.length > 1 && this.#batches[0]!.inFlight === 0) this.#batches.shift();
+    const oldest = this.#batches[0];
+    return oldest && oldest.inFlight > 0 ? oldest : undefined;
   }
 }

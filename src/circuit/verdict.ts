@@ -2,17 +2,17 @@ import type { Outcome } from "../common/attempt.js";
 import { report } from "../common/call-hook.js";
 import { StrategyError } from "../common/errors.js";
 import { codeOf, readField } from "../common/inspect.js";
-import { atOnce } from "../common/thenable.js";
+import { requireSync } from "../common/thenable.js";
 import { show } from "../common/validate.js";
-import type { CircuitVerdict, Settings } from "./options.js";
+import type { CircuitSettings, CircuitVerdict } from "./options.js";
 
 const VERDICTS: readonly unknown[] = ["success", "failure", "ignored"];
 
 /** What an outcome says about the callee, by `classify` or by default. Throws a `StrategyError` where `classify` fails. */
-export function verdictOf({ classify }: Settings, outcome: Outcome, inPolicy: boolean): CircuitVerdict {
+export function verdictOf({ classify }: CircuitSettings, outcome: Outcome, inPolicy: boolean): CircuitVerdict {
   if (!classify) return byDefault(outcome, inPolicy);
   try {
-    const verdict = atOnce("it", classify(outcome));
+    const verdict = requireSync("it", classify(outcome));
     if (verdict === undefined) return byDefault(outcome, inPolicy);
     if (VERDICTS.includes(verdict)) return verdict;
     throw new TypeError(`it must answer "success", "failure", "ignored" or undefined, got ${show(verdict)}`);
@@ -22,11 +22,11 @@ export function verdictOf({ classify }: Settings, outcome: Outcome, inPolicy: bo
 }
 
 /** ms for which a failure asks not to be called again; -Infinity where it does not. */
-export function hintOf(settings: Settings, error: unknown): number {
+export function hintOf(settings: CircuitSettings, error: unknown): number {
   const { retryAfter } = settings;
   let ms: unknown;
   try {
-    ms = atOnce("retryAfter", retryAfter(error));
+    ms = requireSync("retryAfter", retryAfter(error));
   } catch (cause) {
     report(settings, retryAfter, cause);
   }

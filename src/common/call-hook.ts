@@ -13,7 +13,7 @@ export interface HookOwner {
  */
 export function callHook<A>(owner: HookOwner, hook: (arg: A) => unknown, arg: A): Promise<void> | undefined {
   try {
-    return watchResult(owner, hook, hook(arg));
+    return heedResult(owner, hook, hook(arg));
   } catch (error) {
     report(owner, hook, error);
     return undefined;
@@ -21,12 +21,12 @@ export function callHook<A>(owner: HookOwner, hook: (arg: A) => unknown, arg: A)
 }
 
 /** Heeds what a hook, or whatever is reported like one, returned. */
-export function watchResult(owner: HookOwner, source: object, result: unknown): Promise<void> | undefined {
-  return isThenable(result) ? watchPromise(owner, source, result) : undefined;
+export function heedResult(owner: HookOwner, source: object, result: unknown): Promise<void> | undefined {
+  return isThenable(result) ? heedPromise(owner, source, result) : undefined;
 }
 
 // On its own: a function that makes closures allocates what they share each time it is entered.
-function watchPromise(owner: HookOwner, source: object, promise: PromiseLike<unknown>): Promise<void> | undefined {
+function heedPromise(owner: HookOwner, source: object, promise: PromiseLike<unknown>): Promise<void> | undefined {
   const settled = Promise.resolve(promise).then(
     () => {},
     (error) => report(owner, source, error),

@@ -1,7 +1,7 @@
 import type { AttemptContext } from "./attempt.js";
 
 /** A guard that holds something for an attempt. */
-export interface Watcher {
+export interface AbandonListener {
   /** Nobody waits for the attempt any more: its own time was up, or something else ended it. Must not throw. */
   abandoned(reason: unknown, timedOut: boolean): void;
 }
@@ -19,7 +19,7 @@ export class Attempt implements AttemptContext {
   readonly previousError: unknown;
   #abandoned: Abandonment | undefined;
   #controller: AbortController | undefined;
-  #watchers: Set<Watcher> | undefined;
+  #listeners: Set<AbandonListener> | undefined;
 
   constructor(source: AttemptSource) {
     this.attempt = source.attempt;
@@ -39,23 +39,23 @@ export class Attempt implements AttemptContext {
   abandon(abandonment: Abandonment): void {
     const { reason, timedOut } = abandonment;
     this.#abandoned ??= abandonment;
-    const watchers = this.#watchers;
-    this.#watchers = undefined;
-    for (const watcher of watchers ?? []) watcher.abandoned(reason, timedOut);
+    const listeners = this.#listeners;
+    this.#listeners = undefined;
+    for (const listener of listeners ?? []) listener.abandoned(reason, timedOut);
     this.#controller?.abort(reason);
   }
 
-  /** Tells `watcher` when this attempt is abandoned, at once where it has been. */
-  watch(watcher: Watcher): void {
-    if (this.#abandoned) watcher.abandoned(this.#abandoned.reason, this.#abandoned.timedOut);
+  /** Tells `listener` when this attempt is abandoned, at once where it has been. */
+  onAbandoned(listener: AbandonListener): void {
+    if (this.#abandoned) listener.abandoned(this.#abandoned.reason, this.#abandoned.timedOut);
     else {
-      this.#watchers ??= new Set();
-      this.#watchers.add(watcher);
+      this.#listeners ??= new Set();
+      this.#listeners.add(listener);
     }
   }
 
-  unwatch(watcher: Watcher): void {
-    this.#watchers?.delete(watcher);
+  offAbandoned(listener: AbandonListener): void {
+    this.#listeners?.delete(listener);
   }
 }
 
@@ -64,7 +64,7 @@ export interface AttemptSource {
   readonly attempt: number;
   readonly previousError: unknown;
   /** Whether something can abandon the attempt. */
-  readonly guarded: boolean;
+  readonly cancellable: boolean;
   /** Why nobody waits for the attempt any more, where that came before the context. */
   readonly abandoned?: Abandonment | undefined;
   context?: Attempt | undefined;
@@ -97,7 +97,7 @@ export function resume<T>(attempt: Attempt, fn: () => T): T {
 }
 
 /** Stands for a first attempt that nothing can interrupt: most calls never ask for its context. */
-export const FIRST: AttemptSource = { attempt: 1, previousError: undefined, guarded: false };
+export const FIRST: AttemptSource = { attempt: 1, previousError: undefined, cancellable: false };
 
 /**
  * The attempt being started, for functions whose parameters are the caller's own: its number, its `signal`, and what
@@ -132,8 +132,8 @@ export function theAttempt(): Attempt | undefined {
 }
 
 /** The attempt being started, if there is one that can be abandoned. */
-export function attemptToWatch(): Attempt | undefined {
-  return current && (current instanceof Attempt || current.guarded) ? theAttempt() : undefined;
+export function abandonableAttempt(): Attempt | undefined {
+  return current && (current instanceof Attempt || current.cancellable) ? theAttempt() : undefined;
 }
 
 /** Whether an attempt is being started. */

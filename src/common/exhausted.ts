@@ -23,42 +23,42 @@ function shared(): Ledger {
 const ledger = /* @__PURE__ */ shared();
 
 /** The number of a call or attempt that begins now. */
-export function beginNumber(): number {
+export function nextOrdinal(): number {
   return ++ledger.count;
 }
 
-/** Notes that the run that began at `began` gave up on `error`, for good if `hopeless`. */
-export function rememberExhausted(error: unknown, began: number, hopeless: boolean): void {
-  if (began > ledger.highest) ledger.highest = began;
-  note(ledger.exhausted, error, began);
-  if (hopeless) note(ledger.hopeless, error, began);
+/** Notes that the run with that ordinal gave up on `error`, for good if `hopeless`. */
+export function rememberExhausted(error: unknown, ordinal: number, hopeless: boolean): void {
+  if (ordinal > ledger.highest) ledger.highest = ordinal;
+  note(ledger.exhausted, error, ordinal);
+  if (hopeless) note(ledger.hopeless, error, ordinal);
 }
 
 /**
- * Whether a run that began after `began`, that is inside the attempt with that number, already gave up on `error` or,
+ * Whether a run that began after `ordinal`, that is inside the attempt with that number, already gave up on `error` or,
  * to `depth`, on one of its causes, or on all errors of an `AggregateError`.
  */
-export function isExhausted(error: unknown, began: number, depth: number): boolean {
-  return ledger.highest > began && isNoted(ledger.exhausted, error, began, depth);
+export function isExhausted(error: unknown, ordinal: number, depth: number): boolean {
+  return ledger.highest > ordinal && isNoted(ledger.exhausted, error, ordinal, depth);
 }
 
 /** Whether such a run was ended by a `NonRetryableError`. */
-export function isHopeless(error: unknown, began: number, depth: number): boolean {
-  return isNoted(ledger.hopeless, error, began, depth);
+export function isHopeless(error: unknown, ordinal: number, depth: number): boolean {
+  return isNoted(ledger.hopeless, error, ordinal, depth);
 }
 
-function note(numbers: WeakMap<object, number>, error: unknown, began: number): void {
-  if (isTrackable(error) && !(numbers.get(error)! > began)) numbers.set(error, began);
+function note(numbers: WeakMap<object, number>, error: unknown, ordinal: number): void {
+  if (isTrackable(error) && !(numbers.get(error)! > ordinal)) numbers.set(error, ordinal);
 }
 
-function isNoted(numbers: WeakMap<object, number>, error: unknown, began: number, depth: number): boolean {
+function isNoted(numbers: WeakMap<object, number>, error: unknown, ordinal: number, depth: number): boolean {
   // A primitive is in no map.
-  if (numbers.get(error as object)! > began) return true;
+  if (numbers.get(error as object)! > ordinal) return true;
   if (depth === 0 || error === undefined) return false;
   const cause = readField(error, "cause");
-  if (cause !== undefined && isNoted(numbers, cause, began, depth - 1)) return true;
+  if (cause !== undefined && isNoted(numbers, cause, ordinal, depth - 1)) return true;
   const errors = errorsOf(error);
-  return !!errors && errors.every((each) => isNoted(numbers, each, began, depth - 1));
+  return !!errors && errors.every((each) => isNoted(numbers, each, ordinal, depth - 1));
 }
 
 // A primitive cannot be a key.

@@ -11,7 +11,7 @@ export function isThenable(value: unknown): value is Promise<unknown> {
  * Hands on what a function of the user's answered, where it must answer at once: a promise is a `TypeError`, and its own
  * rejection nobody's any more.
  */
-export function atOnce<T>(what: string, answer: T): T {
+export function requireSync<T>(what: string, answer: T): T {
   if (!isThenable(answer)) return answer;
   Promise.resolve(answer).then(undefined, () => {});
   throw new TypeError(`${what} must answer at once, got a promise`);

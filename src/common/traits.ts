@@ -2,13 +2,13 @@
 // function carries no mark and is assumed to look at everything.
 
 /** Reads `state.elapsed`. */
-export const CLOCK = 1;
+export const READS_ELAPSED = 1;
 /** May say yes to a value. */
-export const VALUES = 2;
+export const MAY_RETRY_VALUES = 2;
 /** Is, or contains, a result predicate. */
-export const RESULT = 4;
+export const IS_RESULT_PREDICATE = 4;
 /** Looks at the arguments of a call that succeeded at once, as only a budget can. */
-export const ARGS = 8;
+export const READS_ARGS = 8;
 
 const traits: unique symbol = /* @__PURE__ */ Symbol.for("undaunted.traits");
 
@@ -33,7 +33,7 @@ export function isMarked(value: object): boolean {
 
 /** What a strategy looks at; of a user's own, everything. */
 export function traitsOf(strategy: object): number {
-  return (strategy as { [traits]?: number })[traits] ?? CLOCK | VALUES | ARGS;
+  return (strategy as { [traits]?: number })[traits] ?? READS_ELAPSED | MAY_RETRY_VALUES | READS_ARGS;
 }
 
 /** What a combination of strategies looks at: all that its parts do. */

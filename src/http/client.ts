@@ -1,7 +1,7 @@
 import { retryBudget } from "../budget/retry-budget.js";
 import type { RetryBudget } from "../common/attempt.js";
 import type { Clock } from "../common/clock.js";
-import { Keyed } from "../common/keyed.js";
+import { LruMap } from "../common/lru-map.js";
 import { type Target, targetOf } from "../loop/target.js";
 import type { Exchange } from "./exchange.js";
 import { PausedOrigins } from "./paused-origins.js";
@@ -13,7 +13,7 @@ export class HttpClient {
   readonly pauses = new PausedOrigins(MOST_ORIGINS);
   readonly target: Target;
   // Policies may tell the time differently; nearly always there is one clock.
-  readonly #budgets = new WeakMap<Clock, Keyed<RetryBudget>>();
+  readonly #budgets = new WeakMap<Clock, LruMap<RetryBudget>>();
 
   constructor(
     /** Whom errors name. */
@@ -25,7 +25,7 @@ export class HttpClient {
   budgetOf(origin: string, clock: Clock): RetryBudget {
     let budgets = this.#budgets.get(clock);
     if (!budgets) {
-      budgets = new Keyed(MOST_ORIGINS, () => retryBudget({ clock }));
+      budgets = new LruMap(MOST_ORIGINS, () => retryBudget({ clock }));
       this.#budgets.set(clock, budgets);
     }
     return budgets.get(origin);

@@ -1,13 +1,13 @@
 import type { GiveUpState, Outcome, RetryState } from "../common/attempt.js";
 import { theAttempt } from "../common/current.js";
 import { StrategyError } from "../common/errors.js";
-import { beginNumber, rememberExhausted } from "../common/exhausted.js";
+import { nextOrdinal, rememberExhausted } from "../common/exhausted.js";
 import { chainOf, codeOf } from "../common/inspect.js";
-import type { Watch } from "../common/interrupt.js";
+import type { AbortSource } from "../common/interrupt.js";
 import { isThenable } from "../common/thenable.js";
 import { type HeaderSource, serverDelay, serverVerdict } from "../hints/server-delay.js";
 import { exhausts } from "../loop/decide.js";
-import { forCall, type Policy } from "../loop/policy.js";
+import { type CompiledPolicy, forCall } from "../loop/policy.js";
 import { start } from "../loop/start.js";
 import { classifyNetworkError } from "../transient/network.js";
 import { linkBody } from "./bodies/body-signals.js";
@@ -50,7 +50,7 @@ export abstract class Exchange {
   /** A server may have had the request, though one that it was redirected to could not be reached. */
   protected arrived = false;
 
-  readonly core: Policy;
+  readonly core: CompiledPolicy;
 
   protected constructor(
     protected readonly client: HttpClient,
@@ -63,12 +63,12 @@ export abstract class Exchange {
     /** Its body, if any, can be sent again. */
     readonly replayable: boolean,
     /** The call's own signals. */
-    watches: readonly Watch[],
+    abortSources: readonly AbortSource[],
   ) {
     exchanges.set(args, this);
     const { core, budgetPerOrigin } = policy;
     const budget = budgetPerOrigin ? client.budgetOf(origin, core.clock) : core.budget;
-    this.core = forCall(core, `${method} ${origin}`, watches, budget);
+    this.core = forCall(core, `${method} ${origin}`, abortSources, budget);
   }
 
   start(): Promise<unknown> {
@@ -97,7 +97,7 @@ export abstract class Exchange {
   protected failedBy(answer: Answer, error: object): object {
     this.#answers.set(error, answer);
     // A client of ours answered it: what that gave up on is not tried again here.
-    if (givenUpOn.has(answer.response)) rememberExhausted(error, beginNumber(), false);
+    if (givenUpOn.has(answer.response)) rememberExhausted(error, nextOrdinal(), false);
     return error;
   }
 
@@ -241,28 +241,28 @@ export abstract class Exchange {
    * while the body is read, because one of the call's signals says so.
    */
   protected async sendOnce<R extends HttpResponse>(send: (signal: AbortSignal | undefined) => Promise<R>): Promise<R> {
-    const { guarded, watches, onLateResult } = this.core;
+    const { cancellable, abortSources, onLateResult } = this.core;
     // A TryAgainError asks nobody: what is left of a stream is not the body.
     if (this.#sent && !this.replayable) {
       throw new TypeError(`${this.client.owner}: the body was sent before, and can be read only once`);
     }
     this.#sent = true;
     // Awaited, so that the caller stays in the stack of what it throws.
-    if (!guarded) return await send(undefined);
+    if (!cancellable) return await send(undefined);
     const controller = new AbortController();
-    const watcher = { abandoned: (reason: unknown) => controller.abort(reason) };
+    const listener = { abandoned: (reason: unknown) => controller.abort(reason) };
     const attempt = theAttempt()!;
-    attempt.watch(watcher);
+    attempt.onAbandoned(listener);
     try {
       // Abandoned before it came here: nobody waits for it.
       controller.signal.throwIfAborted();
       const response = await send(controller.signal);
       const stream = this.streamOf(response);
-      if (stream && watches.length > 0) this.#unlinkBody = linkBody(controller, watches, stream);
+      if (stream && abortSources.length > 0) this.#unlinkBody = linkBody(controller, abortSources, stream);
       if (controller.signal.aborted && !onLateResult) this.#release(response);
       return response;
     } finally {
-      attempt.unwatch(watcher);
+      attempt.offAbandoned(listener);
     }
   }
 

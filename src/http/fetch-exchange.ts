@@ -1,5 +1,5 @@
 import { type Attempt, resume, theAttempt } from "../common/current.js";
-import { type Watch, watchOf } from "../common/interrupt.js";
+import { type AbortSource, abortSourceOf } from "../common/interrupt.js";
 import { check } from "../common/validate.js";
 import { ASYNC } from "../loop/policy.js";
 import { type Body, bodyOf, isStreamed } from "./bodies/body.js";
@@ -59,8 +59,8 @@ export function exchangeFor(
     body: given === undefined ? given : bodyOf(given),
     changed,
   };
-  const watches = watchesOf(client.owner, request, init);
-  return new FetchExchange(client, policy, [input, init], sent, method, keyed, watches);
+  const abortSources = abortSourcesOf(client.owner, request, init);
+  return new FetchExchange(client, policy, [input, init], sent, method, keyed, abortSources);
 }
 
 export class FetchExchange extends Exchange {
@@ -75,14 +75,14 @@ export class FetchExchange extends Exchange {
     private readonly sent: Sent,
     method: string,
     keyed: boolean,
-    watches: readonly Watch[],
+    abortSources: readonly AbortSource[],
   ) {
     const own = sent.body ? undefined : sent.request;
     const ownBody = own && hasBody(own);
     // What would never be sent twice is not kept in memory for that.
     const copied = ownBody && (keyed || policy.methods(method));
     const replayable = sent.body ? sent.body.replayable : !ownBody || copied!;
-    super(client, policy, args, method, sent.url.origin, keyed, replayable, watches);
+    super(client, policy, args, method, sent.url.origin, keyed, replayable, abortSources);
     this.#copied = copied ? own : undefined;
   }
 
@@ -235,13 +235,13 @@ function methodOf(method: string): string {
   return NORMALIZED.includes(upper) ? upper : method;
 }
 
-function watchesOf(owner: string, request: Request | undefined, init: FetchInit | undefined): Watch[] {
-  const watches: Watch[] = [];
-  if (request?.signal) watches.push(watchOf(request.signal));
+function abortSourcesOf(owner: string, request: Request | undefined, init: FetchInit | undefined): AbortSource[] {
+  const abortSources: AbortSource[] = [];
+  if (request?.signal) abortSources.push(abortSourceOf(request.signal));
   const signal = init?.signal;
   if (signal !== undefined && signal !== null) {
     check(owner, "init.signal", signal, ASYNC.table.signal!);
-    watches.push(watchOf(signal));
+    abortSources.push(abortSourceOf(signal));
   }
-  return watches;
+  return abortSources;
 }

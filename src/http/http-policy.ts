@@ -1,8 +1,8 @@
 import type { RetryOptions, RetryState } from "../common/attempt.js";
-import { atOnce, isThenable } from "../common/thenable.js";
+import { isThenable, requireSync } from "../common/thenable.js";
 import { isMarked, mark, traitsOf } from "../common/traits.js";
 import { check, OPTIONS, type Rule, readOptions } from "../common/validate.js";
-import { ASYNC, compile, type Policy, usualStop, usualWait } from "../loop/policy.js";
+import { ASYNC, type CompiledPolicy, compile, usualStop, usualWait } from "../loop/policy.js";
 import { fullJitter } from "../strategies/wait.js";
 import { type Exchange, exchangeOf } from "./exchange.js";
 import { isSlowDown, retryIfHttpFailure } from "./failure.js";
@@ -23,7 +23,7 @@ export interface HttpPolicy {
   /** As they were given. */
   readonly options: HttpOptions;
   /** What the loop goes by. */
-  readonly core: Policy;
+  readonly core: CompiledPolicy;
   readonly methods: (method: string) => boolean;
   readonly statuses: (status: number, response: HttpResponse) => boolean;
   readonly maxRetryAfter: number;
@@ -44,7 +44,7 @@ export function httpPolicyOf({ owner, table }: HttpKind, options: HttpOptions): 
   return {
     options: given,
     core: compile(ASYNC, coreOptionsOf(given, maxRetryAfter)),
-    methods: typeof methods === "function" ? (method) => !!atOnce("methods", methods(method)) : inList(methods),
+    methods: typeof methods === "function" ? (method) => !!requireSync("methods", methods(method)) : inList(methods),
     statuses: typeof statuses === "function" ? askedOf(statuses) : inStatuses(statuses),
     maxRetryAfter,
     key: keyRuleOf(owner, idempotencyKey),
@@ -73,7 +73,7 @@ function inStatuses(statuses: readonly number[]): HttpPolicy["statuses"] {
 }
 
 function askedOf(statuses: (status: number, response: HttpResponse) => boolean): HttpPolicy["statuses"] {
-  return (status, response) => !!atOnce("statuses", statuses(status, response));
+  return (status, response) => !!requireSync("statuses", statuses(status, response));
 }
 
 // AWS' SDKs and Azure's wait from a second where they were throttled.
@@ -161,8 +161,8 @@ export function httpOverlay<Q>(kind: HttpKind, source: HttpPolicySource<Q>, over
   const given: HttpOptions = readOptions("with", overrides, kind.table);
   const extend = (base: HttpPolicy): HttpPolicy => {
     const policy = httpPolicyOf(kind, { ...base.options, ...given });
-    const watches = [...new Set([...base.core.watches, ...policy.core.watches])];
-    return { ...policy, core: { ...policy.core, watches } };
+    const abortSources = [...new Set([...base.core.abortSources, ...policy.core.abortSources])];
+    return { ...policy, core: { ...policy.core, abortSources } };
   };
   if (typeof source !== "function") return extend(source);
   const extended = remembered(extend);

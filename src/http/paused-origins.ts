@@ -1,5 +1,5 @@
 import type { Clock } from "../common/clock.js";
-import { Keyed } from "../common/keyed.js";
+import { LruMap } from "../common/lru-map.js";
 
 interface Pause {
   /** On the clock's time. */
@@ -10,10 +10,10 @@ interface Pause {
 
 /** Origins that asked to be left alone for a while. */
 export class PausedOrigins {
-  readonly #pauses: Keyed<Pause>;
+  readonly #pauses: LruMap<Pause>;
 
   constructor(max: number) {
-    this.#pauses = new Keyed(max, () => ({ until: -Infinity, length: 0 }));
+    this.#pauses = new LruMap(max, () => ({ until: -Infinity, length: 0 }));
   }
 
   /** No call to `origin` for `ms` from now; a longer pause stands. */

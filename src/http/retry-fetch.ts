@@ -1,6 +1,6 @@
 import type { RetryStats } from "../common/attempt.js";
 import { BOOLEAN, FUNCTION } from "../common/validate.js";
-import { equip } from "../loop/target.js";
+import { addWithAndStats } from "../loop/target.js";
 import { HttpClient } from "./client.js";
 import { exchangeFor, type FetchInit, type FetchInput } from "./fetch-exchange.js";
 import { type HttpKind, type HttpPolicySource, httpOverlay, httpSourceOf } from "./http-policy.js";
@@ -81,5 +81,5 @@ function clientOf(client: HttpClient, source: HttpPolicySource<HttpRequest>): ob
     }
   };
   const withOverrides = (overrides: object) => clientOf(client, httpOverlay(FETCH, source, overrides));
-  return equip(retried, client.target.stats, withOverrides);
+  return addWithAndStats(retried, client.target.stats, withOverrides);
 }

@@ -1,6 +1,6 @@
 import type { RetryIf, RetryState, SyncRetryIf } from "../common/attempt.js";
 import { readField } from "../common/inspect.js";
-import { mark, VALUES } from "../common/traits.js";
+import { MAY_RETRY_VALUES, mark } from "../common/traits.js";
 import { check, FUNCTION, WHOLE } from "../common/validate.js";
 import { exchangeOf } from "./exchange.js";
 import type { HttpResponse } from "./request.js";
@@ -28,7 +28,7 @@ export function retryIfResponse<R extends HttpResponse>(test: (response: R) => b
   return mark<RetryIf<R>>((state) => {
     const response = responseIn(state);
     return response !== undefined && test(response as R);
-  }, VALUES);
+  }, MAY_RETRY_VALUES);
 }
 
 function responseIn(state: RetryState): HttpResponse | undefined {

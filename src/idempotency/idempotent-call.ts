@@ -1,8 +1,8 @@
 import type { AnyFn } from "../common/attempt.js";
 import { report } from "../common/call-hook.js";
 import { type Attempt, resume, theAttempt } from "../common/current.js";
-import { beginNumber, rememberExhausted } from "../common/exhausted.js";
-import { atOnce } from "../common/thenable.js";
+import { nextOrdinal, rememberExhausted } from "../common/exhausted.js";
+import { requireSync } from "../common/thenable.js";
 import { check, type Rule } from "../common/validate.js";
 import { runWithRetry } from "../retry.js";
 import { stopAfterDelay } from "../strategies/stop.js";
@@ -41,7 +41,7 @@ export class IdempotentCall {
     } catch (error) {
       // Whoever tried this call again would meet the same, or do it twice.
       const isFinal = error instanceof IdempotencyMismatchError || error instanceof IdempotencyRecordError;
-      if (isFinal) rememberExhausted(error, beginNumber(), true);
+      if (isFinal) rememberExhausted(error, nextOrdinal(), true);
       throw error;
     }
   }
@@ -61,7 +61,7 @@ export class IdempotentCall {
 
   #key(): string {
     const { owner, key } = this.settings;
-    const answer = atOnce(`${owner}: key`, key.apply(this.self, this.args as unknown[]));
+    const answer = requireSync(`${owner}: key`, key.apply(this.self, this.args as unknown[]));
     check(owner, "what key answers", answer, KEY);
     return answer;
   }
@@ -69,7 +69,7 @@ export class IdempotentCall {
   #text(): string {
     const { owner, fingerprint } = this.settings;
     if (!fingerprint) return jsonOf(owner, this.args);
-    const answer = atOnce(`${owner}: fingerprint`, fingerprint.apply(this.self, this.args as unknown[]));
+    const answer = requireSync(`${owner}: fingerprint`, fingerprint.apply(this.self, this.args as unknown[]));
     check(owner, "what fingerprint answers", answer, TEXT);
     return answer;
   }
@@ -79,17 +79,17 @@ export class IdempotentCall {
     const ms = Math.min(retryAfter, Math.min(1_000, 50 * 2 ** asked) * (0.5 + Math.random() / 2));
     return new Promise((resolve, reject) => {
       const attempt = this.#attempt;
-      const watcher = {
+      const listener = {
         abandoned(reason: unknown) {
           cancel();
           reject(reason);
         },
       };
       const cancel = this.settings.clock.setTimer(() => {
-        attempt?.unwatch(watcher);
+        attempt?.offAbandoned(listener);
         resolve();
       }, ms);
-      attempt?.watch(watcher);
+      attempt?.onAbandoned(listener);
     });
   }
 

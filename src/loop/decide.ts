@@ -5,7 +5,7 @@ import { codeOf, readField } from "../common/inspect.js";
 import { isThenable } from "../common/thenable.js";
 import { show } from "../common/validate.js";
 import { bookInBudget } from "./book.js";
-import type { Policy } from "./policy.js";
+import type { CompiledPolicy } from "./policy.js";
 import type { State } from "./state.js";
 
 /**
@@ -20,10 +20,10 @@ const TRY_AGAIN = "ERR_TRY_AGAIN";
 const NEVER_RETRIED: readonly unknown[] = [NON_RETRYABLE, "ERR_RETRY_STRATEGY", "ERR_CIRCUIT_OPEN"];
 
 /**
- * Decides what follows the attempt that began at number `began`. A promise only where `retryIf` or the budget gave
+ * Decides what follows the attempt that ordinal at number `ordinal`. A promise only where `retryIf` or the budget gave
  * one. Throws a `StrategyError` where a strategy failed.
  */
-export function decide(policy: Policy, state: State, began: number): Decision | Promise<Decision> {
+export function decide(policy: CompiledPolicy, state: State, ordinal: number): Decision | Promise<Decision> {
   const { outcome } = state;
   if (outcome.ok) return policy.readsValues ? judge(policy, state) : "accept";
 
@@ -31,22 +31,22 @@ export function decide(policy: Policy, state: State, began: number): Decision | 
   const code = codeOf(error);
   // A TryAgainError overrules what its cause exhausted; only one that itself exhausted an inner run is gated.
   const depth = code === TRY_AGAIN ? 0 : 10;
-  state.exhausted = isExhausted(error, began, depth);
+  state.exhausted = isExhausted(error, ordinal, depth);
   if (code !== undefined && NEVER_RETRIED.includes(code)) return "not-retryable";
   if (state.exhausted) {
     if (!policy.retryExhausted) return "exhausted";
-    if (isHopeless(error, began, depth)) return "not-retryable";
+    if (isHopeless(error, ordinal, depth)) return "not-retryable";
   }
   return code === TRY_AGAIN ? plan(policy, state, false, readField(error, "after")) : judge(policy, state);
 }
 
 /** Whether a sleep that would begin now has no time left: strategies and hooks may have taken it meanwhile. */
-export function reachesDeadline({ totalTimeout, clock }: Policy, startedAt: number, delay: number): boolean {
+export function reachesDeadline({ totalTimeout, clock }: CompiledPolicy, startedAt: number, delay: number): boolean {
   return totalTimeout < Infinity && clock.now() - startedAt + delay >= totalTimeout;
 }
 
 /** The error that giving up for `reason` ends in. */
-export function finalError(policy: Policy, state: State, reason: GiveUpReason): unknown {
+export function finalError(policy: CompiledPolicy, state: State, reason: GiveUpReason): unknown {
   const { outcome } = state;
   if (reason === "deadline") return new TotalTimeoutError(policy.totalTimeout, state.attempt, outcome);
   if (outcome.ok) return new RetryExhaustedError(state);
@@ -77,14 +77,14 @@ export function isNonRetryable({ outcome }: Ending): boolean {
   return !outcome.ok && codeOf(outcome.error) === NON_RETRYABLE;
 }
 
-function judge(policy: Policy, state: State): Decision | Promise<Decision> {
+function judge(policy: CompiledPolicy, state: State): Decision | Promise<Decision> {
   if (!policy.retryIf) return plan(policy, state, isPaidFor(state.outcome));
   const wanted = ask(policy, "retryIf", policy.retryIf, state);
   if (!(wanted instanceof Promise)) return judged(policy, state, wanted);
   return wanted.then((answer) => judged(policy, state, answer));
 }
 
-function judged(policy: Policy, state: State, wanted: unknown): Decision | Promise<Decision> {
+function judged(policy: CompiledPolicy, state: State, wanted: unknown): Decision | Promise<Decision> {
   const { ok } = state.outcome;
   if (wanted) return plan(policy, state, isPaidFor(state.outcome));
   return ok ? "accept" : "not-retryable";
@@ -99,7 +99,7 @@ function isPaidFor(outcome: Outcome): boolean {
 }
 
 /** Another attempt is wanted: when, and is it allowed? `paid`: by the budget. */
-function plan(policy: Policy, state: State, paid: boolean, after?: unknown): Decision | Promise<Decision> {
+function plan(policy: CompiledPolicy, state: State, paid: boolean, after?: unknown): Decision | Promise<Decision> {
   const { budget, wait, stop } = policy;
   const { outcome } = state;
   if (paid && budget?.recordFailure) bookInBudget(policy, "recordFailure", state);
@@ -138,7 +138,7 @@ function amountOf(strategy: StrategyError["strategy"], answer: unknown, outcome:
  * promise comes back only where the policy may wait for one.
  */
 function ask(
-  policy: Policy,
+  policy: CompiledPolicy,
   strategy: StrategyError["strategy"],
   fn: (state: State) => unknown,
   state: State,
@@ -158,7 +158,7 @@ function isPlain(answer: unknown): boolean {
 
 /** Looks at an answer that is no plain value: a promise may do, a function never. */
 function examine(
-  policy: Policy,
+  policy: CompiledPolicy,
   strategy: StrategyError["strategy"],
   answer: unknown,
   state: State,

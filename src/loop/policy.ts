@@ -1,7 +1,7 @@
 import type { RetryBudget, RetryOptions, Stop, Wait } from "../common/attempt.js";
 import { type Clock, type SyncClock, systemClock, systemSyncClock } from "../common/clock.js";
-import { type Watch, watchOf } from "../common/interrupt.js";
-import { ARGS, CLOCK, isMarked, mark, traitsOf, VALUES } from "../common/traits.js";
+import { type AbortSource, abortSourceOf } from "../common/interrupt.js";
+import { isMarked, MAY_RETRY_VALUES, mark, READS_ARGS, READS_ELAPSED, traitsOf } from "../common/traits.js";
 import {
   BOOLEAN,
   check,
@@ -23,7 +23,7 @@ export const usualWait = /* @__PURE__ */ mark<Wait>(
 const usualRandom = () => Math.random();
 
 /** Options checked, filled with the defaults, and what the loops need to know about them worked out once. */
-export class Policy implements Omit<RetryOptions, "clock"> {
+export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
   // All of them, so that all policies have one shape.
   readonly stop: Stop = usualStop;
   readonly wait: Wait = usualWait;
@@ -54,28 +54,28 @@ export class Policy implements Omit<RetryOptions, "clock"> {
   /** A value is as good as returned: nobody is asked about it or told of it. */
   readonly takesAnyValue: boolean;
   /** Something can end an attempt from outside. */
-  readonly guarded: boolean;
+  readonly cancellable: boolean;
   /** A value must pass the run before it goes to the caller. */
-  readonly watched: boolean;
+  readonly mustInspectValue: boolean;
 
   constructor(
-    readonly kind: Kind,
+    readonly kind: LoopKind,
     /** As they were given. */
     readonly options: RetryOptions,
     /** Where a run hears of aborts: of more than one signal where `with` added its own. */
-    readonly watches: readonly Watch[],
+    readonly abortSources: readonly AbortSource[],
   ) {
     this.clock = kind.clock as Clock & SyncClock;
     Object.assign(this, options);
     const { stop, wait, retryIf, budget, totalTimeout, onSuccess } = this;
     const bits = [stop, wait, retryIf, budget].reduce((all, each) => (each ? all | traitsOf(each) : all), 0);
-    this.budgetReadsArgs = !!budget && (traitsOf(budget) & ARGS) > 0;
-    this.readsValues = !!retryIf && (traitsOf(retryIf) & VALUES) > 0;
+    this.budgetReadsArgs = !!budget && (traitsOf(budget) & READS_ARGS) > 0;
+    this.readsValues = !!retryIf && (traitsOf(retryIf) & MAY_RETRY_VALUES) > 0;
     this.takesAnyValue = !this.readsValues && !onSuccess;
-    this.guarded = watches.length > 0 || this.attemptTimeout < Infinity || totalTimeout < Infinity;
-    this.watched = this.guarded || !this.takesAnyValue || !!budget;
+    this.cancellable = abortSources.length > 0 || this.attemptTimeout < Infinity || totalTimeout < Infinity;
+    this.mustInspectValue = this.cancellable || !this.takesAnyValue || !!budget;
     this.needsClock =
-      (bits & CLOCK) > 0 ||
+      (bits & READS_ELAPSED) > 0 ||
       !this.takesAnyValue ||
       totalTimeout < Infinity ||
       !!(this.onRetry || this.onGiveUp || this.fallback);
@@ -83,15 +83,15 @@ export class Policy implements Omit<RetryOptions, "clock"> {
 }
 
 /** What the policies of the async and the sync loop differ in. */
-export interface Kind {
+export interface LoopKind {
   /** Whom an error about an option names. */
   readonly owner: string;
   readonly sync: boolean;
   readonly table: Record<string, Rule>;
   readonly clock: Clock | SyncClock;
-  readonly compiled: WeakMap<object, Policy>;
+  readonly compiled: WeakMap<object, CompiledPolicy>;
   /** What was compiled last: a block in a loop comes with the same options each time. */
-  last: { readonly options: object; readonly policy: Policy } | undefined;
+  last: { readonly options: object; readonly policy: CompiledPolicy } | undefined;
 }
 
 const COMMON: Record<string, Rule> = {
@@ -112,7 +112,7 @@ const COMMON: Record<string, Rule> = {
 };
 
 /** A kind whose policies take the common options and `more`. */
-function kindOf(owner: string, sync: boolean, clock: Clock | SyncClock, more: Record<string, Rule>): Kind {
+function kindOf(owner: string, sync: boolean, clock: Clock | SyncClock, more: Record<string, Rule>): LoopKind {
   return { owner, sync, clock, table: { ...COMMON, ...more }, compiled: new WeakMap(), last: undefined };
 }
 
@@ -133,11 +133,11 @@ export const SYNC = /* @__PURE__ */ kindOf("retrySync", true, systemSyncClock, {
 const NO_OPTIONS = {};
 
 /** The policy of an options object, which is read once and remembered. Throws on an option that makes no sense. */
-export function compile(kind: Kind, options: object = NO_OPTIONS): Policy {
+export function compile(kind: LoopKind, options: object = NO_OPTIONS): CompiledPolicy {
   return kind.last?.options === options ? kind.last.policy : find(kind, options);
 }
 
-function find(kind: Kind, options: object): Policy {
+function find(kind: LoopKind, options: object): CompiledPolicy {
   const { owner, table, compiled } = kind;
   const policy =
     compiled.get(options) ?? remember(compiled, options, policyOf(kind, readOptions(owner, options, table)));
@@ -146,10 +146,10 @@ function find(kind: Kind, options: object): Policy {
 }
 
 /** A policy, or a function that answers one for each call. */
-export type PolicySource = Policy | ((self: unknown, args: unknown[]) => Policy);
+export type PolicySource = CompiledPolicy | ((self: unknown, args: unknown[]) => CompiledPolicy);
 
 /** What the options argument of a wrapper says: options, or a function that answers them. */
-export function sourceOf(kind: Kind, options: object | undefined): PolicySource {
+export function sourceOf(kind: LoopKind, options: object | undefined): PolicySource {
   if (typeof options !== "function") return compile(kind, options);
   if (isMarked(options))
     throw new TypeError(`${kind.owner}: options must be an object, got a strategy: give it a name`);
@@ -161,45 +161,45 @@ export function sourceOf(kind: Kind, options: object | undefined): PolicySource 
 }
 
 /** `source` with some options replaced; a signal joins those that are there. */
-export function overlay(kind: Kind, source: PolicySource, overrides: object): PolicySource {
+export function overlay(kind: LoopKind, source: PolicySource, overrides: object): PolicySource {
   const given: RetryOptions = readOptions("with", overrides, kind.table);
   if (typeof source !== "function") return extend(source, given);
-  const extended = new WeakMap<Policy, Policy>();
+  const extended = new WeakMap<CompiledPolicy, CompiledPolicy>();
   return (self, args) => {
     const base = source(self, args);
     return extended.get(base) ?? remember(extended, base, extend(base, given));
   };
 }
 
-function extend(base: Policy, given: RetryOptions): Policy {
-  return policyOf(base.kind, { ...base.options, ...given }, base.watches);
+function extend(base: CompiledPolicy, given: RetryOptions): CompiledPolicy {
+  return policyOf(base.kind, { ...base.options, ...given }, base.abortSources);
 }
 
-function policyOf(kind: Kind, options: RetryOptions, inherited: readonly Watch[] = []): Policy {
+function policyOf(kind: LoopKind, options: RetryOptions, inherited: readonly AbortSource[] = []): CompiledPolicy {
   const { signal } = options;
-  return new Policy(kind, options, [...new Set(signal ? [...inherited, watchOf(signal)] : inherited)]);
+  return new CompiledPolicy(kind, options, [...new Set(signal ? [...inherited, abortSourceOf(signal)] : inherited)]);
 }
 
 /** `policy` for one call: by its own name where the policy has none, and heeding signals of its own as well. */
 export function forCall(
-  policy: Policy,
+  policy: CompiledPolicy,
   name: string,
-  watches: readonly Watch[],
+  abortSources: readonly AbortSource[],
   budget: RetryBudget | undefined,
-): Policy {
-  const all = watches.length > 0 ? [...new Set([...policy.watches, ...watches])] : policy.watches;
-  const guarded = policy.guarded || all.length > 0;
+): CompiledPolicy {
+  const all = abortSources.length > 0 ? [...new Set([...policy.abortSources, ...abortSources])] : policy.abortSources;
+  const cancellable = policy.cancellable || all.length > 0;
   return {
     ...policy,
     name: policy.name ?? name,
-    watches: all,
-    guarded,
-    watched: policy.watched || guarded || !!budget,
+    abortSources: all,
+    cancellable,
+    mustInspectValue: policy.mustInspectValue || cancellable || !!budget,
     budget,
   };
 }
 
-function remember<K extends object>(cache: WeakMap<K, Policy>, key: K, policy: Policy): Policy {
+function remember<K extends object>(cache: WeakMap<K, CompiledPolicy>, key: K, policy: CompiledPolicy): CompiledPolicy {
   cache.set(key, policy);
   return policy;
 }

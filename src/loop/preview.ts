@@ -1,7 +1,7 @@
 import type { RetryOptions, SyncRetryOptions } from "../common/attempt.js";
 import { check, OPTIONS } from "../common/validate.js";
 import { decide } from "./decide.js";
-import { ASYNC, compile, type Policy } from "./policy.js";
+import { ASYNC, type CompiledPolicy, compile } from "./policy.js";
 import type { State } from "./state.js";
 
 /** What a policy does after one attempt; times are ms. */
@@ -69,7 +69,7 @@ export function previewPolicy(options: RetryOptions | SyncRetryOptions = {}, att
 }
 
 /** Follows the policy through failed attempts of `length` ms. */
-function failingChain(policy: Policy, length: number) {
+function failingChain(policy: CompiledPolicy, length: number) {
   const outcome = { ok: false, error: new Error("previewPolicy: a failed attempt") } as const;
   let attempt = 0;
   let slept = 0;

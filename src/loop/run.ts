@@ -1,7 +1,7 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "../common/attempt.js";
 import { callHook } from "../common/call-hook.js";
 import { type Attempt, type AttemptSource, enter, leave } from "../common/current.js";
-import { beginNumber, rememberExhausted } from "../common/exhausted.js";
+import { nextOrdinal, rememberExhausted } from "../common/exhausted.js";
 import { isThenable } from "../common/thenable.js";
 import { bookInBudget, recordSuccess } from "./book.js";
 import { type Decision, decide, type Ending, exhausts, finalError, finalState, isNonRetryable } from "./decide.js";
@@ -14,9 +14,9 @@ const IMMEDIATE_IN_A_ROW = 64;
  * A promise resolved with this stays pending for ever and holds nothing. It is what a microtask answers that leads to the
  * caller and must not resolve the call's promise, not even again: Node makes much of a promise that is resolved twice.
  */
-const NEVER = { then() {} };
+const PENDING_FOREVER = { then() {} };
 
-export const SOON = /* @__PURE__ */ Promise.resolve();
+export const RESOLVED = /* @__PURE__ */ Promise.resolve();
 
 interface Payment {
   readonly tokens: number;
@@ -37,16 +37,16 @@ export class Run implements AttemptSource, Call {
   readonly policy: Call["policy"];
   readonly self: unknown;
   readonly args: Call["args"];
-  readonly began: number;
+  readonly ordinal: number;
   readonly startedAt: number;
   previousError: unknown;
   context: Attempt | undefined;
-  /** Raised by every interruption: what began before it is late. */
+  /** Incremented on every interruption: callbacks that hold an older number do nothing. */
   protected turn = 0;
   /** How the last attempt ended. */
   protected outcome: Outcome | undefined;
   protected givenUp: GiveUpState | undefined;
-  protected attemptBegan: number;
+  protected attemptOrdinal: number;
   /** What goes on may end in another attempt, which can begin at once: this is where that leads to the caller. */
   #leads = false;
   /** What was taken for a retry that has not begun, and what the last one took. */
@@ -57,7 +57,7 @@ export class Run implements AttemptSource, Call {
   #immediate = 0;
 
   constructor(
-    { target, policy, self, args, began, startedAt }: Call,
+    { target, policy, self, args, ordinal, startedAt }: Call,
     /** Attempts begun. */
     public attempt: number,
     private readonly resolve: (value: unknown) => void,
@@ -67,13 +67,13 @@ export class Run implements AttemptSource, Call {
     this.policy = policy;
     this.self = self;
     this.args = args;
-    this.began = began;
+    this.ordinal = ordinal;
     this.startedAt = startedAt;
-    this.attemptBegan = began;
+    this.attemptOrdinal = ordinal;
   }
 
-  get guarded(): boolean {
-    return this.policy.guarded;
+  get cancellable(): boolean {
+    return this.policy.cancellable;
   }
 
   /** Begins the next attempt. */
@@ -87,7 +87,7 @@ export class Run implements AttemptSource, Call {
   launch(): void {
     const { turn } = this;
     if (this.#leads) this.#leads = false;
-    else SOON.then(() => (this.isLate(turn) ? NEVER : this.invoke())).then(this.resolve);
+    else RESOLVED.then(() => (this.isLate(turn) ? PENDING_FOREVER : this.invoke())).then(this.resolve);
   }
 
   /** Begins something that may launch an attempt, where that leads to the caller; `land` makes the attempt. */
@@ -109,7 +109,7 @@ export class Run implements AttemptSource, Call {
     if (this.attempt++ > 0) {
       this.previousError = outcome?.ok === false ? outcome.error : undefined;
       stats.retries++;
-      this.attemptBegan = beginNumber();
+      this.attemptOrdinal = nextOrdinal();
       this.#paid = this.#owed;
       this.#owed = undefined;
     }
@@ -120,14 +120,14 @@ export class Run implements AttemptSource, Call {
       promise = Promise.resolve(fn.apply(self, args as unknown[]));
     } catch (error) {
       // Dealt with in a microtask of its own, as a rejection is.
-      SOON.then(() => this.ended({ ok: false, error }, turn)).then(this.resolve);
-      return NEVER;
+      RESOLVED.then(() => this.ended({ ok: false, error }, turn)).then(this.resolve);
+      return PENDING_FOREVER;
     } finally {
       leave(outer);
     }
-    const returned = policy.watched ? (value: unknown) => this.returned(value, turn) : target.succeeded;
+    const returned = policy.mustInspectValue ? (value: unknown) => this.returned(value, turn) : target.succeeded;
     promise.then(returned, (error) => this.ended({ ok: false, error }, turn)).then(this.resolve);
-    return NEVER;
+    return PENDING_FOREVER;
   }
 
   /** Something may have to end the attempt that begins now. */
@@ -155,7 +155,7 @@ export class Run implements AttemptSource, Call {
       this.settled(outcome);
       this.land();
     } else if (onLateResult) callHook(this.policy, onLateResult, outcome);
-    return NEVER;
+    return PENDING_FOREVER;
   }
 
   /** An attempt ended: what follows? */
@@ -163,7 +163,7 @@ export class Run implements AttemptSource, Call {
     const { turn } = this;
     try {
       const state = this.stateOf(outcome);
-      this.decided(state, decide(this.policy, state, this.attemptBegan), turn);
+      this.decided(state, decide(this.policy, state, this.attemptOrdinal), turn);
     } catch (error) {
       if (turn === this.turn) this.fail(error);
     }
@@ -263,7 +263,7 @@ export class Run implements AttemptSource, Call {
 
   /** Ends the call in `error`. */
   protected fail(error: unknown, final: Ending | undefined = this.givenUp): void {
-    if (final && exhausts(final)) rememberExhausted(error, this.began, isNonRetryable(final));
+    if (final && exhausts(final)) rememberExhausted(error, this.ordinal, isNonRetryable(final));
     this.target.stats.failures++;
     this.close();
     this.reject(error);

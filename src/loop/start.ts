@@ -1,29 +1,29 @@
 import { callHook } from "../common/call-hook.js";
 import { NO_ARGS } from "../common/callable.js";
 import { type Attempt, type AttemptSource, enter, FIRST, leave } from "../common/current.js";
-import { beginNumber } from "../common/exhausted.js";
+import { nextOrdinal } from "../common/exhausted.js";
 import { recordSuccess } from "./book.js";
+import { CancellableRun } from "./cancellable-run.js";
 import { type Decision, decide } from "./decide.js";
-import { GuardedRun } from "./guarded-run.js";
-import type { Policy } from "./policy.js";
-import { Run, SOON } from "./run.js";
+import type { CompiledPolicy } from "./policy.js";
+import { RESOLVED, Run } from "./run.js";
 import { type Call, callOf, type State, startOf, stateOf } from "./state.js";
 import type { Target } from "./target.js";
 
 /** Starts a call. A success of its first attempt ends here; a run is made where that fails, or where more is asked for. */
 export function start(
   target: Target,
-  policy: Policy,
+  policy: CompiledPolicy,
   self: unknown,
   args: readonly unknown[],
   context: AttemptSource | Attempt = FIRST,
 ): Promise<unknown> {
   const { fn, stats } = target;
-  const began = beginNumber();
-  const call = callOf(target, policy, self, args, began, policy.needsClock ? policy.clock.now() : 0);
+  const ordinal = nextOrdinal();
+  const call = callOf(target, policy, self, args, ordinal, policy.needsClock ? policy.clock.now() : 0);
   stats.calls++;
-  if (policy.guarded) {
-    const run = new GuardedRun(call);
+  if (policy.cancellable) {
+    const run = new CancellableRun(call);
     run.start();
     return run.promise;
   }
@@ -40,12 +40,12 @@ export function start(
       context === FIRST ? fn.apply(self, args as unknown[]) : (self as (context: unknown) => unknown)(context),
     );
   } catch (error) {
-    return SOON.then(() => failed(call, error));
+    return RESOLVED.then(() => failed(call, error));
   } finally {
     leave(outer);
   }
   let returned: (value: unknown) => unknown = target.succeeded;
-  if (policy.watched) {
+  if (policy.mustInspectValue) {
     returned =
       policy.takesAnyValue && !policy.budgetReadsArgs ? payingFor(target, policy) : (value) => judged(call, value);
   }
@@ -81,9 +81,9 @@ function judged(call: Call, value: unknown): unknown {
   return pending ? pending.then(() => value) : value;
 }
 
-function decisionOn({ target, policy, began }: Call, state: State): Decision | Promise<Decision> {
+function decisionOn({ target, policy, ordinal }: Call, state: State): Decision | Promise<Decision> {
   try {
-    return decide(policy, state, began);
+    return decide(policy, state, ordinal);
   } catch (error) {
     target.stats.failures++;
     throw error;
@@ -97,7 +97,7 @@ function paid({ target, policy, args }: Call, value: unknown): unknown {
 }
 
 /** `paid` for a budget that does not look at the arguments: one closure for all calls under one policy. */
-function payingFor(target: Target, policy: Policy): (value: unknown) => unknown {
+function payingFor(target: Target, policy: CompiledPolicy): (value: unknown) => unknown {
   if (target.paying?.policy !== policy) {
     const call = callOf(target, policy, undefined, NO_ARGS, 0, 0);
     target.paying = { policy, succeeded: (value) => paid(call, value) };

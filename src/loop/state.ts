@@ -1,15 +1,15 @@
 import type { AttemptStart, Outcome, RetryState } from "../common/attempt.js";
-import type { Policy } from "./policy.js";
+import type { CompiledPolicy } from "./policy.js";
 import { ownName, type Target } from "./target.js";
 
 /** One call. */
 export interface Call {
   readonly target: Target;
-  readonly policy: Policy;
+  readonly policy: CompiledPolicy;
   readonly self: unknown;
   readonly args: readonly unknown[];
   /** Its number. */
-  readonly began: number;
+  readonly ordinal: number;
   /** By the policy's clock, if that is asked. */
   readonly startedAt: number;
 }
@@ -17,13 +17,13 @@ export interface Call {
 /** A call, of its parts: written out where each is needed, they would make the success path too long to be inlined. */
 export function callOf(
   target: Target,
-  policy: Policy,
+  policy: CompiledPolicy,
   self: unknown,
   args: readonly unknown[],
-  began: number,
+  ordinal: number,
   startedAt: number,
 ): Call {
-  return { target, policy, self, args, began, startedAt };
+  return { target, policy, self, args, ordinal, startedAt };
 }
 
 /** What strategies, hooks and errors call a call's function. */

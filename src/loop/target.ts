@@ -1,7 +1,7 @@
 import type { AttemptContext } from "../common/attempt.js";
 import { type Callable, checkCallable } from "../common/callable.js";
 import { theAttempt } from "../common/current.js";
-import type { Policy } from "./policy.js";
+import type { CompiledPolicy } from "./policy.js";
 import { Stats } from "./stats.js";
 
 /** What is retried. */
@@ -13,7 +13,7 @@ export interface Target {
   /** Counts a call that succeeded at once, and hands its value on. */
   readonly succeeded: <T>(value: T) => T;
   /** What does so under the budget of the policy that was last asked for. */
-  paying: { readonly policy: Policy; readonly succeeded: (value: unknown) => unknown } | undefined;
+  paying: { readonly policy: CompiledPolicy; readonly succeeded: (value: unknown) => unknown } | undefined;
 }
 
 export function ownName(fn: Callable): string {
@@ -34,7 +34,7 @@ export function targetOf(owner: string, fn: unknown, name?: string): Target {
 }
 
 /** The target of all blocks: a block is its call's `this`, and gets the attempt's context. */
-export const BLOCK: Target = {
+export const TASK_TARGET: Target = {
   fn(this: (context: AttemptContext) => unknown) {
     return this(theAttempt()!);
   },
@@ -45,7 +45,11 @@ export const BLOCK: Target = {
 };
 
 /** Adds `with` and `stats`. */
-export function equip<W extends object>(wrapped: W, stats: Stats, withOverrides: (overrides: object) => W): W {
+export function addWithAndStats<W extends object>(
+  wrapped: W,
+  stats: Stats,
+  withOverrides: (overrides: object) => W,
+): W {
   return Object.defineProperties(wrapped, {
     with: { value: withOverrides, configurable: true },
     stats: { value: stats, configurable: true },

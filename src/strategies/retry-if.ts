@@ -2,14 +2,14 @@ import type { RetryIf, RetryState, SyncRetryIf } from "../common/attempt.js";
 import { chainOf, errorsOf, readField } from "../common/inspect.js";
 import { isThenable } from "../common/thenable.js";
 import {
-  CLOCK,
+  IS_RESULT_PREDICATE,
+  MAY_RETRY_VALUES,
   mark,
   type NotOfResult,
   type OfResult,
-  RESULT,
+  READS_ELAPSED,
   traitsOf,
   traitsOfAll,
-  VALUES,
 } from "../common/traits.js";
 import { check, checkAll, FUNCTION } from "../common/validate.js";
 
@@ -195,12 +195,12 @@ export function retryIfNot(predicate: RetryIf & NotOfResult): RetryIf;
 export function retryIfNot(predicate: RetryIf): RetryIf {
   check("retryIfNot", "predicate", predicate, FUNCTION);
   const bits = traitsOf(predicate);
-  if (bits & RESULT) {
+  if (bits & IS_RESULT_PREDICATE) {
     throw new TypeError(
       "retryIfNot: predicate must not be about results, use retryIfNotResult; got a result predicate",
     );
   }
-  return mark<RetryIf>((state) => !state.outcome.ok && negate(predicate(state)), bits & CLOCK);
+  return mark<RetryIf>((state) => !state.outcome.ok && negate(predicate(state)), bits & READS_ELAPSED);
 }
 
 function ofError(test: (error: unknown) => boolean): SyncRetryIf;
@@ -211,7 +211,7 @@ function ofError(test: (error: unknown) => boolean | Promise<boolean>): RetryIf 
 
 function ofResult<T>(test: (value: T) => boolean | Promise<boolean>): RetryIf<T> & OfResult {
   const predicate: RetryIf<T> = (state) => state.outcome.ok && test(state.outcome.value);
-  return mark(predicate, VALUES | RESULT) as RetryIf<T> & OfResult;
+  return mark(predicate, MAY_RETRY_VALUES | IS_RESULT_PREDICATE) as RetryIf<T> & OfResult;
 }
 
 function negate(answer: boolean | Promise<boolean>): boolean | Promise<boolean> {

@@ -1,5 +1,5 @@
 import type { Stop } from "../common/attempt.js";
-import { CLOCK, mark, traitsOfAll } from "../common/traits.js";
+import { mark, READS_ELAPSED, traitsOfAll } from "../common/traits.js";
 import { BOUND, COUNT, check, checkAll } from "../common/validate.js";
 
 /**
@@ -30,7 +30,7 @@ export function stopAfterAttempt(n: number): Stop {
  */
 export function stopAfterDelay(ms: number): Stop {
   check("stopAfterDelay", "ms", ms, BOUND);
-  return mark<Stop>((state) => state.elapsed >= ms, CLOCK);
+  return mark<Stop>((state) => state.elapsed >= ms, READS_ELAPSED);
 }
 
 /**
@@ -42,7 +42,7 @@ export function stopAfterDelay(ms: number): Stop {
  */
 export function stopBeforeDelay(ms: number): Stop {
   check("stopBeforeDelay", "ms", ms, BOUND);
-  return mark<Stop>((state) => state.elapsed + state.delay >= ms, CLOCK);
+  return mark<Stop>((state) => state.elapsed + state.delay >= ms, READS_ELAPSED);
 }
 
 /**

@@ -2,7 +2,7 @@ import { retry, retryNever, waitFixed } from "undaunted";
 import { retryFetch } from "undaunted/http";
 import { flaky, virtualClock } from "undaunted/testing";
 import { describe, expect, it } from "vitest";
-import { type Interruptible, unwatch, watch, watchOf } from "../../src/common/interrupt.js";
+import { type AbortListener, abortSourceOf, offAbort, onAbort } from "../../src/common/interrupt.js";
 
 /** A signal that counts the listeners on it. */
 function countedSignal() {
@@ -26,9 +26,9 @@ function countedSignal() {
 }
 
 /** A run that notes why it was cut. */
-function watcher(act: (run: Interruptible) => void = () => {}) {
+function listener(act: (run: AbortListener) => void = () => {}) {
   const reasons: unknown[] = [];
-  const run: Interruptible & { reasons: unknown[] } = {
+  const run: AbortListener & { reasons: unknown[] } = {
     reasons,
     cut(reason) {
       reasons.push(reason);
@@ -42,7 +42,7 @@ describe("watch", () => {
   it("puts one listener on a signal, however many runs there are", () => {
     const { signal, log } = countedSignal();
 
-    for (let n = 0; n < 1_000; n++) watch(watchOf(signal), watcher());
+    for (let n = 0; n < 1_000; n++) onAbort(abortSourceOf(signal), listener());
 
     expect(log).toEqual(["add abort"]);
   });
@@ -50,8 +50,8 @@ describe("watch", () => {
   it("cuts every run with the signal's reason, in the order in which they came", () => {
     const { controller, signal } = countedSignal();
     const order: string[] = [];
-    const runs = ["a", "b", "c"].map((name) => watcher(() => order.push(name)));
-    for (const run of runs) watch(watchOf(signal), run);
+    const runs = ["a", "b", "c"].map((name) => listener(() => order.push(name)));
+    for (const run of runs) onAbort(abortSourceOf(signal), run);
 
     controller.abort("gone");
 
@@ -62,11 +62,11 @@ describe("watch", () => {
   it("cuts one that came after the first had left in its turn, too", () => {
     const { controller, signal, log } = countedSignal();
     const order: string[] = [];
-    const [first, second, third] = ["a", "b", "c"].map((name) => watcher(() => order.push(name)));
-    watch(watchOf(signal), first!);
-    watch(watchOf(signal), second!);
-    unwatch(watchOf(signal), first!);
-    watch(watchOf(signal), third!);
+    const [first, second, third] = ["a", "b", "c"].map((name) => listener(() => order.push(name)));
+    onAbort(abortSourceOf(signal), first!);
+    onAbort(abortSourceOf(signal), second!);
+    offAbort(abortSourceOf(signal), first!);
+    onAbort(abortSourceOf(signal), third!);
 
     controller.abort("gone");
 
@@ -76,9 +76,9 @@ describe("watch", () => {
 
   it("cuts the rest when one leaves while it is cut", () => {
     const { controller, signal, listeners } = countedSignal();
-    const leave = (run: Interruptible) => unwatch(watchOf(signal), run);
-    const runs = [watcher(leave), watcher(leave), watcher(leave)];
-    for (const run of runs) watch(watchOf(signal), run);
+    const leave = (run: AbortListener) => offAbort(abortSourceOf(signal), run);
+    const runs = [listener(leave), listener(leave), listener(leave)];
+    for (const run of runs) onAbort(abortSourceOf(signal), run);
 
     controller.abort("gone");
 
@@ -88,10 +88,10 @@ describe("watch", () => {
 
   it("leaves alone a run that another one took off before its turn", () => {
     const { controller, signal } = countedSignal();
-    const second = watcher();
-    const first = watcher(() => unwatch(watchOf(signal), second));
-    watch(watchOf(signal), first);
-    watch(watchOf(signal), second);
+    const second = listener();
+    const first = listener(() => offAbort(abortSourceOf(signal), second));
+    onAbort(abortSourceOf(signal), first);
+    onAbort(abortSourceOf(signal), second);
 
     controller.abort("gone");
 
@@ -100,12 +100,12 @@ describe("watch", () => {
 
   it("counts a run that comes twice once", () => {
     const { controller, signal, listeners } = countedSignal();
-    const run = watcher();
-    watch(watchOf(signal), run);
-    watch(watchOf(signal), run);
+    const run = listener();
+    onAbort(abortSourceOf(signal), run);
+    onAbort(abortSourceOf(signal), run);
 
     controller.abort("gone");
-    unwatch(watchOf(signal), run);
+    offAbort(abortSourceOf(signal), run);
 
     expect(run.reasons).toHaveLength(1);
     expect(listeners).toHaveLength(0);
@@ -114,10 +114,10 @@ describe("watch", () => {
   it("keeps signals apart", () => {
     const one = countedSignal();
     const other = countedSignal();
-    const run = watcher();
-    const bystander = watcher();
-    watch(watchOf(one.signal), run);
-    watch(watchOf(other.signal), bystander);
+    const run = listener();
+    const bystander = listener();
+    onAbort(abortSourceOf(one.signal), run);
+    onAbort(abortSourceOf(other.signal), bystander);
 
     one.controller.abort("gone");
 
@@ -126,14 +126,14 @@ describe("watch", () => {
   });
 });
 
-describe("unwatch", () => {
+describe("offAbort", () => {
   it("keeps the listener while a run is left", () => {
     const { controller, signal, listeners } = countedSignal();
-    const [first, second] = [watcher(), watcher()];
-    watch(watchOf(signal), first);
-    watch(watchOf(signal), second);
+    const [first, second] = [listener(), listener()];
+    onAbort(abortSourceOf(signal), first);
+    onAbort(abortSourceOf(signal), second);
 
-    unwatch(watchOf(signal), first);
+    offAbort(abortSourceOf(signal), first);
     expect(listeners).toHaveLength(1);
     controller.abort("gone");
 
@@ -143,43 +143,43 @@ describe("unwatch", () => {
 
   it("takes the listener off when the last run leaves", () => {
     const { signal, log } = countedSignal();
-    const [first, second] = [watcher(), watcher()];
-    watch(watchOf(signal), first);
-    watch(watchOf(signal), second);
+    const [first, second] = [listener(), listener()];
+    onAbort(abortSourceOf(signal), first);
+    onAbort(abortSourceOf(signal), second);
 
-    unwatch(watchOf(signal), first);
-    unwatch(watchOf(signal), second);
+    offAbort(abortSourceOf(signal), first);
+    offAbort(abortSourceOf(signal), second);
 
     expect(log).toEqual(["add abort", "remove abort"]);
   });
 
   it("changes nothing for a run that does not watch", () => {
     const { controller, signal, listeners } = countedSignal();
-    const run = watcher();
-    watch(watchOf(signal), run);
+    const run = listener();
+    onAbort(abortSourceOf(signal), run);
 
-    unwatch(watchOf(signal), watcher());
+    offAbort(abortSourceOf(signal), listener());
     expect(listeners).toHaveLength(1);
     controller.abort("gone");
 
     expect(run.reasons).toEqual(["gone"]);
   });
 
-  it("changes nothing on a signal that nobody watches", () => {
+  it("changes nothing on a signal that nobody abortSources", () => {
     const { signal, log } = countedSignal();
 
-    unwatch(watchOf(signal), watcher());
+    offAbort(abortSourceOf(signal), listener());
 
     expect(log).toEqual([]);
   });
 
-  it("lets a signal be watched again after the last one left", () => {
+  it("lets a signal be mustInspectValue again after the last one left", () => {
     const { controller, signal, listeners } = countedSignal();
-    const [first, second] = [watcher(), watcher()];
-    watch(watchOf(signal), first);
-    unwatch(watchOf(signal), first);
+    const [first, second] = [listener(), listener()];
+    onAbort(abortSourceOf(signal), first);
+    offAbort(abortSourceOf(signal), first);
 
-    watch(watchOf(signal), second);
+    onAbort(abortSourceOf(signal), second);
     expect(listeners).toHaveLength(1);
     controller.abort("gone");
 

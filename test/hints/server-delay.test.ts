@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { serverVerdict } from "../../src/hints/server-delay.js";
 
 const NOW = Date.UTC(2026, 0, 1);
-const [SOON, PAST] = ["Thu, 01 Jan 2026 00:01:00 GMT", "Wed, 31 Dec 2025 23:59:59 GMT"];
+const [RESOLVED, PAST] = ["Thu, 01 Jan 2026 00:01:00 GMT", "Wed, 31 Dec 2025 23:59:59 GMT"];
 
 /** What the headers ask for, with a status that lets quotas count. */
 const delayOf = (headers: Record<string, string>, status = 429) => serverDelay(new Headers(headers), NOW, status);
@@ -15,10 +15,10 @@ describe("Retry-After", () => {
     ["no seconds", "0", 0],
     ["seconds with zeros before", "007", 7_000],
     ["seconds with spaces and tabs around", " \t120\t ", 120_000],
-    ["a date", SOON, 60_000],
+    ["a date", RESOLVED, 60_000],
     ["a date in the form of RFC 850", "Thursday, 01-Jan-26 00:01:00 GMT", 60_000],
     ["a date in the form of asctime", "Thu Jan  1 00:01:00 2026", 60_000],
-    ["a date with spaces around", `  ${SOON}  `, 60_000],
+    ["a date with spaces around", `  ${RESOLVED}  `, 60_000],
     ["this very moment", "Thu, 01 Jan 2026 00:00:00 GMT", 0],
     ["a date that is past", PAST, 0],
   ])("may be %s", (_, value, ms) => {
@@ -66,11 +66,11 @@ describe("Retry-After", () => {
   });
 
   it("of a date stays finite however wrong the clock is", () => {
-    expect(parseRetryAfter(SOON, -Number.MAX_VALUE)).toBe(Number.MAX_SAFE_INTEGER);
+    expect(parseRetryAfter(RESOLVED, -Number.MAX_VALUE)).toBe(Number.MAX_SAFE_INTEGER);
   });
 
   it("has parts of a ms where `now` has", () => {
-    expect(parseRetryAfter(SOON, NOW + 0.25)).toBe(59_999.75);
+    expect(parseRetryAfter(RESOLVED, NOW + 0.25)).toBe(59_999.75);
   });
 
   it("reads a year of two digits as at `now`", () => {
@@ -105,9 +105,12 @@ describe("a hint in ms", () => {
     expect(delayOf({ [name]: "1500.25" })).toBe(1_500.25);
   });
 
-  it.each(["-1", "+1", "1.", ".5", "1e3", "0x10", "", "soon", "1,5", "Infinity", "NaN", SOON])("is not %j", (value) => {
-    expect(delayOf({ "retry-after-ms": value })).toBeUndefined();
-  });
+  it.each(["-1", "+1", "1.", ".5", "1e3", "0x10", "", "soon", "1,5", "Infinity", "NaN", RESOLVED])(
+    "is not %j",
+    (value) => {
+      expect(delayOf({ "retry-after-ms": value })).toBeUndefined();
+    },
+  );
 
   it("stays finite however many digits it has", () => {
     expect(delayOf({ "retry-after-ms": "9".repeat(400) })).toBe(Number.MAX_SAFE_INTEGER);
@@ -155,21 +158,21 @@ describe("a time is measured", () => {
   const resets = String(NOW / 1_000 + 60);
 
   it("against the response's own Date", () => {
-    expect(delayOf({ date: LATE, "retry-after": SOON })).toBe(10_000);
+    expect(delayOf({ date: LATE, "retry-after": RESOLVED })).toBe(10_000);
   });
 
   it("against a Date in another of its forms", () => {
-    expect(delayOf({ date: "Thursday, 01-Jan-26 00:00:50 GMT", "retry-after": SOON })).toBe(10_000);
+    expect(delayOf({ date: "Thursday, 01-Jan-26 00:00:50 GMT", "retry-after": RESOLVED })).toBe(10_000);
   });
 
   it("against `now` where there is no Date", () => {
-    expect(delayOf({ "retry-after": SOON })).toBe(60_000);
+    expect(delayOf({ "retry-after": RESOLVED })).toBe(60_000);
   });
 
   it.each(["", "soon", "Fri, 01 Jan 2026 00:00:50 GMT", "2026-01-01T00:00:50Z"])(
     "against `now` where the Date is %j",
     (date) => {
-      expect(delayOf({ date, "retry-after": SOON })).toBe(60_000);
+      expect(delayOf({ date, "retry-after": RESOLVED })).toBe(60_000);
     },
   );
 
@@ -178,7 +181,7 @@ describe("a time is measured", () => {
   });
 
   it("as 0 ms where it is past", () => {
-    expect(delayOf({ date: "Thu, 01 Jan 2026 00:02:00 GMT", "retry-after": SOON })).toBe(0);
+    expect(delayOf({ date: "Thu, 01 Jan 2026 00:02:00 GMT", "retry-after": RESOLVED })).toBe(0);
   });
 
   it("as of the Date's century", () => {
@@ -223,7 +226,7 @@ describe("a quota's reset", () => {
     expect(names.map((name) => delayOf({ [name]: value }))).toEqual([ms, ms, ms]);
   });
 
-  it.each(["", "soon", "-30", "+30", "1e3", "30s", SOON])("is not %j", (value) => {
+  it.each(["", "soon", "-30", "+30", "1e3", "30s", RESOLVED])("is not %j", (value) => {
     expect(delayOf({ "x-ratelimit-reset": value })).toBeUndefined();
   });
 

@@ -1,4 +1,4 @@
-import { type Interruptible, unwatch, type Watch, watch } from "../../common/interrupt.js";
+import { type AbortListener, type AbortSource, offAbort, onAbort } from "../../common/interrupt.js";
 
 // Once the headers are there the call is over, but its signals must still reach the body, for as long as somebody may read
 // it; and when that is over nobody tells. So the body itself holds what aborts it, the signals hold it weakly, and their
@@ -6,15 +6,15 @@ import { type Interruptible, unwatch, type Watch, watch } from "../../common/int
 
 const controllers = /* @__PURE__ */ new WeakMap<object, AbortController>();
 
-class BodyLink implements Interruptible {
+class BodyLink implements AbortListener {
   readonly #controller: WeakRef<AbortController>;
 
   constructor(
     controller: AbortController,
-    private readonly watches: readonly Watch[],
+    private readonly abortSources: readonly AbortSource[],
   ) {
     this.#controller = new WeakRef(controller);
-    for (const each of watches) watch(each, this);
+    for (const each of abortSources) onAbort(each, this);
   }
 
   cut(reason: unknown): void {
@@ -22,15 +22,15 @@ class BodyLink implements Interruptible {
   }
 
   end(): void {
-    for (const each of this.watches) unwatch(each, this);
+    for (const each of this.abortSources) offAbort(each, this);
   }
 }
 
 let collected: FinalizationRegistry<BodyLink> | undefined;
 
-/** Lets the signals behind `watches` abort `controller` for as long as there is `body`. Answers what ends it earlier. */
-export function linkBody(controller: AbortController, watches: readonly Watch[], body: object): () => void {
-  const link = new BodyLink(controller, watches);
+/** Lets the signals behind `abortSources` abort `controller` for as long as there is `body`. Answers what ends it earlier. */
+export function linkBody(controller: AbortController, abortSources: readonly AbortSource[], body: object): () => void {
+  const link = new BodyLink(controller, abortSources);
   controllers.set(body, controller);
   collected ??= new FinalizationRegistry((of) => of.end());
   collected.register(body, link, link);

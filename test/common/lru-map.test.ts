@@ -1,13 +1,13 @@
 import { describe, expect, it, vi } from "vitest";
-import { Keyed } from "../../src/common/keyed.js";
+import { LruMap } from "../../src/common/lru-map.js";
 
 /** A map whose values tell their key. */
 function named(max: number) {
   const make = vi.fn((key: unknown) => ({ key }));
-  return { make, kept: new Keyed(max, make) };
+  return { make, kept: new LruMap(max, make) };
 }
 
-const keysOf = (kept: Keyed<{ key: unknown }>) => [...kept.values()].map(({ key }) => key);
+const keysOf = (kept: LruMap<{ key: unknown }>) => [...kept.values()].map(({ key }) => key);
 
 describe("things kept by key", () => {
   it("are made when first asked for, and once", () => {
@@ -88,7 +88,7 @@ describe("things kept by key", () => {
 
   it("go though pinned where all are and they are over, the one looked at longest ago first", () => {
     const over = new Set<unknown>();
-    const kept = new Keyed(
+    const kept = new LruMap(
       2,
       (key) => ({ key }),
       ({ key }) => over.has(key),
@@ -131,8 +131,8 @@ describe("things kept by key", () => {
 
 describe("a map that asks whether a pinned one is over", () => {
   /** A map for two, both pinned, whose question runs `meanwhile`. */
-  function pinnedFull(meanwhile: (map: Keyed<{ key: unknown }>) => void, over = true) {
-    const map: Keyed<{ key: unknown }> = new Keyed(
+  function pinnedFull(meanwhile: (map: LruMap<{ key: unknown }>) => void, over = true) {
+    const map: LruMap<{ key: unknown }> = new LruMap(
       2,
       (key) => ({ key }),
       () => {

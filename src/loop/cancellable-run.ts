@@ -2,13 +2,13 @@ import type { Outcome } from "../common/attempt.js";
 import { callHook, report } from "../common/call-hook.js";
 import type { Abandonment } from "../common/current.js";
 import { AttemptTimeoutError, TotalTimeoutError } from "../common/errors.js";
-import { beginNumber } from "../common/exhausted.js";
-import { type Interruptible, unwatch, watch } from "../common/interrupt.js";
+import { nextOrdinal } from "../common/exhausted.js";
+import { type AbortListener, offAbort, onAbort } from "../common/interrupt.js";
 import { type Decision, finalState, reachesDeadline } from "./decide.js";
-import { Run, SOON } from "./run.js";
+import { RESOLVED, Run } from "./run.js";
 import type { Call, State } from "./state.js";
 
-let started: GuardedRun[] = [];
+let started: CancellableRun[] = [];
 
 // One microtask for all that start together.
 function listenAll(): void {
@@ -18,7 +18,7 @@ function listenAll(): void {
 }
 
 /** A run that a signal or a timeout can interrupt. */
-export class GuardedRun extends Run implements Interruptible {
+export class CancellableRun extends Run implements AbortListener {
   readonly promise: Promise<unknown>;
   /** An attempt is in progress. */
   #running = false;
@@ -54,14 +54,14 @@ export class GuardedRun extends Run implements Interruptible {
     this.land();
     this.look();
     // Most of what a signal costs is to come and go as its listener: a call that is over at once is spared it.
-    if (started.push(this) === 1) SOON.then(listenAll);
+    if (started.push(this) === 1) RESOLVED.then(listenAll);
   }
 
   /** Hears of aborts from now on. Answers whether the call is over already. */
   listen(): boolean {
     if (this.look() || this.#listens) return this.#over;
     this.#listens = true;
-    for (const each of this.policy.watches) watch(each, this);
+    for (const each of this.policy.abortSources) onAbort(each, this);
     return false;
   }
 
@@ -74,7 +74,7 @@ export class GuardedRun extends Run implements Interruptible {
   /** Whether the call is over, because a signal has aborted if nothing else. */
   private look(): boolean {
     if (this.#over || this.#listens) return this.#over;
-    for (const { signal } of this.policy.watches) {
+    for (const { signal } of this.policy.abortSources) {
       if (signal.aborted) {
         this.cut(signal.reason);
         return true;
@@ -128,7 +128,7 @@ export class GuardedRun extends Run implements Interruptible {
     const error = new AttemptTimeoutError(timeout, this.attempt);
     const turn = this.interrupt();
     // A run nested in this attempt that its signal cut gives up on this very error, but did not exhaust it.
-    this.attemptBegan = beginNumber();
+    this.attemptOrdinal = nextOrdinal();
     this.abandon(error, true);
     if (turn === this.turn) this.settled({ ok: false, error });
   }
@@ -219,6 +219,6 @@ export class GuardedRun extends Run implements Interruptible {
     this.#over = true;
     this.cancel(this.#cancel);
     this.cancel(this.#cancelTotal);
-    if (this.#listens) for (const each of this.policy.watches) unwatch(each, this);
+    if (this.#listens) for (const each of this.policy.abortSources) offAbort(each, this);
   }
 }

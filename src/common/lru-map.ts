@@ -1,4 +1,4 @@
-import { atOnce } from "./thenable.js";
+import { requireSync } from "./thenable.js";
 
 /** What can be told apart as the keys of a `Map` are: a host, a shard, an object that stands for one. */
 export type Key = string | number | bigint | boolean | symbol | object | null;
@@ -6,14 +6,14 @@ export type Key = string | number | bigint | boolean | symbol | object | null;
 /** Refuses what is no key: nothing at all, or a promise, of which each is another. */
 export function checkKey(owner: string, key: unknown): Key {
   if (key === undefined) throw new TypeError(`${owner}: key must tell what is called, got undefined`);
-  return atOnce(`${owner}: key`, key) as Key;
+  return requireSync(`${owner}: key`, key) as Key;
 }
 
 /**
  * A bounded map of things that are made when first asked for. Past `max` it forgets the one that was not asked for
  * longest; a pinned one only where all are pinned and it is over. Where none may go, a new one is handed out and not kept.
  */
-export class Keyed<V> {
+export class LruMap<V> {
   // Loose ones in the order of use, the least recent first; pinned ones in the order in which they were looked at.
   readonly #loose = new Map<unknown, V>();
   readonly #pinned = new Map<unknown, V>();
