@@ -88,7 +88,7 @@ describe("retrySync", () => {
       balance: 0,
     };
 
-    expect(retrySync(flaky([busy, "ok"]), { ...instant, budget })).toThrow("budget must answer at once");
+    expect(retrySync(flaky([busy, "ok"]), { ...instant, budget })).toThrow("budget must be synchronous");
     await new Promise((resolve) => setImmediate(resolve));
 
     expect(refunds).toEqual([2]);
@@ -105,7 +105,7 @@ describe("retrySync", () => {
       balance: 0,
     };
 
-    expect(retrySync(flaky([busy]), { ...instant, budget })).toThrow("budget must answer at once");
+    expect(retrySync(flaky([busy]), { ...instant, budget })).toThrow("budget must be synchronous");
     expect(retrySync(flaky([busy]), { ...instant, budget, retryIf: (async () => true) as never })).toThrow(
       "retryIf must",
     );

@@ -293,6 +293,6 @@ const LAPSED: Result = { failed: true, slow: true, comeBackAt: -Infinity };
 const SAYS = {
   closed: "the circuit is closed",
   open: "the circuit is open",
-  "half-open": "the circuit is half-open and all its probes are out",
+  "half-open": "half-open: all probe calls are in flight",
   isolated: "the circuit is isolated by hand",
 };

@@ -12,10 +12,10 @@ const VERDICTS: readonly unknown[] = ["success", "failure", "ignored"];
 export function verdictOf({ classify }: CircuitSettings, outcome: Outcome, inPolicy: boolean): CircuitVerdict {
   if (!classify) return byDefault(outcome, inPolicy);
   try {
-    const verdict = requireSync("it", classify(outcome));
+    const verdict = requireSync("classify", classify(outcome));
     if (verdict === undefined) return byDefault(outcome, inPolicy);
     if (VERDICTS.includes(verdict)) return verdict;
-    throw new TypeError(`it must answer "success", "failure", "ignored" or undefined, got ${show(verdict)}`);
+    throw new TypeError(`classify must return "success", "failure", "ignored" or undefined, got ${show(verdict)}`);
   } catch (cause) {
     throw new StrategyError("classify", outcome, cause);
   }

@@ -5,7 +5,7 @@ export type Key = string | number | bigint | boolean | symbol | object | null;
 
 /** Refuses what is no key: nothing at all, or a promise, of which each is another. */
 export function checkKey(owner: string, key: unknown): Key {
-  if (key === undefined) throw new TypeError(`${owner}: key must tell what is called, got undefined`);
+  if (key === undefined) throw new TypeError(`${owner}: key must not be undefined`);
   return requireSync(`${owner}: key`, key) as Key;
 }
 

@@ -8,11 +8,11 @@ export function isThenable(value: unknown): value is Promise<unknown> {
 }
 
 /**
- * Hands on what a function of the user's answered, where it must answer at once: a promise is a `TypeError`, and its own
- * rejection nobody's any more.
+ * Returns `value`, the result of a function of the user's that must be synchronous. Throws a `TypeError` where it is a
+ * promise, and handles that promise's rejection, which nothing else will.
  */
-export function requireSync<T>(what: string, answer: T): T {
-  if (!isThenable(answer)) return answer;
-  Promise.resolve(answer).then(undefined, () => {});
-  throw new TypeError(`${what} must answer at once, got a promise`);
+export function requireSync<T>(what: string, value: T): T {
+  if (!isThenable(value)) return value;
+  Promise.resolve(value).then(undefined, () => {});
+  throw new TypeError(`${what} must be synchronous; it returned a promise`);
 }

@@ -34,7 +34,7 @@ export interface KeyRule {
 
 /** What `idempotencyKey` may be, before its fields are looked at. */
 export const KEY_OPTION: Rule = [
-  "true, a function that answers a key, or { header, value, quoted }",
+  "true, a function that returns a key, or { header, value, quoted }",
   "any",
   (value) => ["boolean", "function"].includes(typeof value) || (typeof value === "object" && value !== null),
 ];
@@ -56,7 +56,7 @@ export function applyKey(owner: string, { header, quoted, value }: KeyRule, requ
   if (!value || isIdempotentMethod(request.method)) return false;
   const key = value(request);
   if (key === undefined) return false;
-  check(owner, "what idempotencyKey answers", key, KEY);
+  check(owner, "what idempotencyKey returns", key, KEY);
   request.headers.set(header, quoted ? quote(owner, key) : key);
   return true;
 }
@@ -66,7 +66,7 @@ const KEY: Rule = ["a string that is not empty", "string", (key) => key !== ""];
 /** A string as RFC 9651 writes it (3.3.3), which is what the header is defined to be. */
 function quote(owner: string, key: string): string {
   if (!/^[\x20-\x7e]*$/.test(key)) {
-    throw new TypeError(`${owner}: what idempotencyKey answers must be printable ASCII, got ${show(key)}`);
+    throw new TypeError(`${owner}: what idempotencyKey returns must be printable ASCII, got ${show(key)}`);
   }
   return `"${key.replace(/["\\]/g, "\\$&")}"`;
 }

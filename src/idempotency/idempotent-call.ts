@@ -62,7 +62,7 @@ export class IdempotentCall {
   #key(): string {
     const { owner, key } = this.settings;
     const answer = requireSync(`${owner}: key`, key.apply(this.self, this.args as unknown[]));
-    check(owner, "what key answers", answer, KEY);
+    check(owner, "what key returns", answer, KEY);
     return answer;
   }
 
@@ -70,7 +70,7 @@ export class IdempotentCall {
     const { owner, fingerprint } = this.settings;
     if (!fingerprint) return jsonOf(owner, this.args);
     const answer = requireSync(`${owner}: fingerprint`, fingerprint.apply(this.self, this.args as unknown[]));
-    check(owner, "what fingerprint answers", answer, TEXT);
+    check(owner, "what fingerprint returns", answer, TEXT);
     return answer;
   }
 

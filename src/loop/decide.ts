@@ -130,7 +130,7 @@ function plan(policy: CompiledPolicy, state: State, paid: boolean, after?: unkno
 /** ms or tokens. */
 function amountOf(strategy: StrategyError["strategy"], answer: unknown, outcome: Outcome): number {
   if (typeof answer === "number" && answer >= 0 && answer < Infinity) return answer;
-  return fail(strategy, outcome, new RangeError(`it must answer a finite number from 0, got ${show(answer)}`));
+  return fail(strategy, outcome, new RangeError(`${strategy} must return a finite number >= 0, got ${show(answer)}`));
 }
 
 /**
@@ -176,12 +176,12 @@ function examine(
     (taken) => strategy === "budget" && (taken as number) > 0 && bookInBudget(policy, "refund", taken as number, state),
     () => {},
   );
-  throw new TypeError(`${strategy} must answer at once, got a promise`);
+  throw new TypeError(`${strategy} must be synchronous; it returned a promise`);
 }
 
 function checked(strategy: StrategyError["strategy"], answer: unknown): unknown {
   if (typeof answer !== "function") return answer;
-  throw new TypeError(`${strategy} answered a function: was a factory passed without a call?`);
+  throw new TypeError(`${strategy} returned a function: was a factory passed without a call?`);
 }
 
 function fail(strategy: StrategyError["strategy"], outcome: Outcome, cause: unknown): never {

@@ -181,8 +181,8 @@ describe("bulkheads by key", () => {
   });
 
   it.each([
-    ["undefined", undefined, "bulkheads: key must tell what is called, got undefined"],
-    ["a promise", Promise.resolve("a"), "bulkheads: key must answer at once, got a promise"],
+    ["undefined", undefined, "bulkheads: key must not be undefined"],
+    ["a promise", Promise.resolve("a"), "bulkheads: key must be synchronous; it returned a promise"],
   ])("refuse what is no key, without a call: %s", async (_, host, message) => {
     const fn = vi.fn(never);
     const hosts = bulkheads({ key, limit: 1 });

@@ -209,7 +209,9 @@ it("a classify that answers a promise leaves no rejection unhandled", async () =
     throw new Error("nobody hears this");
   }) as unknown as () => CircuitVerdict;
 
-  await expect(circuitBreaker({ classify }).run(() => 42)).rejects.toThrow("must answer at once, got a promise");
+  await expect(circuitBreaker({ classify }).run(() => 42)).rejects.toThrow(
+    "must be synchronous; it returned a promise",
+  );
 });
 
 describe("what a failure asks for", () => {

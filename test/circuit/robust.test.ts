@@ -28,7 +28,7 @@ describe("a function of the user's that answers with a promise where it must not
       await breaker.run(failing).catch(() => {});
 
       expect(onHookError).toHaveBeenCalledExactlyOnceWith(
-        expect.objectContaining({ message: `${option} must answer at once, got a promise` }),
+        expect.objectContaining({ message: `${option} must be synchronous; it returned a promise` }),
       );
       expect(breaker.toJSON()).toMatchObject({ state: "open", openFor: 30_000 });
     },
@@ -41,7 +41,9 @@ describe("a function of the user's that answers with a promise where it must not
       clock: { now: () => 0 },
     });
 
-    expect(() => budget.recordSuccess(1, retryState())).toThrow("isOverload must answer at once, got a promise");
+    expect(() => budget.recordSuccess(1, retryState())).toThrow(
+      "isOverload must be synchronous; it returned a promise",
+    );
     expect(budget.balance).toBe(0.2);
   });
 });

@@ -129,13 +129,13 @@ describe("idempotencyKey as a function", () => {
     ["a promise", Promise.resolve("a"), "[object Promise]"],
   ])("rejects the call where it answers %s", async (_, key, shown) => {
     await expect(keysOf({ idempotencyKey: (() => key) as never })).rejects.toThrow(
-      new TypeError(`retryFetch: what idempotencyKey answers must be a string that is not empty, got ${shown}`),
+      new TypeError(`retryFetch: what idempotencyKey returns must be a string that is not empty, got ${shown}`),
     );
   });
 
   it.each(["é", "a\nb", "\u007f"])("rejects the call where its key cannot be quoted: %j", async (key) => {
     await expect(keysOf({ idempotencyKey: () => key })).rejects.toThrow(
-      new TypeError(`retryFetch: what idempotencyKey answers must be printable ASCII, got ${JSON.stringify(key)}`),
+      new TypeError(`retryFetch: what idempotencyKey returns must be printable ASCII, got ${JSON.stringify(key)}`),
     );
   });
 });

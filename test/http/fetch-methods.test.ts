@@ -197,6 +197,6 @@ describe("methods", () => {
     const error = await retryFetch({ fetch: flaky([reset]), methods })(A).catch((thrown: unknown) => thrown);
 
     expect(error).toBeInstanceOf(StrategyError);
-    expect(error.cause).toEqual(new TypeError("methods must answer at once, got a promise"));
+    expect(error.cause).toEqual(new TypeError("methods must be synchronous; it returned a promise"));
   });
 });

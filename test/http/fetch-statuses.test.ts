@@ -113,7 +113,7 @@ describe("statuses that fail", () => {
     }) as unknown as () => boolean;
 
     await expect(retryFetch({ fetch: flaky([status(200)]), statuses })(A)).rejects.toMatchObject({
-      cause: new TypeError("statuses must answer at once, got a promise"),
+      cause: new TypeError("statuses must be synchronous; it returned a promise"),
     });
   });
 

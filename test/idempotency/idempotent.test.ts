@@ -155,7 +155,7 @@ describe("the key", () => {
 
     await refused.toThrow(TypeError);
     await expect(once()).rejects.toThrow(
-      "idempotent: what key answers must be a string of Unicode characters, not empty",
+      "idempotent: what key returns must be a string of Unicode characters, not empty",
     );
     await expect(once()).rejects.toThrow(got);
     expect(fn).not.toHaveBeenCalled();
@@ -164,7 +164,7 @@ describe("the key", () => {
   it("is refused where it is a promise, whose rejection is nobody's", async () => {
     const once = idempotent(async () => "done", { key: (() => Promise.reject(busy)) as unknown as () => string });
 
-    await expect(once()).rejects.toThrow(new TypeError("idempotent: key must answer at once, got a promise"));
+    await expect(once()).rejects.toThrow(new TypeError("idempotent: key must be synchronous; it returned a promise"));
   });
 
   it("may hold characters of any plane", async () => {
@@ -334,9 +334,9 @@ describe("a fingerprint of one's own", () => {
   });
 
   it.each([
-    ["a number", () => 42, "idempotent: what fingerprint answers must be a string, got 42"],
-    ["undefined", () => undefined, "idempotent: what fingerprint answers must be a string, got undefined"],
-    ["a promise", () => Promise.reject(busy), "idempotent: fingerprint must answer at once, got a promise"],
+    ["a number", () => 42, "idempotent: what fingerprint returns must be a string, got 42"],
+    ["undefined", () => undefined, "idempotent: what fingerprint returns must be a string, got undefined"],
+    ["a promise", () => Promise.reject(busy), "idempotent: fingerprint must be synchronous; it returned a promise"],
   ])("is refused where it is %s", async (_what, answer, why) => {
     const fn = vi.fn();
     const once = idempotent(fn, { key, fingerprint: answer as unknown as () => string });

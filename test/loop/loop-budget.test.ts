@@ -265,7 +265,7 @@ describe("an async budget", () => {
     const { budget } = recordingBudget(async () => 3);
 
     expect(() => retrySync(flaky([busy]), { ...instant, budget })()).toThrow(
-      "budget must answer at once, got a promise",
+      "budget must be synchronous; it returned a promise",
     );
   });
 
@@ -386,7 +386,7 @@ describe("what was taken for a retry that is not made goes back with the state i
   it("where a sync policy gets a promise of tokens", async () => {
     const { budget, told } = budgetThat(async () => 2);
 
-    expect(() => retrySync(flaky([busy]), { ...instant, budget })("a")).toThrow("got a promise");
+    expect(() => retrySync(flaky([busy]), { ...instant, budget })("a")).toThrow("returned a promise");
     await Promise.resolve();
     expect(told).toEqual([[2, ["a"]]]);
   });

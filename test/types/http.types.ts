@@ -201,13 +201,13 @@ it("does not take options that make no sense", () => {
   retryFetch({ statuses: ["503"] });
   // @ts-expect-error a function of the method
   retryFetch({ methods: (method: number) => method > 0 });
-  // @ts-expect-error it must answer at once
+  // @ts-expect-error it must be synchronous
   retryFetch({ methods: async () => true });
   // @ts-expect-error a key differs from call to call
   retryFetch({ idempotencyKey: "a" });
   // @ts-expect-error a header's name is a string
   retryFetch({ idempotencyKey: { header: 1 } });
-  // @ts-expect-error it must answer at once
+  // @ts-expect-error it must be synchronous
   retryFetch({ idempotencyKey: async () => "a" });
   // @ts-expect-error there is no such option
   retryFetch({ retries: 3 });

@@ -97,7 +97,7 @@ it("has no option that needs an event loop", () => {
   retrySync(() => 1, { onLateResult: () => {} });
   // @ts-expect-error a timer is no use to a sync policy: it sleeps by sleepSync
   retrySync(() => 1, { clock: { now: () => 0, setTimer: () => () => {} } });
-  // @ts-expect-error the fallback must answer at once
+  // @ts-expect-error the fallback must be synchronous
   retrySync(() => 1, { fallback: async () => 1 });
   // @ts-expect-error no such option
   retrySync(() => 1, { retries: 1 });
