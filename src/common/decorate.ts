@@ -3,7 +3,8 @@ type Context = { readonly kind: string; readonly name: Key };
 
 /**
  * A method decorator, TC39 standard and legacy in one: the two are told apart by the second argument. `replace` makes
- * what stands in a method's place. Anything but a method is refused, with `owner` and the `wrapper` that would do.
+ * what stands in a method's place. A legacy decorator writes it into the descriptor that it was given, and returns that.
+ * Anything but a method is refused, with `owner` and the `wrapper` that would do.
  */
 export function decorate(owner: string, wrapper: string, replace: (method: object, name: string) => object) {
   const replaced = (method: object, name: Key): object => {
@@ -17,10 +18,16 @@ export function decorate(owner: string, wrapper: string, replace: (method: objec
       return replaced(target as object, key.name);
     }
     const legacy = typeof descriptor === "object" ? (descriptor as PropertyDescriptor) : undefined;
-    if (legacy && typeof legacy.value === "function") return { ...legacy, value: replaced(legacy.value, key as Key) };
+    if (legacy && typeof legacy.value === "function") return withValue(legacy, replaced(legacy.value, key as Key));
     const member = legacy && (legacy.get || legacy.set) ? "getter or setter" : "field";
     return refuse(owner, wrapper, key as Key | undefined, typeof descriptor === "number" ? "parameter" : member);
   };
+}
+
+// A helper that calls decorators by hand, as NestJS' `applyDecorators` does, drops what they return: what is written
+// into the descriptor is there all the same. A frozen one cannot be written to.
+function withValue(descriptor: PropertyDescriptor, value: object): PropertyDescriptor {
+  return Reflect.set(descriptor, "value", value) ? descriptor : { ...descriptor, value };
 }
 
 /** Whether `key` is what a standard decorator gets beside the method. */
