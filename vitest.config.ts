@@ -14,7 +14,7 @@ const lowerDecorators: Plugin = {
   name: "lower-decorators",
   enforce: "pre",
   async transform(code, id) {
-    if (!/\.standard\.test\.ts$/.test(id)) return null;
+    if (!/\.(both|standard)\.test\.ts$/.test(id)) return null;
     return transform(code, { loader: "ts", target: "es2022", sourcemap: "inline", sourcefile: id });
   },
 };
@@ -38,7 +38,7 @@ export default defineConfig({
       {
         resolve: { alias },
         oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
-        test: { ...limits, name: "legacy decorators", include: ["test/**/*.legacy.test.ts"] },
+        test: { ...limits, name: "legacy decorators", include: ["test/**/*.{both,legacy}.test.ts"] },
       },
     ],
   },

@@ -1,24 +1,6 @@
 import "reflect-metadata";
-import {
-  AttemptTimeoutError,
-  BulkheadFullError,
-  bulkhead,
-  CircuitOpenError,
-  circuitBreaker,
-  currentAttempt,
-  Retry,
-  stopAfterAttempt,
-} from "undaunted";
-import { instant, virtualClock } from "undaunted/testing";
+import { bulkhead, circuitBreaker } from "undaunted";
 import { describe, expect, it } from "vitest";
-
-const busy = new Error("busy");
-const never = () => new Promise<never>(() => {});
-
-/** Fails in the first attempt of a call. */
-function failOnce(): void {
-  if (currentAttempt().attempt === 1) throw busy;
-}
 
 const guards = [
   ["bulkhead", () => bulkhead({ limit: 1 })],
@@ -26,33 +8,18 @@ const guards = [
 ] as const;
 
 describe.each(guards)("@wrap of a %s", (_, guard) => {
-  it("guards an instance method with its own `this` and arguments", async () => {
+  it("keeps the metadata of the method", () => {
     const { wrap } = guard();
+    const path = (_target: object, _key: string, descriptor: PropertyDescriptor) => {
+      Reflect.defineMetadata("path", "/users", descriptor.value);
+    };
     class Api {
       @wrap
-      async load(...args: unknown[]): Promise<unknown[]> {
-        return [this, ...args];
-      }
-    }
-    const api = new Api();
-
-    const result = await api.load("42", true);
-
-    expect(result[0]).toBe(api);
-    expect(result.slice(1)).toEqual(["42", true]);
-  });
-
-  it("guards a static method with the class as its `this`", async () => {
-    const { wrap } = guard();
-    class Api {
-      readonly url = "/";
-      @wrap
-      static async load(id: string): Promise<unknown[]> {
-        return [this, id];
-      }
+      @path
+      async load(): Promise<void> {}
     }
 
-    expect(await Api.load("42")).toEqual([Api, "42"]);
+    expect(Reflect.getMetadata("path", Api.prototype.load)).toBe("/users");
   });
 
   it("guards a method under a symbol", async () => {
@@ -68,227 +35,20 @@ describe.each(guards)("@wrap of a %s", (_, guard) => {
     expect(await new Api()[key]()).toBe(42);
     expect(new Api()[key].name).toBe("[load]");
   });
-
-  it("keeps the method's name, length and descriptor", () => {
-    const { wrap } = guard();
-    class Api {
-      @wrap
-      async load(_id: string, _fresh: boolean): Promise<void> {}
-    }
-
-    expect(Api.prototype.load.name).toBe("load");
-    expect(Api.prototype.load).toHaveLength(2);
-    expect(Object.getOwnPropertyDescriptor(Api.prototype, "load")).toMatchObject({
-      enumerable: false,
-      configurable: true,
-      writable: true,
-    });
-  });
-
-  it("keeps the metadata of the method", () => {
-    const { wrap } = guard();
-    const path = (_target: object, _key: string, descriptor: PropertyDescriptor) => {
-      Reflect.defineMetadata("path", "/users", descriptor.value);
-    };
-    class Api {
-      @wrap
-      @path
-      async load(): Promise<void> {}
-    }
-
-    expect(Reflect.getMetadata("path", Api.prototype.load)).toBe("/users");
-  });
-
-  it("guards a method that a subclass inherits, and one that makes a super call", async () => {
-    const { wrap } = guard();
-    class Api {
-      readonly url: string = "/";
-      async load(id: string): Promise<string> {
-        return this.url + id;
-      }
-      @wrap
-      async inherited(): Promise<string> {
-        return this.url;
-      }
-    }
-    class Users extends Api {
-      override readonly url = "/users/";
-      @wrap
-      override async load(id: string): Promise<string> {
-        return `<${await super.load(id)}>`;
-      }
-    }
-
-    expect(await new Users().inherited()).toBe("/users/");
-    expect(await new Users().load("42")).toBe("</users/42>");
-  });
-
-  it("stands under @Retry, on instance and static methods, and shows them their attempt", async () => {
-    const { wrap } = guard();
-    class Api {
-      @Retry(instant)
-      @wrap
-      async load(id: string): Promise<unknown> {
-        failOnce();
-        return [id, currentAttempt().attempt];
-      }
-      @Retry(instant)
-      @wrap
-      static async shared(id: string): Promise<unknown> {
-        failOnce();
-        return [id, currentAttempt().attempt];
-      }
-    }
-
-    expect(await new Api().load("a")).toEqual(["a", 2]);
-    expect(await Api.shared("b")).toEqual(["b", 2]);
-  });
-});
-
-describe("stacked guards", () => {
-  it("each do their part: @Retry above a bulkhead above a breaker", async () => {
-    const slots = bulkhead({ limit: 1 });
-    const breaker = circuitBreaker({ consecutiveFailures: 2 });
-    class Api {
-      calls = 0;
-      @Retry(instant)
-      @slots.wrap
-      @breaker.wrap
-      async load(): Promise<void> {
-        this.calls++;
-        throw busy;
-      }
-    }
-    const api = new Api();
-
-    await expect(api.load()).rejects.toBeInstanceOf(CircuitOpenError);
-    expect(api.calls).toBe(2);
-    expect(slots.inFlight).toBe(0);
-  });
-
-  it("hear of an attempt that timed out: its slot is free, and the breaker opens", async () => {
-    const clock = virtualClock();
-    const slots = bulkhead({ limit: 1 });
-    const breaker = circuitBreaker({ consecutiveFailures: 2, clock });
-    class Api {
-      readonly url = "/";
-      @Retry({ ...instant, clock, attemptTimeout: 100, stop: stopAfterAttempt(2) })
-      @slots.wrap
-      @breaker.wrap
-      static load(): Promise<void> {
-        return never();
-      }
-    }
-
-    const ended = expect(Api.load()).rejects.toBeInstanceOf(AttemptTimeoutError);
-    await clock.advance(200);
-
-    await ended;
-    expect(slots.inFlight).toBe(0);
-    expect(breaker.state).toBe("open");
-  });
-});
-
-describe("@wrap of a bulkhead", () => {
-  it("gives all instances and methods the same slots, and refuses by a rejected promise", async () => {
-    const slots = bulkhead({ limit: 1 });
-    class Api {
-      @slots.wrap
-      hang(): Promise<void> {
-        return never();
-      }
-      @slots.wrap
-      async load(): Promise<void> {}
-    }
-    new Api().hang();
-
-    const refused = new Api().load();
-
-    await expect(refused).rejects.toBeInstanceOf(BulkheadFullError);
-  });
-});
-
-describe("@wrapSync of a breaker", () => {
-  it("guards sync methods, instance and static", () => {
-    const { wrapSync } = circuitBreaker();
-    class Config {
-      readonly path = "/";
-      @wrapSync
-      read(key: string): string {
-        return this.path + key;
-      }
-      @wrapSync
-      static shared(key: string): unknown[] {
-        return [this, key];
-      }
-    }
-
-    expect(new Config().read("a")).toBe("/a");
-    expect(Config.shared("b")).toEqual([Config, "b"]);
-  });
-
-  it("refuses by a throw", () => {
-    const breaker = circuitBreaker();
-    class Config {
-      @breaker.wrapSync
-      read(): number {
-        return 1;
-      }
-    }
-    breaker.isolate();
-
-    expect(() => new Config().read()).toThrow(CircuitOpenError);
-  });
 });
 
 describe.each([
   ["bulkhead.wrap", bulkhead({ limit: 1 }).wrap],
   ["circuitBreaker.wrap", circuitBreaker().wrap],
   ["circuitBreaker.wrapSync", circuitBreaker().wrapSync],
-] as const)("@%s refuses", (owner, wrap) => {
+] as const)("@%s", (owner, wrap) => {
   // Most of these do not compile either.
   const decorate = wrap as unknown as (...args: any[]) => any;
   const noMethod = (what: string) =>
     new TypeError(
       `@${owner} decorates methods only, and ${what}: make it a method, or wrap the function in ${owner}()`,
     );
-  const generator = new TypeError(`${owner}: fn must not be a generator function: wrap a function that consumes it`);
-
-  it("a generator method", () => {
-    expect(() => {
-      class Api {
-        @decorate
-        *pages() {
-          yield 1;
-        }
-      }
-      return Api;
-    }).toThrow(generator);
-  });
-
-  it("an async generator method", () => {
-    expect(() => {
-      class Api {
-        @decorate
-        async *pages() {
-          yield 1;
-        }
-      }
-      return Api;
-    }).toThrow(generator);
-  });
-
-  it("a property", () => {
-    expect(() => {
-      class Api {
-        @decorate
-        load = async () => 1;
-      }
-      return Api;
-    }).toThrow(noMethod("load is a field"));
-  });
-
-  it("a static property", () => {
+  it("refuses a static field", () => {
     expect(() => {
       class Api {
         readonly url = "/";
@@ -299,7 +59,7 @@ describe.each([
     }).toThrow(noMethod("load is a field"));
   });
 
-  it("a property under a symbol", () => {
+  it("refuses a field under a symbol", () => {
     const key = Symbol("load");
 
     expect(() => {
@@ -311,7 +71,7 @@ describe.each([
     }).toThrow(noMethod("Symbol(load) is a field"));
   });
 
-  it("a getter", () => {
+  it("refuses a getter", () => {
     expect(() => {
       class Api {
         @decorate
@@ -324,7 +84,7 @@ describe.each([
   });
 
   // Called as the compiler calls it: not every tool can read a decorated parameter.
-  it("a method's parameter", () => {
+  it("refuses a method's parameter", () => {
     class Api {
       async load(_id: string) {}
     }
