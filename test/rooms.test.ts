@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
@@ -41,4 +41,20 @@ it("a room stands in the table, and the table's rooms stand in src", () => {
   const folders = readdirSync(src).filter((name) => statSync(join(src, name)).isDirectory());
 
   expect(Object.keys(ROOMS).sort()).toEqual([...folders, "."].sort());
+});
+
+it("each room has its row in CONTRIBUTING.md, which names files and tests that there are", () => {
+  const root = join(src, "..");
+  const rows = [...readFileSync(join(root, "CONTRIBUTING.md"), "utf8").matchAll(/^\| `src\/(\w*)\/?`.*$/gm)];
+
+  const files = rows.flatMap(([row, room]) => {
+    const [, , , first, tests] = row!
+      .split("|")
+      .map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!));
+    return [...first!.map((name) => join("src", room!, name)), ...tests!.map((path) => path.replace(/[^/]*\*.*$/, ""))];
+  });
+
+  expect(rows.map(([, room]) => room || ".").sort()).toEqual(Object.keys(ROOMS).sort());
+  expect(files.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  expect(files.length).toBeGreaterThanOrEqual(2 * rows.length);
 });
