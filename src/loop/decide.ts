@@ -2,6 +2,7 @@ import type { GiveUpReason, GiveUpState, Outcome } from "../common/attempt.js";
 import { RetryExhaustedError, StrategyError, TotalTimeoutError } from "../common/errors.js";
 import { isExhausted, isHopeless } from "../common/exhausted.js";
 import { codeOf, readField } from "../common/inspect.js";
+import { testSwitch } from "../common/test-switch.js";
 import { isThenable } from "../common/thenable.js";
 import { show } from "../common/validate.js";
 import { bookInBudget } from "./book.js";
@@ -107,12 +108,13 @@ function plan(policy: CompiledPolicy, state: State, paid: boolean, after?: unkno
   let asked: "wait" | "stop" = "wait";
   let delay = after;
   let stops: unknown;
+  const test = testSwitch();
   try {
     delay ??= wait(state);
     if (!isPlain(delay)) examine(policy, asked, delay, state, outcome);
-    state.delay = delay as number;
+    state.delay = test?.waits === false ? 0 : (delay as number);
     asked = "stop";
-    stops = stop(state);
+    stops = (test?.stop ?? stop)(state);
     if (!isPlain(stops)) examine(policy, asked, stops, state, outcome);
   } catch (cause) {
     fail(asked, outcome, cause);
