@@ -1,0 +1,111 @@
+import { retry, waitFixed, waitNone } from "undaunted";
+import { flaky, virtualClock } from "undaunted/testing";
+import { describe, expect, it } from "vitest";
+import { busy, countedSignal, never, now, reason, recordingBudget, refuseUnhandledRejections } from "./interrupting.ts";
+
+refuseUnhandledRejections();
+
+describe("a clock that fails", () => {
+  it("fails the call where its clock fails, and gives the tokens back", async () => {
+    const broken = new Error("no timers left");
+    const clock = {
+      ...virtualClock(),
+      setTimer: () => {
+        throw broken;
+      },
+    };
+    const { budget, log } = recordingBudget(() => 1);
+
+    await expect(retry(flaky([busy]), { clock, budget, wait: waitFixed(10) })()).rejects.toBe(broken);
+    expect(log).toEqual(["acquire", "refund 1"]);
+  });
+
+  it("fails an attempt that the clock cannot time, and calls nothing", async () => {
+    const broken = new Error("no timers left");
+    const setTimer = () => {
+      throw broken;
+    };
+    const load = flaky([]);
+    const call = retry(load, { clock: { ...virtualClock(), setTimer }, attemptTimeout: 10, wait: waitNone });
+
+    await expect(call()).rejects.toBe(broken);
+    expect(load.calls).toEqual([]);
+    expect(call.stats).toMatchObject({ calls: 1, failures: 1 });
+  });
+
+  it("fails the call where its clock fails as the deadline passes", async () => {
+    const broken = new Error("no time left");
+    const clock = virtualClock();
+    let fails = false;
+    const failing = {
+      ...clock,
+      now: () => {
+        if (fails) throw broken;
+        return 0;
+      },
+    };
+    const result = retry(never, { clock: failing, totalTimeout: 100 })();
+    result.catch(() => {});
+
+    fails = true;
+    await clock.advance(100);
+
+    expect(await now(result)).toEqual({ error: broken });
+  });
+
+  it("aborts every call on the signal although one's clock fails, and reports that in place of the hook's state", async () => {
+    const broken = new Error("no time left");
+    const { signal, listeners, abort } = countedSignal();
+    let fails = false;
+    const clock = {
+      ...virtualClock(),
+      now: () => {
+        if (fails) throw broken;
+        return 0;
+      },
+    };
+    const seen: unknown[] = [];
+    const hooks = { onGiveUp: () => seen.push("told"), onHookError: (error: unknown) => seen.push(error) };
+    const broke = retry(never, { signal, clock, totalTimeout: 1_000, ...hooks })();
+    const fine = retry(never, { signal })();
+    broke.catch(() => {});
+    fine.catch(() => {});
+    await null;
+
+    fails = true;
+    abort();
+
+    expect(seen).toEqual([broken]);
+    expect(await now(broke)).toEqual({ error: reason });
+    expect(await now(fine)).toEqual({ error: reason });
+    expect(listeners.size).toBe(0);
+  });
+});
+
+describe("a clock that fails to cancel", () => {
+  it("cuts every call on the signal although one's clock fails to cancel, and reports it", async () => {
+    const { signal, abort } = countedSignal();
+    const broken = new Error("no such timer");
+    const virtual = virtualClock();
+    const clock = {
+      ...virtual,
+      setTimer: (fn: () => void, ms: number) => {
+        virtual.setTimer(fn, ms);
+        return () => {
+          throw broken;
+        };
+      },
+    };
+    const reported: unknown[] = [];
+    const onHookError = (error: unknown) => reported.push(error);
+    const sleeping = retry(async () => Promise.reject(busy), { signal, clock, wait: waitFixed(10), onHookError });
+    const fine = retry(never, { signal });
+
+    const results = Promise.allSettled([sleeping(), fine(), sleeping()]);
+    await virtual.advance(0);
+    abort();
+
+    expect(await results).toEqual(Array(3).fill({ status: "rejected", reason }));
+    expect(reported).toContain(broken);
+  });
+});
