@@ -42,7 +42,7 @@ beforeAll(async () => {
   [output, [exitCode]] = await Promise.all([text(child.stdout), once(child, "close") as Promise<[number]>]);
 }, 40_000);
 
-it("ends by itself, in success", () => {
+it("the demo ends by itself, in success", () => {
   expect(exitCode).toBe(0);
 });
 
@@ -77,7 +77,7 @@ it("shows how a circuit opens and closes again", () => {
   expect(changes).toEqual(["closed to open", "open to half-open", "half-open to closed"]);
 });
 
-it("is plain text of at most 100 columns where it is not written to a terminal", () => {
+it("writes plain text of at most 100 columns where it is not written to a terminal", () => {
   expect(output).not.toContain("\x1b");
   expect(Math.max(...output.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
 });

@@ -103,7 +103,7 @@ function declaresPolicy(code: string): boolean {
   return /^(export )?const policy\b/m.test(code);
 }
 
-describe("a block is refused", () => {
+describe("faults of a block", () => {
   it.each([
     ["of an unknown language", "```typescript\n```", 'the language "typescript" is none of'],
     ["of no language", "```\n```", 'the language "" is none of'],
@@ -111,56 +111,56 @@ describe("a block is refused", () => {
     ["of shell with an info word", "```sh no-run\n```", 'the info word "no-run" is not known'],
     ["that calls a script nobody wrote", "```sh\nnpm run test\nnpm run typo\n```", 'no script "typo"'],
     ["of js about this library", '```js\nrequire("undaunted/testing")\n```', "must not import undaunted"],
-  ])("%s", (_, text, fault) => {
+  ])("refuses a block %s", (_, text, fault) => {
     const [block] = blocksOfPage("page.md", text);
 
     expect(faultsOf(block!, ["test"])).toEqual([expect.stringContaining(fault)]);
   });
 
-  it("that is never closed", () => {
+  it("refuses a block that is never closed", () => {
     expect(() => blocksOfPage("page.md", "text\n```ts\nretry();")).toThrow("page.md:3: this block is never closed");
   });
 
-  it("that continues nothing", () => {
+  it("refuses a block that continues nothing", () => {
     expect(() => page("```ts continued", "```")).toThrow("nothing that this block could continue");
   });
 
-  it("that continues the last block of another page", () => {
+  it("refuses a block that continues the last block of another page", () => {
     const [one, other] = ["one.md", "other.md"].map((file) => blocksOfPage(file, "```ts continued\n```")[0]!);
 
     expect(() => unitsOf([{ ...one!, words: [] }, other!])).toThrow("nothing that this block could continue");
   });
 
-  it("that runs on from one that does not", () => {
+  it("refuses a block that runs on from one that does not", () => {
     expect(() => page("```ts no-run", "```", "```ts continued", "```")).toThrow("cannot continue one that does not");
   });
 });
 
 describe("a page's fences", () => {
-  it("are no deeper than the item of a list that they stand in", () => {
+  it("reads fences that stand in the item of a list", () => {
     const text = ["- item", "", "  ```ts", "  if (true) {", "    retry;", "  }", "  ```"].join("\n");
 
     expect(blocksOfPage("page.md", text)).toMatchObject([{ line: 4, code: "if (true) {\n  retry;\n}" }]);
   });
 
-  it("hold shorter fences, and such that open something", () => {
+  it("reads fences that hold shorter fences, and such that open something", () => {
     const texts = ["````text\n```\n````", "```text\n```ts\n```"];
 
     expect(texts.map((text) => blocksOfPage("page.md", text).map((block) => block.code))).toEqual([["```"], ["```ts"]]);
   });
 });
 
-describe("a type error is found", () => {
+describe("type errors", () => {
   it.each<[string, keyof typeof specimens, string]>([
     ["in a misspelt property", "misspelt", "page.md:2: Property 'sats' does not exist"],
     ["in what only strict settings refuse", "loose", "page.md:2: Parameter 'n' implicitly has an 'any' type."],
-    ["in a name that nobody declares", "undeclared", "page.md:2: Cannot find name 'fetchUser'."],
+    ["in a name that is not declared", "undeclared", "page.md:2: Cannot find name 'fetchUser'."],
     ["in a name that a block with imports forgot", "unimported", "page.md:3: Cannot find name 'waitNone'."],
     ["in a page that uses what docstrings may", "helpless", "page.md:2: Cannot find name 'failed'."],
     ["in a name of the block before", "alone", "page.md:5: Cannot find name 'one'."],
     ["in a continued block, at its own line", "continued", "page.md:7: Cannot find name 'two'."],
     ["in an example that an at sign cuts short", "cut", "x.ts:3: '}' expected."],
-  ])("%s", (_, specimen, message) => {
+  ])("finds a type error %s", (_, specimen, message) => {
     expect(typeErrors.get(specimens[specimen].at(-1)!)).toEqual([expect.stringContaining(message)]);
   });
 });
@@ -169,7 +169,7 @@ it("a table's new column is type-checked, at its own line", () => {
   expect(typeErrors.get(wrongTable)).toEqual([expect.stringMatching(/^page.md:3: Type 'Stop' is not assignable/)]);
 });
 
-describe("a block fails when run", () => {
+describe("blocks that fail when run", () => {
   it.each([
     ["for a value that is another", "const n = 1;\nn + 1; // => 3", "page.md:3: expected 2 to deeply equal 3"],
     ["for an awaited value that is another", "await retry(async () => 1)(); // => 2", "expected 1 to deeply equal 2"],
@@ -189,7 +189,7 @@ describe("a block fails when run", () => {
       "await Promise.reject(new Error('busy')); // rejects TypeError",
       "expected 'Error: busy'",
     ],
-    ["for an error that nobody expected", "stopAfterAttempt(0);", "n must be a whole number from 1"],
+    ["for an error that was not expected", "stopAfterAttempt(0);", "n must be a whole number from 1"],
     [
       "for an assertion that is never reached",
       "1; // => 1\nconst f = () => {\n  2; // => 2\n};\nf.length;",
@@ -212,14 +212,14 @@ describe("a block fails when run", () => {
       "expected 60000 to",
     ],
     ["for a timer left behind", "setTimeout(() => {}, 60_000);", "timers left running"],
-  ])("%s", async (_, code, message) => {
+  ])("fails a block %s", async (_, code, message) => {
     const [unit] = page("```ts", code, "```");
 
     await expect(run(unit!, 10)).rejects.toThrow(message);
   });
 });
 
-describe("a block passes when run", () => {
+describe("blocks that pass when run", () => {
   it.each([
     [
       "with values of every kind",
@@ -244,13 +244,13 @@ describe("a block passes when run", () => {
     ],
     ["with a name of its own for one of ours", "const retry = 1;\nretry; // => 1"],
     ["with a timer that is cancelled", "clearTimeout(setTimeout(() => {}, 60_000));"],
-  ])("%s", async (_, code) => {
+  ])("passes a block %s", async (_, code) => {
     const [unit] = page("```ts", code, "```");
 
     await expect(run(unit!)).resolves.toBeUndefined();
   });
 
-  it("after the block that it continues", async () => {
+  it("runs a block after the one that it continues", async () => {
     const units = page(
       "```ts",
       'import { waitFixed } from "undaunted";',
@@ -264,7 +264,7 @@ describe("a block passes when run", () => {
     await expect(run(units[1]!)).resolves.toBeUndefined();
   });
 
-  it("and leaves timers and random numbers as they were", async () => {
+  it("leaves timers and random numbers as they were", async () => {
     const before = [setTimeout, clearTimeout, Math.random, Atomics.wait];
 
     await run(page("```ts", "Math.random() < 1; // => true", "```")[0]!);

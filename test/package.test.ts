@@ -237,7 +237,7 @@ describe.each<Format>(["module", "commonjs"])("the %s format", (format) => {
     expect((names as string[]).sort()).toEqual(Object.keys(source).sort());
   });
 
-  it("retries, and its testing entry goes with it", async () => {
+  it("retries, together with its testing entry", async () => {
     const printed = await run(
       format,
       `${load(format, "{ retry, waitFixed }")}
@@ -316,7 +316,7 @@ describe("an ESM and a CJS copy in one process", () => {
     ["cjs", "esm"],
   ];
 
-  it("are two copies", async () => {
+  it("an ESM and a CJS copy in one process are two copies", async () => {
     const printed = await run("module", `${both} console.log(esm.NonRetryableError === cjs.NonRetryableError);`);
 
     expect(printed).toBe(false);
@@ -412,7 +412,7 @@ describe("a sleep in a process of its own", () => {
     const isHeld = () => process.getActiveResourcesInfo().includes("Timeout");
   `;
 
-  it("keeps the process alive", async () => {
+  it("a sleep keeps the process alive", async () => {
     const printed = await run(
       "module",
       `${sleeping("3_600_000", false)}
@@ -425,7 +425,7 @@ describe("a sleep in a process of its own", () => {
     expect(printed).toEqual({ seen: ["attempt", 3_600_000], held: true });
   });
 
-  it("lets the process end where `unref` is true", async () => {
+  it("a sleep lets the process end where `unref` is true", async () => {
     const printed = await run(
       "module",
       `${sleeping("3_600_000", true)}

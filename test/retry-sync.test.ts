@@ -51,7 +51,7 @@ describe("retrySync", () => {
     expect(performance.now() - began).toBeGreaterThan(1);
   });
 
-  it("says clearly that a thread may not block, and loses neither the attempt's error nor the refusal", () => {
+  it("says that a thread may not block, and loses neither the attempt's error nor the refusal", () => {
     const refusal = new TypeError("Atomics.wait cannot be called in this context");
     vi.spyOn(Atomics, "wait").mockImplementation(() => {
       throw refusal;
@@ -214,7 +214,7 @@ describe("retrySync", () => {
     },
   );
 
-  it("answers with what a fallback returns, and throws what it throws", () => {
+  it("returns what a fallback returns, and throws what it throws", () => {
     const gone = new Error("no cache");
     const options = { ...instant, stop: stopAfterAttempt(1) };
     const reasons: string[] = [];
@@ -272,7 +272,7 @@ describe("retrySync", () => {
     );
   });
 
-  it("counts a value that a hook was told of", () => {
+  it("counts a value that a hook was shown", () => {
     const call = retrySync(() => "ok", { onSuccess: () => {} });
 
     call();

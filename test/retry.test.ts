@@ -48,7 +48,7 @@ describe("a wrapped function", () => {
       "a function of a promise of a subclass",
       () => new (class Query<T> extends Promise<T> {})<string>((resolve) => resolve("ok")),
     ],
-  ])("answers a native promise for %s", async (_what, fn) => {
+  ])("returns a native promise for %s", async (_what, fn) => {
     const result = retry(fn)();
 
     expect(Object.getPrototypeOf(result)).toBe(Promise.prototype);
@@ -142,7 +142,7 @@ describe("a wrapped function", () => {
     expect({ ...call.stats }).toEqual({ calls: 3, attempts: 5, retries: 2, successes: 2, failures: 1, idle: 20 });
   });
 
-  it("has stats and with of its own, also around another wrapped function", async () => {
+  it("a wrapped function has stats and with of its own, also around another wrapped function", async () => {
     const fail = () => {
       throw busy;
     };
@@ -182,7 +182,7 @@ describe("a wrapped function", () => {
     },
   );
 
-  it("counts a call that a fallback answers as a failure", async () => {
+  it("counts a call as a failure whose value comes from a fallback", async () => {
     const call = retry(flaky([busy]), { stop: stopAfterAttempt(1), fallback: () => "cached" });
 
     expect(await call()).toBe("cached");
@@ -200,11 +200,11 @@ describe("a wrapped function", () => {
     expect(afterValue.stats).toMatchObject({ calls: 1, failures: 1, successes: 0 });
   });
 
-  it("answers with the value that an async onSuccess was told of", async () => {
+  it("returns the value that an async onSuccess was shown", async () => {
     expect(await retry(flaky(["ok"]), { onSuccess: async () => "not this" })()).toBe("ok");
   });
 
-  it("answers with what an async fallback resolves to, and rejects with what it rejects with", async () => {
+  it("returns what an async fallback resolves to, and rejects with what it rejects with", async () => {
     const gone = new Error("no cache");
     const options = { stop: stopAfterAttempt(1) };
 
@@ -256,7 +256,7 @@ describe("runWithRetry", () => {
 });
 
 describe("hooks", () => {
-  it("are called in order: onAttempt, onRetry, …, onSuccess", async () => {
+  it("calls hooks in order: onAttempt, onRetry, …, onSuccess", async () => {
     const log: string[] = [];
     const hooks: Hooks = {
       onAttempt: ({ name, args, attempt }) => log.push(`attempt ${name} ${args} ${attempt}`),
@@ -332,7 +332,7 @@ describe("hooks", () => {
     },
   );
 
-  it("that write to the state change nothing", async () => {
+  it("hooks that write to the state change nothing", async () => {
     const clock = virtualClock();
     const scribble = (state: object) => {
       for (const key of Object.keys(state)) (state as Record<string, unknown>)[key] = "scribbled";
@@ -350,7 +350,7 @@ describe("hooks", () => {
     expect(clock.now()).toBe(10);
   });
 
-  it("or strategies that give the state an error or a reason change nothing either", async () => {
+  it("hooks and strategies that give the state an error or a reason change nothing", async () => {
     const write = (state: object) => {
       Object.assign(state, { error: "written", reason: "written" });
       return false;
@@ -367,7 +367,7 @@ describe("hooks", () => {
     expect(reasons).toEqual(["not-retryable", "stopped", "not-retryable"]);
   });
 
-  it("that return no promise cost no microtask", async () => {
+  it("hooks that return no promise cost no microtask", async () => {
     const ticksOf = async (options: Hooks) => {
       let ticks = 0;
       let done = false;
@@ -401,7 +401,7 @@ it("rejects where a block's clock fails at its start", async () => {
   await expect(runWithRetry(() => 1, { clock: { ...virtualClock(), now }, onRetry: () => {} })).rejects.toBe(broken);
 });
 
-it("goes by a clock that nobody can set: the wall clock may jump", async () => {
+it("goes by a monotonic clock: the wall clock may jump", async () => {
   const jumps = [0, 8.64e15, -8.64e15];
   const wallClock = vi.spyOn(Date, "now").mockImplementation(() => jumps[wallClock.mock.calls.length % jumps.length]!);
   const elapsed: number[] = [];
@@ -438,7 +438,7 @@ describe("immediate retries", () => {
         throw busy;
       },
     ],
-  ])("do not grow the stack: %s", async (_what, fail) => {
+  ])("immediate retries do not grow the stack: %s", async (_what, fail) => {
     const depths = new Set<number>();
     let calls = 0;
     const call = retry(
@@ -453,7 +453,7 @@ describe("immediate retries", () => {
     expect(depths.size).toBe(1);
   });
 
-  it("let timers and I/O have their turn now and then", async () => {
+  it("immediate retries let timers and I/O have their turn now and then", async () => {
     const controller = new AbortController();
     let calls = 0;
     const call = retry(
@@ -467,7 +467,7 @@ describe("immediate retries", () => {
     await expect(call()).rejects.toBe(busy);
   });
 
-  it("keep the process alive at that turn, also under unref: it is no sleep", async () => {
+  it("immediate retries keep the process alive at that turn, also under unref: it is no sleep", async () => {
     const clock = virtualClock();
     const timers: [number, boolean | undefined][] = [];
     const recording = {
@@ -495,7 +495,7 @@ describe("immediate retries", () => {
     ]);
   });
 
-  it("take it after 64 attempts, no sooner and no later", async () => {
+  it("immediate retries yield after 64 attempts, no sooner and no later", async () => {
     const clock = virtualClock();
     let calls = 0;
     const result = retry(
@@ -516,7 +516,7 @@ describe("immediate retries", () => {
     expect(calls).toBe(200);
   });
 
-  it("take that turn on the policy's clock, every 64th in a row", async () => {
+  it("immediate retries yield on the policy's clock, every 64th in a row", async () => {
     const clock = virtualClock();
     let calls = 0;
     const result = retry(
@@ -597,7 +597,7 @@ describe("memory", () => {
     ["with the default predicate", {}],
     ["with a value predicate", { retryIf: (state: RetryState) => !state.outcome.ok }],
     ["with a signal and timeouts", { signal: new AbortController().signal, attemptTimeout: 1_000 }],
-  ])("does not grow with the attempts, %s", async (_mode, options) => {
+  ])("memory does not grow with the attempts, %s", async (_mode, options) => {
     const clock = virtualClock();
     const errors: WeakRef<Error>[] = [];
     const hang = new Promise<never>(() => {});

@@ -15,13 +15,13 @@ import type { State } from "./state.js";
  */
 export type Decision = "accept" | Exclude<GiveUpReason, "aborted"> | number;
 
-// Told by their codes, so that an error of another copy of this package counts.
+// Recognised by their codes, so that an error of another copy of this package counts.
 const NON_RETRYABLE = "ERR_NON_RETRYABLE";
 const TRY_AGAIN = "ERR_TRY_AGAIN";
 const NEVER_RETRIED: readonly unknown[] = [NON_RETRYABLE, "ERR_RETRY_STRATEGY", "ERR_CIRCUIT_OPEN"];
 
 /**
- * Decides what follows the attempt that ordinal at number `ordinal`. A promise only where `retryIf` or the budget gave
+ * Decides what follows the attempt with the number `ordinal`. A promise only where `retryIf` or the budget gave
  * one. Throws a `StrategyError` where a strategy failed.
  */
 export function decide(policy: CompiledPolicy, state: State, ordinal: number): Decision | Promise<Decision> {

@@ -40,7 +40,7 @@ describe("systemClock.setTimer", () => {
     expect(fn).toHaveBeenCalledTimes(1);
   });
 
-  it("answers a function that cancels it, any number of times", () => {
+  it("returns a function that cancels the timer, any number of times", () => {
     vi.useFakeTimers();
     const fn = vi.fn();
     const cancel = systemClock.setTimer(fn, 100);
@@ -155,7 +155,7 @@ describe("systemClock.setTimer", () => {
 });
 
 describe("systemSyncClock.sleepSync", () => {
-  it("blocks the thread by waiting on memory that nobody else has", () => {
+  it("blocks the thread by waiting on memory of its own", () => {
     const wait = vi.spyOn(Atomics, "wait").mockReturnValue("timed-out");
 
     systemSyncClock.sleepSync(1_234.5);
@@ -187,7 +187,7 @@ describe("systemSyncClock.sleepSync", () => {
     expect(error.cause).toBe(refusal);
   });
 
-  it("says the same where there is no memory to wait on", () => {
+  it("says what to use instead where there is no memory to wait on", () => {
     vi.stubGlobal("SharedArrayBuffer", undefined);
 
     expect(() => systemSyncClock.sleepSync(50)).toThrow(/this thread may not block, so it cannot sleep 50 ms/);

@@ -32,7 +32,7 @@ describe.each(bothLoops)("currentAttempt in %s", (_name, wrap) => {
     expect(seen).toEqual([1, 2, 3]);
   });
 
-  it("starts at 1 again in every call", async () => {
+  it("numbers the attempts from 1 again in every call", async () => {
     const seen: number[] = [];
     const load = wrap(() => seen.push(currentAttempt().attempt), instant);
 
@@ -42,7 +42,7 @@ describe.each(bothLoops)("currentAttempt in %s", (_name, wrap) => {
     expect(seen).toEqual([1, 1]);
   });
 
-  it("is the same object throughout an attempt, and another one in the next", async () => {
+  it("returns the same object throughout an attempt, and another one in the next", async () => {
     const seen: AttemptContext[] = [];
     const load = wrap(() => {
       seen.push(currentAttempt(), currentAttempt());
@@ -83,7 +83,7 @@ describe.each(bothLoops)("currentAttempt in %s", (_name, wrap) => {
     expect(seen).toEqual([undefined, undefined]);
   });
 
-  it("says outside an attempt where it is valid", async () => {
+  it("throws outside an attempt, and says where it is valid", async () => {
     const load = wrap(() => {}, instant);
 
     await load();
@@ -91,7 +91,7 @@ describe.each(bothLoops)("currentAttempt in %s", (_name, wrap) => {
     expect(() => currentAttempt()).toThrow(nowhere);
   });
 
-  it("is over after an attempt that threw", async () => {
+  it("throws after an attempt that threw", async () => {
     const load = wrap(flaky([busy]), { ...instant, stop: () => true });
 
     await load().catch(() => {});
@@ -99,7 +99,7 @@ describe.each(bothLoops)("currentAttempt in %s", (_name, wrap) => {
     expect(() => currentAttempt()).toThrow(nowhere);
   });
 
-  it("is not there in hooks and strategies", async () => {
+  it("throws in hooks and strategies", async () => {
     const errors: unknown[] = [];
     const ask = <V>(answer?: V) => {
       try {
@@ -124,7 +124,7 @@ describe.each(bothLoops)("currentAttempt in %s", (_name, wrap) => {
     expect(errors).toHaveLength(8);
   });
 
-  it("is the outer attempt again after a nested call, whether that succeeded or failed", async () => {
+  it("returns the outer attempt again after a nested call, whether that succeeded or failed", async () => {
     const inner = retrySync(() => currentAttempt().attempt, instant);
     const failing = retrySync(flaky([busy]), { ...instant, stop: () => true });
     const seen: unknown[] = [];
@@ -141,7 +141,7 @@ describe.each(bothLoops)("currentAttempt in %s", (_name, wrap) => {
     expect(seen).toEqual([1, true, true]);
   });
 
-  it("belongs to the outer attempt when first asked for after a nested call", async () => {
+  it("returns the outer attempt when first called after a nested call", async () => {
     const seen: number[] = [];
     const inner = retrySync(() => void currentAttempt().signal, instant);
     const load = wrap(() => {
@@ -155,7 +155,7 @@ describe.each(bothLoops)("currentAttempt in %s", (_name, wrap) => {
     expect(seen).toEqual([1, 2]);
   });
 
-  it("is a nested call's own inside it", async () => {
+  it("returns a nested call's own attempt inside it", async () => {
     const contexts: AttemptContext[] = [];
     const inner = retrySync(() => contexts.push(currentAttempt()), instant);
     const load = wrap(() => {
@@ -181,7 +181,7 @@ describe("currentAttempt", () => {
     expect(await load()).toBe(1);
   });
 
-  it("never mixes up calls that overlap", async () => {
+  it("never mixes up the attempts of calls that overlap", async () => {
     const gates: (() => void)[] = [];
     const seen: string[] = [];
     const load = retry(async (name: string) => {
@@ -217,7 +217,7 @@ describe("currentAttempt", () => {
     expect(await load()).toBe(1);
   });
 
-  it("is the object that a block gets", async () => {
+  it("returns the object that a block gets", async () => {
     const contexts: unknown[] = [];
 
     const block = (context: AttemptContext) => {
@@ -230,7 +230,7 @@ describe("currentAttempt", () => {
     expect(contexts).toEqual([true, true, true, true]);
   });
 
-  it("is there in an attempt that an async hook held up", async () => {
+  it("returns the attempt also where an async hook held it up", async () => {
     const seen: number[] = [];
     const load = retry(
       () => {
@@ -245,7 +245,7 @@ describe("currentAttempt", () => {
     expect(seen).toEqual([1, 2]);
   });
 
-  it("is over after an attempt that went on with its start later, as a request's does", async () => {
+  it("throws after an attempt that went on with its start later, as a request's does", async () => {
     const seen: number[] = [];
     const send = async () => {
       seen.push(currentAttempt().attempt);
@@ -260,7 +260,7 @@ describe("currentAttempt", () => {
 });
 
 describe("the signal of an attempt", () => {
-  it("is made only when read, and once", async () => {
+  it("makes an attempt's signal only when it is read, and once", async () => {
     const made = vi.fn();
     vi.stubGlobal(
       "AbortController",
@@ -288,7 +288,7 @@ describe("the signal of an attempt", () => {
     }
   });
 
-  it("is not aborted while its attempt runs, nor after one that nothing interrupted", async () => {
+  it("aborts no signal while its attempt runs, nor after an attempt that nothing interrupted", async () => {
     const signals: AbortSignal[] = [];
     const load = retry(
       () => {
@@ -304,7 +304,7 @@ describe("the signal of an attempt", () => {
     expect(signals[0]).not.toBe(signals[1]);
   });
 
-  it("aborts with the AttemptTimeoutError that the attempt fails with", async () => {
+  it("aborts an attempt's signal with the AttemptTimeoutError that the attempt fails with", async () => {
     const signals: AbortSignal[] = [];
     const clock = virtualClock();
     const load = retry(
@@ -322,7 +322,7 @@ describe("the signal of an attempt", () => {
     expect(signals[0]!.reason).toMatchObject({ name: "AttemptTimeoutError", attempt: 1, timeout: 50 });
   });
 
-  it("aborts with the TotalTimeoutError that the call ends in", async () => {
+  it("aborts an attempt's signal with the TotalTimeoutError that the call ends in", async () => {
     const signals: AbortSignal[] = [];
     const clock = virtualClock();
     const load = retry(
@@ -340,7 +340,7 @@ describe("the signal of an attempt", () => {
     expect(signals[0]!.reason.name).toBe("TotalTimeoutError");
   });
 
-  it("aborts with the caller's reason", async () => {
+  it("aborts an attempt's signal with the caller's reason", async () => {
     const controller = new AbortController();
     const signals: AbortSignal[] = [];
     const load = retry(
@@ -358,7 +358,7 @@ describe("the signal of an attempt", () => {
     expect(signals[0]!.reason).toBe("gone");
   });
 
-  it("is found already aborted, with the reason, when read late", async () => {
+  it("makes a signal that is read late already aborted, with the reason", async () => {
     const controller = new AbortController();
     const contexts: AttemptContext[] = [];
     const load = retry(
@@ -377,7 +377,7 @@ describe("the signal of an attempt", () => {
     expect(contexts[0]!.signal.reason).toBe("gone");
   });
 
-  it("is found aborted where the attempt itself caused the abort before it asked", async () => {
+  it("makes a signal aborted where the attempt itself caused the abort before it read it", async () => {
     const controller = new AbortController();
     const reasons: unknown[] = [];
     const load = retry(
@@ -392,7 +392,7 @@ describe("the signal of an attempt", () => {
     expect(reasons).toEqual(["gone"]);
   });
 
-  it("of a first attempt stays as it is when a later one is abandoned", async () => {
+  it("leaves the first attempt's signal as it is when a later one is abandoned", async () => {
     const contexts: AttemptContext[] = [];
     const clock = virtualClock();
     const load = retry(
@@ -411,7 +411,7 @@ describe("the signal of an attempt", () => {
     expect(contexts.map((context) => context.signal.aborted)).toEqual([false, true]);
   });
 
-  it("can be taken out of the context", async () => {
+  it("lets the signal be taken out of the context", async () => {
     const load = retry(() => {
       const { signal } = currentAttempt();
       return signal instanceof AbortSignal;
@@ -420,7 +420,7 @@ describe("the signal of an attempt", () => {
     expect(await load()).toBe(true);
   });
 
-  it("may have a listener that throws: the abort still rejects with the reason", async () => {
+  it("rejects with the abort's reason although a listener on the attempt's signal throws", async () => {
     const controller = new AbortController();
     const reported: unknown[] = [];
     const report = (error: unknown) => reported.push(error);

@@ -30,7 +30,7 @@ const all: [name: string, code: string, error: Error & { code: string }][] = [
 ];
 
 describe.each(all)("%s", (name, code, error) => {
-  it("is an Error with its own name and code", () => {
+  it("makes an Error with its own name and code", () => {
     expect(error).toBeInstanceOf(Error);
     expect(error.name).toBe(name);
     expect(error.code).toBe(code);
@@ -45,7 +45,7 @@ describe.each(all)("%s", (name, code, error) => {
     expect(Object.keys(error)).toContain("code");
   });
 
-  it("can be given another name, as subclasses do, which can be changed again", () => {
+  it("takes another name, as subclasses give it, which can be changed again", () => {
     const renamed = Object.create(error) as Error;
 
     renamed.name = "NotFound";
@@ -55,7 +55,7 @@ describe.each(all)("%s", (name, code, error) => {
     expect(Object.getOwnPropertyDescriptor(renamed, "name")).toMatchObject({ writable: true, configurable: true });
   });
 
-  it("turns into one line", () => {
+  it("prints as one line", () => {
     expect(String(error)).toBe(`${name}: ${error.message}`);
   });
 });
@@ -159,7 +159,7 @@ describe("RetryExhaustedError", () => {
     expect({ ...error }).not.toHaveProperty("args");
   });
 
-  it("can be made from the state that a strategy is tested with", () => {
+  it("takes the state that a strategy is tested with", () => {
     expect(new RetryExhaustedError(retryState({ attempt: 2 })).message).toBe("test: gave up after 2 attempts");
   });
 });
@@ -192,7 +192,7 @@ describe("TotalTimeoutError", () => {
     expect(error.outcome).toBe(outcome);
   });
 
-  it("is its own outcome where no attempt had ended", () => {
+  it("has itself as its outcome where no attempt had ended", () => {
     const error = new TotalTimeoutError(1_000, 1);
 
     expect(error.outcome.ok).toBe(false);
@@ -244,7 +244,7 @@ describe("CircuitOpenError", () => {
     });
   });
 
-  it("says neither where neither is known", () => {
+  it("has neither retryAfter nor cause where neither is known", () => {
     const error = new CircuitOpenError("isolated");
 
     expect(error.retryAfter).toBeUndefined();
@@ -279,7 +279,7 @@ describe("an error that is hostile", () => {
     ["null", null],
     ["a symbol", Symbol("odd")],
     ["a function", () => {}],
-  ])("comes back as it was: %s", async (_name, thrown) => {
+  ])("rethrows a hostile error as it was: %s", async (_name, thrown) => {
     const load = () => {
       throw thrown;
     };

@@ -28,7 +28,7 @@ function dead(make: () => unknown) {
 const down = () => new Error("down");
 
 describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
-  it("through three nested default policies: 4 calls, not 64", async () => {
+  it("calls a function 4 times, not 64, through three nested default policies", async () => {
     const call = dead(down);
     const bottom = retrySync(call, instant);
     const middle = retrySync(() => bottom(), instant);
@@ -38,7 +38,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(call.calls).toBe(4);
   });
 
-  it("where a layer between wraps the error: its causes count", async () => {
+  it("finds an exhausted error among the causes where a layer between wraps it", async () => {
     const call = dead(down);
     const inner = retrySync(call, instant);
     const outer = wrap(() => {
@@ -53,7 +53,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(call.calls).toBe(4);
   });
 
-  it("down to the tenth cause and no deeper", async () => {
+  it("looks for an exhausted error down to the tenth cause and no deeper", async () => {
     const wrapped = (depth: number) => {
       const call = dead(down);
       const inner = retrySync(call, instant);
@@ -87,7 +87,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(call.calls).toBe(4);
   });
 
-  it("unless the outer policy asks for it with retryExhausted", async () => {
+  it("retries an exhausted error where the outer policy asks for it with retryExhausted", async () => {
     const call = dead(down);
     const outer = wrap(retrySync(call, instant), { ...instant, retryExhausted: true });
 
@@ -95,7 +95,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(call.calls).toBe(16);
   });
 
-  it("and tells every strategy by state.exhausted", async () => {
+  it("shows every strategy in state.exhausted that an inner run gave up", async () => {
     const seen: boolean[] = [];
     const inner = retrySync(dead(down), { ...instant, stop: stopAfterAttempt(1) });
     const retryIf = (state: RetryState) => {
@@ -116,7 +116,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(seen).toEqual([true, false]);
   });
 
-  it("where an inner run stopped, and the reason of the outer one is exhausted", async () => {
+  it("gives up for the reason exhausted where an inner run stopped", async () => {
     const reasons: string[] = [];
     const outer = wrap(retrySync(dead(down), instant), {
       ...instant,
@@ -128,7 +128,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(reasons).toEqual(["exhausted"]);
   });
 
-  it("on a NonRetryableError of an inner run, with its cause and without", async () => {
+  it("does not retry a NonRetryableError of an inner run, with its cause and without", async () => {
     const cause = down();
     const withCause = dead(() => new NonRetryableError("no", { cause }));
     const without = dead(() => new NonRetryableError("no"));
@@ -140,7 +140,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(without.calls).toBe(1);
   });
 
-  it("on a NonRetryableError of an inner run, even where the outer one asks for exhausted errors", async () => {
+  it("does not retry a NonRetryableError of an inner run even where the outer one asks for exhausted errors", async () => {
     const cause = down();
     const call = dead(() => new NonRetryableError("no", { cause }));
     const reasons: string[] = [];
@@ -158,7 +158,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(reasons).toEqual(["not-retryable"]);
   });
 
-  it("on an AggregateError all of whose errors exhausted an inner run, and only then", async () => {
+  it("does not retry an AggregateError all of whose errors exhausted an inner run, and only then", async () => {
     const first = dead(down);
     const second = dead(down);
     const errorOf = (fn: () => unknown) => {
@@ -180,7 +180,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(one.calls).toBe(4);
   });
 
-  it("but not on another class's error that keeps exhausted errors in a field of that name", async () => {
+  it("retries another class's error that keeps exhausted errors in a field of that name", async () => {
     const inner = dead(down);
     const outer = wrap(() => {
       try {
@@ -195,7 +195,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(inner.calls).toBe(16);
   });
 
-  it("and survives an AggregateError that contains itself", async () => {
+  it("survives an AggregateError that contains itself", async () => {
     const round = new AggregateError([]);
     round.errors.push(round);
     const call = dead(() => round);
@@ -204,14 +204,14 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(call.calls).toBe(4);
   });
 
-  it("where a function is thrown", async () => {
+  it("does not retry a thrown function that exhausted an inner run", async () => {
     const call = dead(() => down);
 
     await expect(wrap(retrySync(call, instant), instant)()).rejects.toBe(down);
     expect(call.calls).toBe(4);
   });
 
-  it("but an error that an inner run did not want to retry is the outer one's to judge", async () => {
+  it("lets the outer run judge an error that an inner run did not want to retry", async () => {
     const call = dead(down);
     const inner = retrySync(call, { ...instant, retryIf: retryIfErrorType(RangeError) });
 
@@ -220,7 +220,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(call.calls).toBe(4);
   });
 
-  it("on what an inner fallback throws", async () => {
+  it("does not retry what an inner fallback throws", async () => {
     const call = dead(down);
     const inner = retrySync(call, {
       ...instant,
@@ -233,7 +233,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(call.calls).toBe(4);
   });
 
-  it("on the RetryExhaustedError of an inner run, asked for or of an unwanted value", async () => {
+  it("does not retry the RetryExhaustedError of an inner run, asked for or of an unwanted value", async () => {
     const failing = dead(down);
     const poll = flaky(Array.from({ length: 16 }, () => "pending"));
 
@@ -244,7 +244,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(poll.calls).toHaveLength(4);
   });
 
-  it("unless the function overrules with a TryAgainError around the exhausted error", async () => {
+  it("retries an exhausted error that the function wraps in a TryAgainError", async () => {
     const call = dead(down);
     const inner = retrySync(call, { ...instant, stop: stopAfterAttempt(2) });
     const outer = wrap(
@@ -262,7 +262,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(call.calls).toBe(6);
   });
 
-  it("where the TryAgainError itself is what exhausted the inner run", async () => {
+  it("does not retry a TryAgainError that itself exhausted the inner run", async () => {
     const call = dead(() => new TryAgainError());
 
     await wrap(retrySync(call, instant), instant)().catch(() => {});
@@ -270,7 +270,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
     expect(call.calls).toBe(4);
   });
 
-  it("but an error that exhausted an earlier run, not inside this attempt, is retried", async () => {
+  it("retries an error that exhausted an earlier run, not inside this attempt", async () => {
     const shared = down();
     const call = dead(() => shared);
     expect(retrySync(call, { ...instant, fallback: (state) => state.error })()).toBe(shared);
@@ -284,7 +284,7 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
 });
 
 describe("retries of calls that overlap", () => {
-  it("are made by each of five unrelated calls that throw one shared error", async () => {
+  it("retries each of five unrelated calls that throw one shared error", async () => {
     const shared = down();
     const calls = Array.from({ length: 5 }, () => dead(() => shared));
     const clock = virtualClock();
@@ -296,7 +296,7 @@ describe("retries of calls that overlap", () => {
     expect(calls.map((call) => call.calls)).toEqual([4, 4, 4, 4, 4]);
   });
 
-  it("can be misjudged where a singleton error exhausts an unrelated run meanwhile, and retryExhausted is the way out", async () => {
+  it("misjudges a singleton error that exhausts an unrelated run meanwhile, and retryExhausted is the way out", async () => {
     const shared = down();
     const outerAttempts = async (retryExhausted: boolean) => {
       let calls = 0;
@@ -320,7 +320,7 @@ describe("retries of calls that overlap", () => {
     expect(await outerAttempts(true)).toBe(4);
   });
 
-  it("do not multiply although an older run outside gives up on the same error last", async () => {
+  it("does not multiply retries although an older run outside gives up on the same error last", async () => {
     const shared = down();
     const once = { ...instant, stop: stopAfterAttempt(1) };
     let failOutside = (_error: unknown) => {};
@@ -347,7 +347,7 @@ describe("retries of calls that overlap", () => {
     expect(calls).toBe(1);
   });
 
-  it("can be misjudged the other way where attempts join a flight that began before them", async () => {
+  it("misjudges the other way where attempts join a flight that began before them", async () => {
     const bottom = dead(down);
     const flight = runWithRetry(bottom, instant);
     flight.catch(() => {});
@@ -362,7 +362,7 @@ describe("retries of calls that overlap", () => {
     expect(calls).toBe(4);
   });
 
-  it("multiply where a primitive is thrown, since it cannot be tracked", async () => {
+  it("multiplies retries where a primitive is thrown, since it cannot be tracked", async () => {
     const call = dead(() => "down");
 
     await runWithRetry(() => runWithRetry(call, instant), instant).catch(() => {});

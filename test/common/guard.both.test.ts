@@ -107,7 +107,7 @@ describe.each(guards)("@wrap of a %s", (_, guard) => {
     await expect(new Api().load()).rejects.toBe(busy);
   });
 
-  it("also wraps functions, and as the callback of map", async () => {
+  it("wraps functions too, also as the callback of map", async () => {
     const { wrap } = guard();
 
     const wrapped = [async () => 1, async () => 2].map(wrap as (fn: () => Promise<number>) => () => Promise<number>);
@@ -139,7 +139,7 @@ describe.each(guards)("@wrap of a %s", (_, guard) => {
 });
 
 describe("stacked guards", () => {
-  it("each do their part: @Retry above a bulkhead above a breaker", async () => {
+  it("stacked guards each do their part: @Retry above a bulkhead above a breaker", async () => {
     const slots = bulkhead({ limit: 1 });
     const breaker = circuitBreaker({ consecutiveFailures: 2 });
     class Api {
@@ -159,7 +159,7 @@ describe("stacked guards", () => {
     expect(slots.inFlight).toBe(0);
   });
 
-  it("hear of an attempt that timed out: its slot is free, and the breaker opens", async () => {
+  it("stacked guards notice an attempt that timed out: its slot is free, and the breaker opens", async () => {
     const clock = virtualClock();
     const slots = bulkhead({ limit: 1 });
     const breaker = circuitBreaker({ consecutiveFailures: 2, clock });
@@ -220,7 +220,7 @@ describe("@wrapSync of a breaker", () => {
     expect(Config.shared("b")).toEqual([Config, "b"]);
   });
 
-  it("refuses by a throw", () => {
+  it("throws where the breaker refuses a sync method", () => {
     const breaker = circuitBreaker();
     class Config {
       @breaker.wrapSync

@@ -38,7 +38,7 @@ function listener(act: (run: AbortListener) => void = () => {}) {
   return run;
 }
 
-describe("watch", () => {
+describe("onAbort", () => {
   it("puts one listener on a signal, however many runs there are", () => {
     const { signal, log } = countedSignal();
 
@@ -47,7 +47,7 @@ describe("watch", () => {
     expect(log).toEqual(["add abort"]);
   });
 
-  it("cuts every run with the signal's reason, in the order in which they came", () => {
+  it("interrupts every run with the signal's reason, in the order in which they came", () => {
     const { controller, signal } = countedSignal();
     const order: string[] = [];
     const runs = ["a", "b", "c"].map((name) => listener(() => order.push(name)));
@@ -59,7 +59,7 @@ describe("watch", () => {
     expect(order).toEqual(["a", "b", "c"]);
   });
 
-  it("cuts one that came after the first had left in its turn, too", () => {
+  it("interrupts a run that came after the first had left", () => {
     const { controller, signal, log } = countedSignal();
     const order: string[] = [];
     const [first, second, third] = ["a", "b", "c"].map((name) => listener(() => order.push(name)));
@@ -74,7 +74,7 @@ describe("watch", () => {
     expect(log).toEqual(["add abort"]);
   });
 
-  it("cuts the rest when one leaves while it is cut", () => {
+  it("interrupts the other runs when one leaves while it is interrupted", () => {
     const { controller, signal, listeners } = countedSignal();
     const leave = (run: AbortListener) => offAbort(abortSourceOf(signal), run);
     const runs = [listener(leave), listener(leave), listener(leave)];
@@ -153,7 +153,7 @@ describe("offAbort", () => {
     expect(log).toEqual(["add abort", "remove abort"]);
   });
 
-  it("changes nothing for a run that does not watch", () => {
+  it("changes nothing for a run that was not added", () => {
     const { controller, signal, listeners } = countedSignal();
     const run = listener();
     onAbort(abortSourceOf(signal), run);
@@ -165,7 +165,7 @@ describe("offAbort", () => {
     expect(run.reasons).toEqual(["gone"]);
   });
 
-  it("changes nothing on a signal that nobody abortSources", () => {
+  it("changes nothing on a signal without a run", () => {
     const { signal, log } = countedSignal();
 
     offAbort(abortSourceOf(signal), listener());
@@ -173,7 +173,7 @@ describe("offAbort", () => {
     expect(log).toEqual([]);
   });
 
-  it("lets a signal be mustInspectValue again after the last one left", () => {
+  it("lets a signal be listened to again after the last run left", () => {
     const { controller, signal, listeners } = countedSignal();
     const [first, second] = [listener(), listener()];
     onAbort(abortSourceOf(signal), first);
@@ -189,7 +189,7 @@ describe("offAbort", () => {
 });
 
 describe("a thousand sleeping calls on one signal", () => {
-  it("share one listener, and leave none when they are aborted", async () => {
+  it("calls that sleep on one signal share one listener, and leave none when they are aborted", async () => {
     const { controller, signal, listeners } = countedSignal();
     const clock = virtualClock();
     const busy = new Error("busy");
@@ -205,7 +205,7 @@ describe("a thousand sleeping calls on one signal", () => {
     expect([listeners.length, clock.pending]).toEqual([0, 0]);
   });
 
-  it("leave no listener when they succeed", async () => {
+  it("calls that sleep on one signal leave no listener when they succeed", async () => {
     const { signal, listeners, log } = countedSignal();
     const clock = virtualClock();
     const results = Array.from({ length: 1_000 }, () =>
@@ -220,7 +220,7 @@ describe("a thousand sleeping calls on one signal", () => {
   });
 });
 
-it("a request's own signal is let go of also where nobody looks at responses and there is no budget", async () => {
+it("a request lets go of its own signal also without a look at responses and without a budget", async () => {
   const { controller, signal, listeners, log } = countedSignal();
   const clock = virtualClock();
   const slow = () =>

@@ -10,7 +10,7 @@ function named(max: number) {
 const keysOf = (kept: LruMap<{ key: unknown }>) => [...kept.values()].map(({ key }) => key);
 
 describe("things kept by key", () => {
-  it("are made when first asked for, and once", () => {
+  it("makes a thing when its key is first asked for, and once", () => {
     const { make, kept } = named(10);
 
     const first = kept.get("a");
@@ -27,7 +27,7 @@ describe("things kept by key", () => {
     expect(make).toHaveBeenCalledExactlyOnceWith(key);
   });
 
-  it("stay within their bound: the one not asked for longest goes first", () => {
+  it("stays within its bound: the one not asked for longest goes first", () => {
     const { kept } = named(2);
 
     for (const key of ["a", "b", "a", "c"]) kept.get(key);
@@ -35,7 +35,7 @@ describe("things kept by key", () => {
     expect(keysOf(kept)).toEqual(["a", "c"]);
   });
 
-  it("are made anew after they went", () => {
+  it("makes a thing anew after it went", () => {
     const { kept } = named(1);
     const first = kept.get("a");
     kept.get("b");
@@ -43,7 +43,7 @@ describe("things kept by key", () => {
     expect(kept.get("a")).not.toBe(first);
   });
 
-  it("do not go while pinned: another goes in their place", () => {
+  it("keeps a pinned thing: another goes in its place", () => {
     const { kept } = named(2);
     kept.pin("a", kept.get("a"), true);
     kept.get("b");
@@ -53,7 +53,7 @@ describe("things kept by key", () => {
     expect(keysOf(kept).sort()).toEqual(["a", "c"]);
   });
 
-  it("that are pinned are found again, and count", () => {
+  it("finds a pinned thing again, and counts it", () => {
     const { make, kept } = named(2);
     const first = kept.get("a");
     kept.pin("a", first, true);
@@ -63,7 +63,7 @@ describe("things kept by key", () => {
     expect(kept.size).toBe(1);
   });
 
-  it("are handed out and not kept where all others are pinned", () => {
+  it("hands out a thing without keeping it where all others are pinned", () => {
     const { kept } = named(1);
     kept.pin("a", kept.get("a"), true);
 
@@ -74,7 +74,7 @@ describe("things kept by key", () => {
     expect(keysOf(kept)).toEqual(["a"]);
   });
 
-  it("go again once let loose, last of all", () => {
+  it("lets a thing that was let loose go again, last of all", () => {
     const { kept } = named(2);
     const first = kept.get("a");
     kept.pin("a", first, true);
@@ -86,7 +86,7 @@ describe("things kept by key", () => {
     expect(keysOf(kept)).toEqual(["a", "c"]);
   });
 
-  it("go though pinned where all are and they are over, the one looked at longest ago first", () => {
+  it("drops a pinned thing that is over where all are pinned, the one looked at longest ago first", () => {
     const over = new Set<unknown>();
     const kept = new LruMap(
       2,
@@ -103,7 +103,7 @@ describe("things kept by key", () => {
     expect(keysOf(kept).sort()).toEqual(["a", "d"]);
   });
 
-  it("that have gone are not pinned, nor in another's place", () => {
+  it("does not pin a thing that has gone, nor another in its place", () => {
     const { kept } = named(1);
     const gone = kept.get("a");
     kept.get("b");
@@ -118,7 +118,7 @@ describe("things kept by key", () => {
     expect(keysOf(kept)).toEqual(["c"]);
   });
 
-  it("may be pinned or let loose twice", () => {
+  it("allows pinning or letting loose twice", () => {
     const { kept } = named(2);
     const first = kept.get("a");
 
@@ -144,14 +144,14 @@ describe("a map that asks whether a pinned one is over", () => {
     return map;
   }
 
-  it("keeps the new one in the place of one that is over", () => {
+  it("keeps the new thing in the place of a pinned one that is over", () => {
     const map = pinnedFull(() => {});
 
     expect(map.get("c")).toBe(map.get("c"));
     expect([...map.values()].map(({ key }) => key)).toEqual(["c", "b"]);
   });
 
-  it("has one thing for a key, where the key is asked for meanwhile", () => {
+  it("has one thing for a key where the key is asked for meanwhile", () => {
     let asked = false;
     const map = pinnedFull((self) => {
       if (asked) return;
@@ -165,7 +165,7 @@ describe("a map that asks whether a pinned one is over", () => {
     expect(map.size).toBe(2);
   });
 
-  it("leaves alone what was let loose meanwhile", () => {
+  it("leaves alone a thing that was let loose meanwhile", () => {
     const map = pinnedFull((self) => self.pin("a", self.get("a"), false), false);
 
     map.get("c");

@@ -129,11 +129,11 @@ const curious: [name: string, options: RetryOptions][] = [
 ];
 
 describe("the clock", () => {
-  it.each(blind)("is left alone under %s", async (_name, options) => {
+  it.each(blind)("leaves the clock unread under %s", async (_name, options) => {
     expect(await readsOf(options)).toBe(0);
   });
 
-  it.each(curious)("is read under %s", async (_name, options) => {
+  it.each(curious)("reads the clock under %s", async (_name, options) => {
     expect(await readsOf(options)).toBeGreaterThan(0);
   });
 });
@@ -146,7 +146,7 @@ describe("elapsed", () => {
     ["wait in waitSum", (look) => ({ wait: waitSum(waitNone, look) })],
     ["retryIf", (look) => ({ retryIf: (state) => look(state) > 0 })],
     ["retryIf in retryIfAny", (look) => ({ retryIf: retryIfAny(retryNever, (state) => look(state) > 0) })],
-  ])("is what has passed where a user's %s looks at it", async (_name, make) => {
+  ])("shows the time that has passed in elapsed where a user's %s looks at it", async (_name, make) => {
     const clock = virtualClock();
     const elapsed: number[] = [];
     const slow = () =>

@@ -126,11 +126,11 @@ describe.each(numbers)("%s's %s", (owner, option, rule, required, make) => {
   });
 
   if (required) {
-    it("must not be left out", () => {
+    it("refuses being left out where it is required", () => {
       expectRefusal(() => make(undefined), TypeError, owner, option, `must be ${allowed}, got undefined`);
     });
   } else {
-    it("counts as not given where it is undefined", () => {
+    it("takes undefined as not given", () => {
       expect(thrownBy(() => make(undefined))).toBe("nothing was thrown");
     });
   }
@@ -154,7 +154,7 @@ describe("the ends of what is allowed", () => {
     ["waitEqualJitter of nothing but 0", () => waitEqualJitter({ base: 0, factor: 1, max: 0 })],
     ["waitDecorrelatedJitter of 0", () => waitDecorrelatedJitter({ base: 0, max: 0 })],
     ["waitJittered by 0", () => waitJittered(waitNone, { from: 0, to: 0, max: 0 })],
-  ])("%s is accepted", (_, make) => {
+  ])("accepts %s", (_, make) => {
     expect(thrownBy(make)).toBe("nothing was thrown");
   });
 });
@@ -192,7 +192,7 @@ describe("two ends in the wrong order", () => {
       "must not be above to (0.9), got 1",
       () => waitJittered(waitNone, { from: 1, to: 0.9, max: 5 }),
     ],
-  ])("%s refuses them: %s %s", (owner, option, rest, make) => {
+  ])("%s refuses ends in the wrong order: %s %s", (owner, option, rest, make) => {
     expectRefusal(make, RangeError, owner, option, rest);
   });
 });
@@ -217,11 +217,11 @@ describe("an options object", () => {
       [() => 100, "a function"],
       [[good], "[object Array]"],
       [Promise.resolve(good), "[object Promise]"],
-    ])("must not be %s", (options, shown) => {
+    ])("refuses options that are %s", (options, shown) => {
       expectRefusal(() => make(options), TypeError, owner, "options", `must be an object, got ${shown}`);
     });
 
-    it("must have what is required", () => {
+    it("refuses options without what is required", () => {
       const required = Object.keys(good)[0]!;
 
       const error = thrownBy(() => make({}));
@@ -238,21 +238,21 @@ describe("an options object", () => {
       expect((error as Error).message).toBe(`${owner}: there is no option "${name}"; allowed are ${names}`);
     });
 
-    it("must not have an unknown option even where it is undefined", () => {
+    it("refuses an unknown option even where it is undefined", () => {
       expect(thrownBy(() => make({ ...good, maxDelay: undefined }))).toBeInstanceOf(TypeError);
     });
 
-    it("may inherit its options", () => {
+    it("accepts inherited options", () => {
       expect(thrownBy(() => make(Object.create(good)))).toBe("nothing was thrown");
       expect(thrownBy(() => make(Object.create({ ...good, maxDelay: 1 })))).toBeInstanceOf(TypeError);
     });
   });
 
-  it("of waitEqualJitter takes no min, for half of the delay is its min", () => {
+  it("waitEqualJitter takes no min, for half of the delay is its min", () => {
     expect(thrownBy(() => waitEqualJitter({ base: 1, min: 1 } as { base: number }))).toBeInstanceOf(TypeError);
   });
 
-  it("is read once: changing it later changes nothing", () => {
+  it("reads options once: changing them later changes nothing", () => {
     const options = { base: 100, factor: 2, max: 5_000, min: 0 };
     const wait = waitExponential(options);
 
@@ -285,17 +285,17 @@ describe("a function", () => {
     ["retryIfNot", "predicate", false, (predicate) => retryIfNot(predicate)],
   ];
 
-  describe.each(takers)("is what %s takes as %s", (owner, option, optional, make) => {
-    it.each(noFunctions)("and not %s", (value, shown) => {
+  describe.each(takers)("%s's %s", (owner, option, optional, make) => {
+    it.each(noFunctions)("refuses %s where a function is due", (value, shown) => {
       expectRefusal(() => make(value), TypeError, owner, option, `must be a function, got ${shown}`);
     });
 
     if (optional) {
-      it("or nothing", () => {
+      it("accepts undefined where the function is optional", () => {
         expect(thrownBy(() => make(undefined))).toBe("nothing was thrown");
       });
     } else {
-      it("and not nothing", () => {
+      it("refuses undefined where the function is required", () => {
         expectRefusal(() => make(undefined), TypeError, owner, option, "must be a function, got undefined");
       });
     }
@@ -315,7 +315,7 @@ describe("the parts of a combinator", () => {
   ];
 
   describe.each(combinators)("of %s", (owner, combine) => {
-    it("are at least one", () => {
+    it("refuses a combinator without parts", () => {
       const error = thrownBy(() => combine());
 
       expect(error).toBeInstanceOf(TypeError);
@@ -327,7 +327,7 @@ describe("the parts of a combinator", () => {
       [null, "null"],
       [3, "3"],
       [[() => 1], "[object Array]"],
-    ])("are functions, not %s, and it says which one is not", (part, shown) => {
+    ])("refuses a part that is %s, and says which one it is", (part, shown) => {
       const make = () =>
         combine(
           () => 1,
@@ -351,7 +351,7 @@ describe.each<[string, (type: any) => unknown]>([
     ["RangeError", 1, '"RangeError"'],
     [new RangeError(), 1, "[object Error]"],
     [[RangeError, "URIError"], 2, '"URIError"'],
-  ])("must not be %s", (type, place, shown) => {
+  ])("refuses a class that is %s", (type, place, shown) => {
     const error = thrownBy(() => make(type));
 
     expect(error).toBeInstanceOf(TypeError);
@@ -359,7 +359,7 @@ describe.each<[string, (type: any) => unknown]>([
     expect((error as Error).message).toContain(shown);
   });
 
-  it("must not be an empty list", () => {
+  it("refuses an empty list of classes", () => {
     const error = thrownBy(() => make([]));
 
     expect(error).toBeInstanceOf(TypeError);
@@ -375,7 +375,7 @@ describe("the pattern of retryIfErrorMessage", () => {
     [{}, "[object Object]"],
     [["busy"], "[object Array]"],
     [() => "busy", "a function"],
-  ])("must not be %s", (pattern, shown) => {
+  ])("refuses a pattern that is %s", (pattern, shown) => {
     const rest = `must be a string or a RegExp, got ${shown}`;
 
     expectRefusal(() => retryIfErrorMessage(pattern as never), TypeError, "retryIfErrorMessage", "pattern", rest);
@@ -390,13 +390,13 @@ describe("the codes of retryIfErrorCode", () => {
     [503n, "503n", TypeError],
     [[503], "[object Array]", TypeError],
     [NAN[0], "NaN", RangeError],
-  ])("must not be %s", (code, shown, Kind) => {
+  ])("refuses a code that is %s", (code, shown, Kind) => {
     const make = () => retryIfErrorCode("ECONNRESET", code as never);
 
     expectRefusal(make, Kind, "retryIfErrorCode", "a code", `must be a string or a number, got ${shown}`);
   });
 
-  it("are at least one", () => {
+  it("refuses an empty list of codes", () => {
     const error = thrownBy(() => retryIfErrorCode());
 
     expect(error).toBeInstanceOf(TypeError);

@@ -21,15 +21,15 @@ import { bothLoops } from "./both-loops.js";
 
 const busy = new Error("busy");
 
-describe.each(bothLoops)("%s decides", (_name, wrap) => {
-  it("to return the first value", async () => {
+describe.each(bothLoops)("what %s decides", (_name, wrap) => {
+  it("returns the first value", async () => {
     const load = flaky(["ok"]);
 
     expect(await wrap(load, instant)()).toBe("ok");
     expect(load.calls).toHaveLength(1);
   });
 
-  it("to try every error again, four attempts in all, and rethrows the very error of the last", async () => {
+  it("tries every error again, four attempts in all, and rethrows the very error of the last", async () => {
     const last = new Error("last");
     const load = flaky([busy, busy, busy, last, "too late"]);
 
@@ -37,7 +37,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     expect(load.calls).toHaveLength(4);
   });
 
-  it("to wait by default a random time up to 500, 1,000 and 2,000 ms", async () => {
+  it("waits by default a random time up to 500, 1,000 and 2,000 ms", async () => {
     const delays: number[] = [];
     const clock = virtualClock();
     const call = wrap(flaky([busy, busy, busy, busy]), {
@@ -54,7 +54,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     expect(delays).toEqual([250, 500, 1_000]);
   });
 
-  it("to return a value that an error predicate is not asked about", async () => {
+  it("returns a value that an error predicate is not asked about", async () => {
     const asked: unknown[] = [];
     const retryIf = retryIfError((error) => {
       asked.push(error);
@@ -65,7 +65,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     expect(asked).toEqual([busy]);
   });
 
-  it("to give up unchanged on an error that retryIf does not want", async () => {
+  it("gives up on an error that retryIf does not want, and rethrows it unchanged", async () => {
     const reasons: string[] = [];
     const load = flaky([busy]);
     const onGiveUp = (state: GiveUpState) => reasons.push(state.reason);
@@ -74,20 +74,20 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     expect(reasons).toEqual(["not-retryable"]);
   });
 
-  it("to try a value again that retryIf wants to", async () => {
+  it("tries a value again that retryIf wants to", async () => {
     const load = flaky(["pending", "pending", "done"]);
 
     expect(await wrap(load, { ...instant, retryIf: retryIfNotResult((job) => job === "done") })()).toBe("done");
     expect(load.calls).toHaveLength(3);
   });
 
-  it("to ask a user's own retryIf about values too", async () => {
+  it("asks a user's own retryIf about values too", async () => {
     const load = flaky(["one", "two", "three"]);
 
     expect(await wrap(load, { ...instant, retryIf: (state) => state.attempt < 3 })()).toBe("three");
   });
 
-  it("never to hand back a value that the user called unacceptable", async () => {
+  it("never returns a value that the user called unacceptable", async () => {
     const load = flaky(["pending", "pending"]);
     const call = wrap(load, {
       ...instant,
@@ -106,7 +106,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     });
   });
 
-  it("to try no NonRetryableError again and rejects with its cause", async () => {
+  it("tries no NonRetryableError again, and rejects with its cause", async () => {
     const cause = new Error("no such user");
     const load = flaky([new NonRetryableError("stop", { cause })]);
 
@@ -118,7 +118,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     ["none", {}],
     ["a string", { cause: "gone" }],
     ["null", { cause: null }],
-  ])("to reject with the NonRetryableError itself where its cause is %s", async (_what, options) => {
+  ])("rejects with the NonRetryableError itself where its cause is %s", async (_what, options) => {
     const error = new NonRetryableError("stop", options);
 
     await expect(wrap(flaky([error]), instant)()).rejects.toBe(error);
@@ -131,7 +131,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
       "error of another copy of the package, told by its code,",
       Object.assign(new Error(), { code: "ERR_CIRCUIT_OPEN" }),
     ],
-  ])("to try no %s again, whatever retryIf says", async (_what, error) => {
+  ])("tries no %s again, whatever retryIf says", async (_what, error) => {
     const reasons: string[] = [];
     const load = flaky([error, "too late"]);
     const onGiveUp = (state: GiveUpState) => reasons.push(state.reason);
@@ -140,11 +140,11 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     expect(reasons).toEqual(["not-retryable"]);
   });
 
-  it("to obey a TryAgainError although retryIf says no", async () => {
+  it("obeys a TryAgainError although retryIf says no", async () => {
     expect(await wrap(flaky([new TryAgainError(), "ok"]), { ...instant, retryIf: retryNever })()).toBe("ok");
   });
 
-  it("to wait what a TryAgainError asks for, and what the policy says where it asks for nothing", async () => {
+  it("waits what a TryAgainError asks for, and what the policy says where it asks for nothing", async () => {
     const clock = virtualClock();
     const delays: number[] = [];
     const call = wrap(
@@ -163,7 +163,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     expect(delays).toEqual([7_000, 0, 5]);
   });
 
-  it("that a TryAgainError of another copy whose after cannot be read asks for nothing", async () => {
+  it("waits what the policy says where the after of another copy's TryAgainError cannot be read", async () => {
     const error = Object.defineProperty(Object.assign(new Error(), { code: "ERR_TRY_AGAIN" }), "after", {
       get() {
         throw new Error("hands off");
@@ -173,7 +173,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     expect(await wrap(flaky([error, "ok"]), { ...instant, retryIf: retryNever })()).toBe("ok");
   });
 
-  it("to stop in spite of a TryAgainError, and rejects with its cause where it has one", async () => {
+  it("stops in spite of a TryAgainError, and rejects with its cause where it has one", async () => {
     const plain = new TryAgainError();
     const options = { ...instant, stop: stopAfterAttempt(1) };
 
@@ -181,7 +181,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     await expect(wrap(flaky([plain]), options)()).rejects.toBe(plain);
   });
 
-  it("to give up with the deadline where onRetry took the time that the sleep needs, and the budget is paid back", async () => {
+  it("gives up with the deadline where onRetry took the time that the sleep needs, and pays the budget back", async () => {
     const clock = virtualClock();
     const refunds: number[] = [];
     const budget = { acquire: () => 2, recordSuccess() {}, refund: (taken: number) => refunds.push(taken), balance: 0 };
@@ -198,7 +198,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     expect(clock.now()).toBe(60);
   });
 
-  it("to give up with the deadline also where the sleep would end exactly at it, and where there is no budget", async () => {
+  it("gives up with the deadline also where the sleep would end exactly at it, and where there is no budget", async () => {
     const reported: unknown[] = [];
     const call = (clock: ReturnType<typeof virtualClock>, busyFor: number) =>
       wrap(flaky([busy, "ok"]), {
@@ -230,7 +230,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     expect(seen).toEqual([40]);
   });
 
-  it("to give up with the deadline when the coming sleep would end at totalTimeout, without sleeping", async () => {
+  it("gives up with the deadline when the coming sleep would end at totalTimeout, without sleeping", async () => {
     const clock = virtualClock();
     const load = flaky([busy, "too late"]);
 
@@ -246,7 +246,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     expect(load.calls).toHaveLength(1);
   });
 
-  it("to go on when the coming sleep ends before totalTimeout", async () => {
+  it("goes on when the coming sleep ends before totalTimeout", async () => {
     const clock = virtualClock();
     const result = wrap(flaky([busy, "ok"]), { clock, wait: waitFixed(99), totalTimeout: 100 })();
 
@@ -264,8 +264,8 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     ["undefined", undefined],
     ["null", null],
     ["an object", {}],
-  ])("that a delay that is %s", (_what, delay) => {
-    it("is an error that names the strategy, the value and the attempt's outcome", async () => {
+  ])("a delay that is %s", (_what, delay) => {
+    it("throws an error that names the strategy, the value and the attempt's outcome", async () => {
       const load = flaky([busy, "too late"]);
 
       const error = await wrap(load, { wait: () => delay as number })().catch((thrown: unknown) => thrown);
@@ -280,13 +280,13 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
       expect(load.calls).toHaveLength(1);
     });
 
-    it("does not hide the last error where stop says yes", async () => {
+    it("rethrows the last error where stop says yes to a bad delay", async () => {
       await expect(wrap(flaky([busy]), { wait: () => delay as number, stop: () => true })()).rejects.toBe(busy);
     });
   });
 
   it.each(["stop", "wait", "retryIf"] as const)(
-    "that a %s that throws is a StrategyError which loses nothing",
+    "turns what %s throws into a StrategyError, and loses nothing",
     async (strategy) => {
       const thrown = new Error("bug");
       const given: unknown[] = [];
@@ -310,7 +310,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     },
   );
 
-  it("that a retryIf that throws when it is asked about a value is a StrategyError with that value", async () => {
+  it("turns what retryIf throws about a value into a StrategyError with that value", async () => {
     const bug = new Error("bug");
     const call = wrap(flaky(["ok", "too late"]), {
       retryIf: () => {
@@ -326,7 +326,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
     });
   });
 
-  it.each(["stop", "wait"] as const)("that a %s that answers a promise is a StrategyError", async (strategy) => {
+  it.each(["stop", "wait"] as const)("throws a StrategyError where %s returns a promise", async (strategy) => {
     const call = wrap(flaky([busy, "too late"]), { ...instant, [strategy]: (async () => true) as never });
 
     const error = await call().catch((thrown: unknown) => thrown);
@@ -338,7 +338,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
   it.each<[string, () => unknown]>([
     ["a promise", async () => 5],
     ["a function", () => () => 5],
-  ])("that a delay that is %s is nothing to ask stop about", async (_what, wait) => {
+  ])("does not ask stop about a delay that is %s", async (_what, wait) => {
     const asked: unknown[] = [];
     const call = wrap(flaky([busy, "too late"]), {
       wait: wait as never,
@@ -405,7 +405,7 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
         },
       ),
     ],
-  ])("that anything can be thrown: %s comes back as it was", async (_what, thrown) => {
+  ])("rethrows %s as it was", async (_what, thrown) => {
     let calls = 0;
     const call = wrap(
       () => {
@@ -434,13 +434,13 @@ describe.each(bothLoops)("%s decides", (_name, wrap) => {
   });
 });
 
-describe("an async answer", () => {
+describe("an async strategy", () => {
   const thenable = (then: (resolve: (value: unknown) => void, reject: (error: unknown) => void) => void) =>
     ({ then }) as never;
 
   it.each<[string, unknown]>([
     ["a promise", Promise.resolve(true)],
-    ["a thenable whose then answers nothing", thenable((resolve) => resolve(true))],
+    ["a thenable whose then returns nothing", thenable((resolve) => resolve(true))],
     [
       "a thenable that calls back twice",
       thenable((resolve) => {
@@ -448,7 +448,7 @@ describe("an async answer", () => {
         resolve(true);
       }),
     ],
-  ])("of retryIf may be %s", async (_what, answer) => {
+  ])("waits for a retryIf that returns %s", async (_what, answer) => {
     const taken: number[] = [];
     const budget = { acquire: () => taken.push(1) && 1, recordSuccess() {}, refund() {}, balance: 0 };
 
@@ -462,7 +462,7 @@ describe("an async answer", () => {
     expect(taken).toEqual([1]);
   });
 
-  it("of a budget may be a thenable", async () => {
+  it("waits for a budget that returns a thenable", async () => {
     const budget = {
       acquire: () => thenable((resolve) => resolve(2)),
       recordSuccess: (taken: number) => log.push(taken),
@@ -495,7 +495,7 @@ describe("an async answer", () => {
       busy,
     ],
     ["is a factory passed without a call", async () => () => true, expect.any(TypeError)],
-  ])("of retryIf that %s is a StrategyError", async (_what, answer, cause) => {
+  ])("throws a StrategyError where what retryIf returns %s", async (_what, answer, cause) => {
     const load = flaky([busy, "too late"]);
 
     await expect(retry(load, { ...instant, retryIf: answer as never })()).rejects.toMatchObject({
@@ -506,7 +506,7 @@ describe("an async answer", () => {
     expect(load.calls).toHaveLength(1);
   });
 
-  it("of retryIf is judged by its truth: no gives up, no for a value accepts it", async () => {
+  it("goes by the truth of what an async retryIf resolves to: false gives up, or accepts a value", async () => {
     const no = { ...instant, retryIf: async () => false };
 
     await expect(retry(flaky([busy]), no)()).rejects.toBe(busy);
@@ -515,7 +515,7 @@ describe("an async answer", () => {
 });
 
 describe.each(bothLoops)("the state that %s shows", (_name, wrap) => {
-  it("tells of the attempt, its outcome and the time slept", async () => {
+  it("shows the attempt, its outcome and the time slept", async () => {
     const clock = virtualClock();
     const states: RetryState[] = [];
     const call = wrap(flaky([busy, busy, "ok"]), {
@@ -563,7 +563,7 @@ describe.each(bothLoops)("the state that %s shows", (_name, wrap) => {
     expect(elapsed).toEqual([0, 10]);
   });
 
-  it("is one object per attempt, the same for every strategy and hook, and never touched afterwards", async () => {
+  it("makes one state per attempt, the same for every strategy and hook, and never touches it afterwards", async () => {
     const seen: RetryState[] = [];
     const copies: RetryState[] = [];
     const keep = (state: RetryState) => {
@@ -586,7 +586,7 @@ describe.each(bothLoops)("the state that %s shows", (_name, wrap) => {
     expect([seen[0], seen[3]]).toEqual(copies);
   });
 
-  it("hands the policy's randomness to wait", async () => {
+  it("passes the policy's randomness to wait", async () => {
     const drawn: number[] = [];
     const call = wrap(flaky([busy, "ok"]), {
       random: () => 0.25,
@@ -601,7 +601,7 @@ describe.each(bothLoops)("the state that %s shows", (_name, wrap) => {
     expect(drawn).toEqual([0.25]);
   });
 
-  it("tells onGiveUp and fallback the reason and the error that the call would end in", async () => {
+  it("shows onGiveUp and fallback the reason and the error that the call would end in", async () => {
     const seen: GiveUpState[] = [];
     const cause = new Error("gone");
     const call = wrap(flaky([new NonRetryableError("stop", { cause })]), {
@@ -621,7 +621,7 @@ describe.each(bothLoops)("the state that %s shows", (_name, wrap) => {
     expect(seen[0]!.error).toBe(cause);
   });
 
-  it("keeps time out of a policy where nobody looks at it", async () => {
+  it("leaves the clock unread in a policy where nothing looks at the time", async () => {
     let reads = 0;
     const clock = {
       ...virtualClock(),
@@ -639,7 +639,7 @@ describe.each(bothLoops)("the state that %s shows", (_name, wrap) => {
 
 describe.each(bothLoops)("the outcome of a StrategyError in %s", (_name, wrap) => {
   it.each(["retryIf", "wait", "stop"])(
-    "is what %s was asked about, whatever it wrote to the state",
+    "a StrategyError's outcome is what %s was asked about, whatever it wrote to the state",
     async (strategy) => {
       const write = (state: object): never => {
         Object.assign(state, { outcome: "written" });

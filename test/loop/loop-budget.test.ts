@@ -57,7 +57,7 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
     expect(log).toEqual([["success", 0, undefined]]);
   });
 
-  it("is told which call succeeded, at once or after a retry", async () => {
+  it("shows the budget which call succeeded, at once or after a retry", async () => {
     const told: unknown[] = [];
     const budget: RetryBudget = {
       acquire: () => 1,
@@ -74,7 +74,7 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
     expect(told).toEqual([["a", 1], ["b"], []]);
   });
 
-  it("gives up with the last error where it refuses", async () => {
+  it("gives up with the last error where the budget refuses", async () => {
     const { budget } = recordingBudget(() => 0);
     const reasons: string[] = [];
     const load = flaky([busy, "too late"]);
@@ -86,7 +86,7 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
     expect(load.calls).toHaveLength(1);
   });
 
-  it("is not drawn on by a value that retryIf rejects, as in polling", async () => {
+  it("draws nothing for a value that retryIf rejects, as in polling", async () => {
     const { budget, log } = recordingBudget(() => 0);
     const retryIf = retryIfNotResult((job) => job === "done");
 
@@ -94,14 +94,14 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
     expect(log).toEqual([["success", 0, undefined]]);
   });
 
-  it("is not drawn on by a full bulkhead, which kept the attempt from everybody", async () => {
+  it("draws nothing for a full bulkhead, which called nothing", async () => {
     const { budget, log } = recordingBudget(() => 0);
 
     expect(await wrap(flaky([new BulkheadFullError("full"), "ok"]), { ...instant, budget })()).toBe("ok");
     expect(log).toEqual([["success", 0, undefined]]);
   });
 
-  it("is drawn on by a full bulkhead's error no more where retryIf asks for it", async () => {
+  it("draws nothing for a full bulkhead's error where retryIf asks for it either", async () => {
     const { budget, log } = recordingBudget(() => 0);
     const retryIf = retryIfErrorType(BulkheadFullError);
 
@@ -109,14 +109,14 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
     expect(log).toEqual([["success", 0, undefined]]);
   });
 
-  it("is not drawn on by a TryAgainError", async () => {
+  it("draws nothing for a TryAgainError", async () => {
     const { budget, log } = recordingBudget(() => 0);
 
     expect(await wrap(flaky([new TryAgainError(), "ok"]), { ...instant, budget })()).toBe("ok");
     expect(log).toEqual([["success", 0, undefined]]);
   });
 
-  it("hears of failures that deserve a retry, the last one too, and of no others", async () => {
+  it("reports failures that deserve a retry, the last one too, and no others", async () => {
     const { budget, log } = recordingBudget();
 
     await wrap(flaky([busy]), { ...instant, budget, stop: stopAfterAttempt(1) })().catch(() => {});
@@ -133,7 +133,7 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
     expect(log.at(-1)).toEqual(["success", 0, undefined]);
   });
 
-  it("is asked after stop and the deadline", async () => {
+  it("asks the budget after stop and the deadline", async () => {
     const { budget, log } = recordingBudget();
     const clock = virtualClock();
 
@@ -146,7 +146,7 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
     ]);
   });
 
-  it("that throws in acquire is a StrategyError", async () => {
+  it("turns what acquire throws into a StrategyError", async () => {
     const bug = new Error("bug");
     const { budget } = recordingBudget(() => {
       throw bug;
@@ -165,7 +165,7 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
     ["a negative number", -1],
     ["infinite", Number.POSITIVE_INFINITY],
     ["a boolean", true],
-  ])("that takes %s is a StrategyError", async (_what, taken) => {
+  ])("throws a StrategyError where a budget takes %s", async (_what, taken) => {
     const { budget } = recordingBudget(() => taken as number);
 
     const error = await wrap(flaky([busy, "too late"]), { ...instant, budget })().catch((thrown: unknown) => thrown);
@@ -174,7 +174,7 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
     expect(error.message).toContain(String(taken));
   });
 
-  it("that throws in recordSuccess changes nothing: the error goes to onHookError", async () => {
+  it("changes nothing where recordSuccess throws: the error goes to onHookError", async () => {
     const bug = new Error("bug");
     const reported: unknown[] = [];
     const { budget } = recordingBudget();
@@ -189,7 +189,7 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
     expect(reported).toEqual([bug, bug, bug]);
   });
 
-  it("is shared by with()", async () => {
+  it("shares the budget with what with() returns", async () => {
     const { budget, log } = recordingBudget();
 
     await retry(flaky([busy, "ok"]), { ...instant, budget }).with({ stop: stopAfterAttempt(2) })();
@@ -227,14 +227,14 @@ describe.each(bothLoops)("%s and its budget", (_name, wrap) => {
 });
 
 describe("an async budget", () => {
-  it("lets retry wait for its tokens", async () => {
+  it("waits for the tokens of an async budget", async () => {
     const { budget, log } = recordingBudget(async () => 3);
 
     expect(await retry(flaky([busy, "ok"]), { ...instant, budget })()).toBe("ok");
     expect(log.at(-1)).toEqual(["success", 3, 1]);
   });
 
-  it("that grants nothing ends the call for that reason", async () => {
+  it("ends the call for that reason where an async budget grants nothing", async () => {
     const { budget } = recordingBudget(async () => 0);
     const reasons: string[] = [];
     const call = retry(flaky([busy, "too late"]), {
@@ -247,7 +247,7 @@ describe("an async budget", () => {
     expect(reasons).toEqual(["budget"]);
   });
 
-  it("that rejects, or grants what it may not, is a StrategyError", async () => {
+  it("throws a StrategyError where an async budget rejects, or grants what it may not", async () => {
     const bug = new Error("bug");
     const rejecting = recordingBudget(() => Promise.reject(bug));
     const granting = recordingBudget(async () => Number.NaN);
@@ -261,7 +261,7 @@ describe("an async budget", () => {
     });
   });
 
-  it("is refused by the sync loop", async () => {
+  it("the sync loop refuses an async budget", async () => {
     const { budget } = recordingBudget(async () => 3);
 
     expect(() => retrySync(flaky([busy]), { ...instant, budget })()).toThrow(
@@ -269,7 +269,7 @@ describe("an async budget", () => {
     );
   });
 
-  it("is not asked about an error that retryIf refuses", async () => {
+  it("asks no async budget about an error that retryIf refuses", async () => {
     const { budget, log } = recordingBudget(async () => 3);
 
     await retry(flaky([busy]), { ...instant, budget, retryIf: retryIfErrorType(RangeError) })().catch(() => {});
@@ -278,7 +278,7 @@ describe("an async budget", () => {
   });
 });
 
-it("a budget is told what for it gets tokens back", async () => {
+it("a budget sees for which retry it gets tokens back", async () => {
   const clock = virtualClock();
   const controller = new AbortController();
   const told: unknown[] = [];
@@ -298,7 +298,7 @@ it("a budget is told what for it gets tokens back", async () => {
   expect(told).toEqual([[2, ["a"], { ok: false, error: busy }]]);
 });
 
-it("a budget that grants tokens after an abort is told what for it gets them back", async () => {
+it("a budget that grants tokens after an abort sees for which retry it gets them back", async () => {
   const controller = new AbortController();
   const told: unknown[] = [];
   let grant = (_tokens: number) => {};
@@ -320,7 +320,7 @@ it("a budget that grants tokens after an abort is told what for it gets them bac
   expect(told).toEqual([[3, ["a"]]]);
 });
 
-it("a call that runs a block has no arguments to tell its budget of", async () => {
+it("a call that runs a block has no arguments to show its budget", async () => {
   const told: unknown[] = [];
   const budget: RetryBudget = {
     acquire: () => 1,
@@ -347,7 +347,7 @@ describe("what was taken for a retry that is not made goes back with the state i
     return { budget, told };
   }
 
-  it("where the budget itself aborts the call", async () => {
+  it("refunds what was taken where the budget itself aborts the call", async () => {
     const controller = new AbortController();
     const { budget, told } = budgetThat(() => {
       controller.abort(new Error("enough"));
@@ -360,7 +360,7 @@ describe("what was taken for a retry that is not made goes back with the state i
     expect(told).toEqual([[2, ["a"]]]);
   });
 
-  it("where onRetry takes all the time that a sync call has", () => {
+  it("refunds what was taken where onRetry takes all the time that a sync call has", () => {
     const clock = virtualClock();
     const { budget, told } = budgetThat(() => 2);
     const onRetry = () => clock.sleepSync(1_000);
@@ -370,7 +370,7 @@ describe("what was taken for a retry that is not made goes back with the state i
     expect(told).toEqual([[2, ["a"]]]);
   });
 
-  it("where a thread may not sleep", () => {
+  it("refunds what was taken where a thread may not sleep", () => {
     const { budget, told } = budgetThat(() => 2);
     const clock = {
       now: () => 0,
@@ -383,7 +383,7 @@ describe("what was taken for a retry that is not made goes back with the state i
     expect(told).toEqual([[2, ["a"]]]);
   });
 
-  it("where a sync policy gets a promise of tokens", async () => {
+  it("refunds what was taken where a sync policy gets a promise of tokens", async () => {
     const { budget, told } = budgetThat(async () => 2);
 
     expect(() => retrySync(flaky([busy]), { ...instant, budget })("a")).toThrow("returned a promise");

@@ -86,7 +86,7 @@ function observe({
 }
 
 describe("the loops", () => {
-  it("decide alike, async and sync, on any script", async () => {
+  it("the async and the sync loop decide alike on any script", async () => {
     await fc.assert(
       fc.asyncProperty(script, policy, async (steps, chosen) => {
         const a = observe(chosen);
@@ -112,7 +112,7 @@ describe("the loops", () => {
     );
   });
 
-  it("call once more than they sleep, and the counters add up", async () => {
+  it("a loop calls once more than it sleeps, and the counters add up", async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 30 }), fc.integer({ min: 1, max: 30 }), async (failures, attempts) => {
         const clock = virtualClock();
@@ -145,7 +145,7 @@ describe("the loops", () => {
     );
   });
 
-  it("reject with the reason at any instant of an abort, and leave no timer and no listener", async () => {
+  it("an abort at any instant rejects with the reason, and leaves no timer and no listener", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 0, max: 300 }),
@@ -201,7 +201,7 @@ describe("the loops", () => {
     );
   });
 
-  it("never let one call see another's state, however calls of one function overlap", async () => {
+  it("a call never sees another's state, however calls of one function overlap", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.record({ failures: fc.nat(5), duration: fc.nat(20), start: fc.nat(40) }), {

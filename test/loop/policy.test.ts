@@ -128,14 +128,14 @@ const named = (cases: Bad[]) =>
 
 describe.each(wrappers)("an option of %s that makes no sense", (owner, wrap) => {
   it.each(named([...bad, ...(owner === "retry" ? badAsync : badSync)]))(
-    "is refused when the policy is made: %s",
+    "refuses a bad option when the policy is made: %s",
     (_name, [option, value, Kind, message]) => {
       expect(() => wrap(() => {}, { [option]: value })).toThrow(new Kind(`${owner}: ${message}`));
     },
   );
 
   it.each(named([...bad, ...(owner === "retry" ? badAsync : badSync)]))(
-    "is refused in with: %s",
+    "refuses a bad option in with: %s",
     (_name, [option, value, Kind, message]) => {
       expect(() => wrap(() => {}).with({ [option]: value })).toThrow(new Kind(`with: ${message}`));
     },
@@ -146,18 +146,18 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
   const asyncOnly = ["attemptTimeout", "signal", "onLateResult", "unref"];
   const all = [...common, ...(owner === "retry" ? asyncOnly : []), "clock"].join(", ");
 
-  it.each(["attempts", "retries", "Stop", "", "constructor", "toString"])("know no option %j", (option) => {
+  it.each(["attempts", "retries", "Stop", "", "constructor", "toString"])("refuses an option %j", (option) => {
     const message = `there is no option ${JSON.stringify(option)}; allowed are ${all}`;
 
     expect(() => wrap(() => {}, { [option]: 5 })).toThrow(new TypeError(`${owner}: ${message}`));
     expect(() => wrap(() => {}).with({ [option]: 5 })).toThrow(new TypeError(`with: ${message}`));
   });
 
-  it("know no option __proto__, which JSON can hold", () => {
+  it("refuses an option __proto__, which JSON can hold", () => {
     expect(() => wrap(() => {}, JSON.parse('{ "__proto__": {} }'))).toThrow(/there is no option "__proto__"/);
   });
 
-  it("are refused for an unknown name even where its value is undefined", () => {
+  it("refuses an unknown name even where its value is undefined", () => {
     expect(() => wrap(() => {}, { attempts: undefined } as object)).toThrow(/there is no option "attempts"/);
   });
 
@@ -170,7 +170,7 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
     [5n, "5n"],
     [[], "[object Array]"],
     [Promise.resolve({}), "[object Promise]"],
-  ])("must be an object, not %o", (options, shown) => {
+  ])("refuses options that are %o", (options, shown) => {
     expect(() => wrap(() => {}, options as never)).toThrow(
       new TypeError(`${owner}: options must be an object, got ${shown}`),
     );
@@ -181,7 +181,7 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
     expect(() => wrap(() => {}).with(overrides as never)).toThrow("with: options must be an object, got ");
   });
 
-  it("may all be undefined, which counts as not given", async () => {
+  it("takes options that are undefined as not given", async () => {
     const options = Object.fromEntries(all.split(", ").map((option) => [option, undefined]));
     const load = flaky([busy, busy, busy, busy]);
 
@@ -189,7 +189,7 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
     expect(load.calls).toHaveLength(4);
   });
 
-  it("may be inherited: all of them count then, not some", async () => {
+  it("reads inherited options, all of them", async () => {
     const names: string[] = [];
     const asked: unknown[] = [];
     const base: Options = {
@@ -207,13 +207,13 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
     expect(asked).toEqual([false, true]);
   });
 
-  it("may be frozen, and without a prototype", async () => {
+  it("accepts options that are frozen, and without a prototype", async () => {
     const options = Object.freeze(Object.assign(Object.create(null), instant));
 
     expect(await wrap(flaky([busy, "ok"]), options)()).toBe("ok");
   });
 
-  it("hand on what a getter throws", () => {
+  it("throws what an option's getter throws", () => {
     const options = {
       get stop(): never {
         throw busy;
@@ -223,7 +223,7 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
     expect(() => wrap(() => {}, options)).toThrow(busy);
   });
 
-  it("are read once and remembered: what changes afterwards changes nothing", async () => {
+  it("reads options once: what changes afterwards changes nothing", async () => {
     const options: { wait: () => number; stop?: any } = { wait: () => 0 };
     const load = flaky([busy, busy, busy, busy]);
     const wrapped = wrap(load, options);
@@ -235,7 +235,7 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
     expect(load.calls).toHaveLength(4);
   });
 
-  it("are compiled once, however many functions share them", () => {
+  it("compiles options once, however many functions share them", () => {
     let reads = 0;
     const options = {
       get wait() {
@@ -252,14 +252,14 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
     expect(reads).toBe(once);
   });
 
-  it("are compiled anew in another object of the same content", async () => {
+  it("compiles another object of the same content anew", async () => {
     const load = flaky([busy, busy, "ok"]);
 
     await expect(settle(wrap(load, { ...instant, stop: stopAfterAttempt(1) }))).rejects.toBe(busy);
     expect(await wrap(load, { ...instant, stop: stopAfterAttempt(2) })()).toBe("ok");
   });
 
-  it("are left as they are", () => {
+  it("leaves an options object as it is", () => {
     const options = { ...instant };
 
     wrap(() => {}, options).with({ name: "load" });
@@ -267,7 +267,7 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
     expect(options).toEqual(instant);
   });
 
-  it("draw from Math.random by default, looked up at call time", async () => {
+  it("draws from Math.random by default, looked up at call time", async () => {
     const drawn: number[] = [];
     const wait = (state: { random: () => number }) => {
       drawn.push(state.random());
@@ -285,13 +285,13 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
     expect(drawn).toEqual([0.125]);
   });
 
-  it("allow Infinity for totalTimeout: no limit", async () => {
+  it("accepts Infinity for totalTimeout: no limit", async () => {
     expect(await wrap(flaky([busy, "ok"]), { ...instant, totalTimeout: Number.POSITIVE_INFINITY })()).toBe("ok");
   });
 });
 
 describe("the defaults", () => {
-  it("are stopAfterAttempt(4) and waitFullJitter({ base: 500, max: 20_000 }), however long the call", () => {
+  it("the defaults are stopAfterAttempt(4) and waitFullJitter({ base: 500, max: 20_000 }), however long the call", () => {
     const wait = waitFullJitter({ base: 500, max: 20_000 });
 
     expect(previewPolicy()).toEqual(previewPolicy({ stop: stopAfterAttempt(4), wait }));
@@ -302,7 +302,7 @@ describe("the defaults", () => {
 });
 
 describe("an options object", () => {
-  it("serves both wrappers, each with its own checks", () => {
+  it("an options object serves both wrappers, each with its own checks", () => {
     const clock = virtualClock();
     const options = { ...instant, clock };
 
@@ -310,7 +310,7 @@ describe("an options object", () => {
     return expect(retry(flaky([busy, "ok"]), options)()).resolves.toBe("ok");
   });
 
-  it("that an async policy took is still refused by a sync one", () => {
+  it("a sync policy refuses an options object although an async one took it", () => {
     const options = { attemptTimeout: 50 };
     retry(() => {}, options);
 
@@ -323,20 +323,20 @@ describe("an options object", () => {
     );
   });
 
-  it("that makes no sense rejects runWithRetry, which never throws", async () => {
+  it("runWithRetry rejects for options that make no sense, and never throws", async () => {
     const result = runWithRetry(() => 1, { totalTimeout: -1 });
 
     await expect(result).rejects.toEqual(new RangeError("retry: totalTimeout must be a number of ms above 0, got -1"));
   });
 
-  it("that makes no sense throws in runWithRetrySync, before the task is called", () => {
+  it("runWithRetrySync throws for options that make no sense, before the task is called", () => {
     const task = flaky([1]);
 
     expect(() => runWithRetrySync(task, { totalTimeout: -1 })).toThrow(RangeError);
     expect(task.calls).toHaveLength(0);
   });
 
-  it("may hold a signal of another realm", async () => {
+  it("accepts a signal of another realm", async () => {
     const { signal } = new AbortController();
     const foreign = {
       aborted: false,
@@ -348,7 +348,7 @@ describe("an options object", () => {
     expect(await runWithRetry(() => 1, { signal: foreign as unknown as AbortSignal })).toBe(1);
   });
 
-  it("may hold a budget whose methods are inherited", async () => {
+  it("accepts a budget whose methods are inherited", async () => {
     class Budget implements RetryBudget {
       balance = 1;
       acquire() {
@@ -487,7 +487,7 @@ describe.each(wrappers)("with, on %s,", (_owner, wrap) => {
     expect(await withOptions(instant)()).toBe("ok");
   });
 
-  it("overrides what an options function answers, each time", async () => {
+  it("overrides what an options function returns, each time", async () => {
     const seen: unknown[] = [];
     const load = flaky([busy, "a", busy, "b"]);
     const base = wrap(load, (id: string) => {
@@ -513,7 +513,7 @@ describe.each(wrappers)("with, on %s,", (_owner, wrap) => {
     expect(names).toEqual(["second", "second"]);
   });
 
-  it("compiles overrides once where an options function answers the same object", async () => {
+  it("compiles overrides once where an options function returns the same object", async () => {
     let reads = 0;
     const options = {};
     const overrides = {
@@ -550,7 +550,7 @@ describe("the signals of with", () => {
     await expect(result).rejects.toBe(`reason ${n}`);
   });
 
-  it("do not reach the function that with was called on", async () => {
+  it("adds a signal without effect on the function that with was called on", async () => {
     const [first, second] = signals();
     const base = retry(async () => "ok", { signal: first.signal });
     base.with({ signal: second.signal });
@@ -560,7 +560,7 @@ describe("the signals of with", () => {
     expect(await base()).toBe("ok");
   });
 
-  it("stay where an override has none", async () => {
+  it("keeps the signals where an override has none", async () => {
     const [first] = signals();
     const load = retry(never, { signal: first.signal }).with({ signal: undefined }).with({ name: "load" });
 
@@ -570,7 +570,7 @@ describe("the signals of with", () => {
     await expect(result).rejects.toBe("gone");
   });
 
-  it("count once where the same one is given twice", async () => {
+  it("counts a signal once that is given twice", async () => {
     const [{ signal }] = signals();
     const added: string[] = [];
     const { addEventListener } = signal;
@@ -585,7 +585,7 @@ describe("the signals of with", () => {
     expect(added).toEqual(["abort"]);
   });
 
-  it("join those that an options function answers for each call", async () => {
+  it("adds a signal to those that an options function returns for each call", async () => {
     const [first, second] = signals();
     const load = retry(
       (_signal: AbortSignal) => never(),
@@ -602,7 +602,7 @@ describe("the signals of with", () => {
     await expect(other).rejects.toBe("second");
   });
 
-  it("may be aborted before the call", async () => {
+  it("rejects where a signal of with is aborted before the call", async () => {
     const [first, second] = signals();
     second.abort("gone");
     const load = flaky(["ok"]);
@@ -613,7 +613,7 @@ describe("the signals of with", () => {
 });
 
 describe.each(wrappers)("options of %s given as a function", (owner, wrap) => {
-  it("are asked for once per call, with its this and arguments, when it starts", async () => {
+  it("calls an options function once per call, with its this and arguments, when it starts", async () => {
     const asked: unknown[] = [];
     const load = flaky([busy, "a", "b"]);
     const object = {
@@ -633,7 +633,7 @@ describe.each(wrappers)("options of %s given as a function", (owner, wrap) => {
     ]);
   });
 
-  it("may differ from call to call, and do not reach a call that runs", async () => {
+  it("takes other options from call to call, which do not reach a call that runs", async () => {
     let attempts = 1;
     const load = flaky([busy, busy, "ok"]);
     const wrapped = wrap(load, () => ({
@@ -649,7 +649,7 @@ describe.each(wrappers)("options of %s given as a function", (owner, wrap) => {
     expect(await wrapped()).toBe("ok");
   });
 
-  it("fail the call with what the function throws: it is counted, and fn is not called", async () => {
+  it("fails the call with what an options function throws: it is counted, and fn is not called", async () => {
     const load = flaky(["ok"]);
     const wrapped = wrap(load, () => {
       throw busy;
@@ -661,7 +661,7 @@ describe.each(wrappers)("options of %s given as a function", (owner, wrap) => {
     expect(wrapped.stats).toMatchObject({ calls: 1, attempts: 0, retries: 0, successes: 0, failures: 1 });
   });
 
-  it("fail the call where they make no sense, and the next call is asked anew", async () => {
+  it("fails the call where an options function's options make no sense, and asks anew for the next call", async () => {
     const timeouts = [-1, 1_000];
     const wrapped = wrap(
       () => "ok",
@@ -686,7 +686,7 @@ describe.each(wrappers)("options of %s given as a function", (owner, wrap) => {
     },
   );
 
-  it("are compiled once while the function answers the same object", async () => {
+  it("compiles options once while an options function returns the same object", async () => {
     let reads = 0;
     const options = {
       get wait() {
@@ -707,7 +707,7 @@ describe.each(wrappers)("options of %s given as a function", (owner, wrap) => {
     expect(reads).toBe(once);
   });
 
-  it("leave the stats with the function, whatever policy each call had", async () => {
+  it("leaves the stats with the function, whatever policy each call had", async () => {
     const wrapped = wrap(flaky(["a", "b"]), (name: string) => ({ name }));
 
     await wrapped("1");
@@ -718,7 +718,7 @@ describe.each(wrappers)("options of %s given as a function", (owner, wrap) => {
 });
 
 describe("an options function that throws", () => {
-  it("rejects an async call, which never throws", async () => {
+  it("an options function that throws rejects an async call, which never throws", async () => {
     const load = retry(
       () => "ok",
       () => {
@@ -729,7 +729,7 @@ describe("an options function that throws", () => {
     await expect(load()).rejects.toBe(busy);
   });
 
-  it("throws in a sync call", () => {
+  it("an options function that throws throws in a sync call", () => {
     const load = retrySync(
       () => "ok",
       () => {

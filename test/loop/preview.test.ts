@@ -62,7 +62,7 @@ describe("previewPolicy", () => {
     expect(row!.maxDelay).toBe(100);
   });
 
-  it("puts the smaller time first as well", () => {
+  it("puts the smaller time first where a wait grows shorter with a larger random number", () => {
     const rows = previewPolicy({ wait: (state) => 100 - 50 * state.random() });
 
     expect(rows[1]!.minElapsed).toBeCloseTo(50);
@@ -203,11 +203,11 @@ describe("previewPolicy", () => {
     );
   });
 
-  it("refuses a number of rows that is none", () => {
+  it("refuses a number of rows that is no number", () => {
     expect(() => previewPolicy({}, "3" as never)).toThrow(TypeError);
   });
 
-  it("answers a single row where it is asked for one", () => {
+  it("returns a single row where it is asked for one", () => {
     expect(previewPolicy({}, 1)).toHaveLength(1);
   });
 

@@ -7,8 +7,8 @@ const wrappers: [name: string, wrap: (fn: AnyFn) => AnyFn][] = [
   ["retrySync", (fn) => retrySync(fn as () => unknown, instant)],
 ];
 
-describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, wrap) => {
-  it("name and length", () => {
+describe.each(wrappers)("a function wrapped by %s", (owner, wrap) => {
+  it("keeps the name and length", () => {
     function load(_id: string, _size: number) {}
 
     const wrapped = wrap(load);
@@ -16,7 +16,7 @@ describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, w
     expect([wrapped.name, wrapped.length]).toEqual(["load", 2]);
   });
 
-  it("the name and length of a bound function", () => {
+  it("keeps the name and length of a bound function", () => {
     function load(_id: string, _size: number) {}
 
     const wrapped = wrap(load.bind(null, "42"));
@@ -24,11 +24,11 @@ describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, w
     expect([wrapped.name, wrapped.length]).toEqual(["bound load", 1]);
   });
 
-  it("no name where it has none", () => {
+  it("has no name where the function has none", () => {
     expect(wrap((() => () => {})()).name).toBe("");
   });
 
-  it("properties, symbols and hidden ones included", () => {
+  it("keeps the properties, symbols and hidden ones included", () => {
     const key = Symbol("key");
     const load = Object.defineProperty(
       Object.assign(() => {}, { version: 3, [key]: "value" }),
@@ -42,7 +42,7 @@ describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, w
     expect(Object.keys(wrapped)).toEqual(["version"]);
   });
 
-  it("accessors, unread", () => {
+  it("keeps accessors, and does not read them", () => {
     let reads = 0;
     const load = Object.defineProperty(() => {}, "version", { get: () => ++reads, enumerable: true });
 
@@ -52,7 +52,7 @@ describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, w
     expect(wrapped.version).toBe(1);
   });
 
-  it("what a frozen function carries, and stays changeable", () => {
+  it("keeps what a frozen function carries, and stays changeable", () => {
     const load = Object.freeze(Object.assign(() => {}, { version: 3 }));
 
     const wrapped = wrap(load);
@@ -62,7 +62,7 @@ describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, w
     expect(load.version).toBe(3);
   });
 
-  it("but no prototype, nor what a sloppy function has for its caller", () => {
+  it("has neither the prototype, nor what a sloppy function has for its caller", () => {
     const sloppy = new Function("return 1") as AnyFn;
 
     const wrapped = wrap(sloppy);
@@ -71,7 +71,7 @@ describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, w
     for (const key of ["caller", "arguments"]) expect(Object.hasOwn(wrapped, key)).toBe(false);
   });
 
-  it("arguments and this", async () => {
+  it("passes on arguments and this", async () => {
     const object = {
       prefix: "user ",
       load: wrap(function (this: { prefix: string }, ...ids: unknown[]) {
@@ -82,7 +82,7 @@ describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, w
     expect(await object.load("42", 7)).toBe("user 42,7");
   });
 
-  it("a this of undefined", async () => {
+  it("passes on a this of undefined", async () => {
     const load = wrap(function (this: unknown) {
       return this === undefined;
     });
@@ -90,7 +90,7 @@ describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, w
     expect(await load()).toBe(true);
   });
 
-  it("and writes nothing on the function itself", () => {
+  it("writes nothing on the function itself", () => {
     const load = () => {};
     const before = Reflect.ownKeys(load);
 
@@ -99,7 +99,7 @@ describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, w
     expect(Reflect.ownKeys(load)).toEqual(before);
   });
 
-  it("refusing what is no function", () => {
+  it("refuses what is no function", () => {
     for (const bad of [undefined, null, 5, "load", {}, Promise.resolve()]) {
       expect(() => wrap(bad as never)).toThrow(TypeError);
     }
@@ -111,13 +111,13 @@ describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, w
     ["an async generator function", async function* () {}],
     ["a bound generator function", function* () {}.bind(null)],
     ["a generator method", { *load() {} }.load],
-  ])("refusing %s, with what to do instead", (_kind, fn) => {
+  ])("refuses %s, and says what to do instead", (_kind, fn) => {
     const message = `${owner}: fn must not be a generator function: wrap a function that consumes it`;
 
     expect(() => wrap(fn)).toThrow(new TypeError(message));
   });
 
-  it("keeping a class's static members", () => {
+  it("keeps a class's static members", () => {
     class Pool {
       static size = 3;
       open = true;
@@ -129,7 +129,7 @@ describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, w
     expect(wrapped.prototype).not.toBe(Pool.prototype);
   });
 
-  it("failing as the engine does where a class is called", async () => {
+  it("fails as the engine does where a class is called", async () => {
     class Pool {}
 
     const call = async () => wrap(Pool as never)();
@@ -137,7 +137,7 @@ describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, w
     await expect(call()).rejects.toThrow(/Class constructor Pool cannot be invoked without 'new'/);
   });
 
-  it("a proxy, through its traps", async () => {
+  it("calls a proxy through its traps", async () => {
     const seen: unknown[][] = [];
     const load = new Proxy((id: string) => id, {
       apply(target, self, args: [string]) {
@@ -152,12 +152,12 @@ describe.each(wrappers)("%s dresses the wrapped function as its own:", (owner, w
 });
 
 describe("with and stats", () => {
-  it("are not listed among the properties of a wrapped function", () => {
+  it("with and stats are not listed among the properties of a wrapped function", () => {
     expect(Object.keys(retry(() => {}))).toEqual([]);
     expect(Object.keys(retrySync(() => {}))).toEqual([]);
   });
 
-  it("are each wrapper's own where one wraps another", async () => {
+  it("with and stats are each wrapper's own where one wraps another", async () => {
     const inner = retry(flaky([new Error("busy"), "ok"]), instant);
     const outer = retry(inner, instant);
 
@@ -168,7 +168,7 @@ describe("with and stats", () => {
     expect(outer.with).not.toBe(inner.with);
   });
 
-  it("cannot be written by mistake", () => {
+  it("with and stats cannot be written by mistake", () => {
     const wrapped = retry(() => {}) as unknown as { stats: unknown };
 
     expect(() => {
@@ -180,7 +180,7 @@ describe("with and stats", () => {
 describe("what a function is called", () => {
   it.each([
     [
-      "its own name",
+      "by its own name",
       () => {
         function load() {}
         return load;
@@ -189,8 +189,8 @@ describe("what a function is called", () => {
       "load",
     ],
     ["anonymous where it has none", () => (() => () => {})(), undefined, "anonymous"],
-    ["the policy's name", () => () => {}, "get user", "get user"],
-  ])("is %s", async (_what, make, name, expected) => {
+    ["by the policy's name", () => () => {}, "get user", "get user"],
+  ])("calls a function %s", async (_what, make, name, expected) => {
     const seen: string[] = [];
     const onAttempt = (start: { name: string }) => seen.push(start.name);
 
@@ -200,7 +200,7 @@ describe("what a function is called", () => {
     expect(seen).toEqual([expected, expected]);
   });
 
-  it("is the name of a block", async () => {
+  it("calls a block by its own name", async () => {
     const seen: string[] = [];
     const onAttempt = (start: { name: string }) => seen.push(start.name);
 

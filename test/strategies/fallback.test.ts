@@ -49,7 +49,7 @@ describe("throwRetryExhausted", () => {
     expect(error.cause).toBeInstanceOf(TotalTimeoutError);
   });
 
-  it("has the value in its outcome where no attempt returned what was wanted", async () => {
+  it("keeps the value in the error's outcome where no attempt returned what was wanted", async () => {
     const poll = retry(flaky(["pending", "late"]), { ...twice, retryIf, fallback: throwRetryExhausted });
 
     await expect(poll()).rejects.toMatchObject({

@@ -38,7 +38,7 @@ afterEach(() => {
 });
 
 describe.each(bothLoops)("hooks of %s", (_name, wrap) => {
-  it("are called in order, each with what it is about", async () => {
+  it("calls hooks in order, each with what it is about", async () => {
     const log: string[] = [];
     const load = wrap(flaky([busy, "ok"]), {
       ...instant,
@@ -54,7 +54,7 @@ describe.each(bothLoops)("hooks of %s", (_name, wrap) => {
     expect(log).toEqual(["load(42) attempt 1", "retry after 1", "load(42) attempt 2", "success in 2"]);
   });
 
-  it("change no success, and nothing is lost, when all of them throw", async () => {
+  it("hooks that all throw change no success, and nothing is lost", async () => {
     const errors: unknown[] = [];
     const load = wrap(flaky([busy, "ok"]), {
       ...instant,
@@ -67,7 +67,7 @@ describe.each(bothLoops)("hooks of %s", (_name, wrap) => {
     expect(errors).toEqual([broken, broken, broken, broken]);
   });
 
-  it("change no failure when all of them throw", async () => {
+  it("hooks that all throw change no failure", async () => {
     const errors: unknown[] = [];
     const load = wrap(flaky([busy, gone]), {
       ...twice,
@@ -91,7 +91,7 @@ describe.each(bothLoops)("hooks of %s", (_name, wrap) => {
     expect(errors).toEqual([thrown]);
   });
 
-  it("may answer anything, be it an object whose then throws", async () => {
+  it("hooks may return anything, be it an object whose then throws", async () => {
     const errors: unknown[] = [];
     const trap = {
       get then() {
@@ -111,7 +111,7 @@ describe.each(bothLoops)("hooks of %s", (_name, wrap) => {
     expect(load.calls).toHaveLength(2);
   });
 
-  it("leave the call as it is when onHookError throws as well", async () => {
+  it("leaves the call as it is when onHookError throws as well", async () => {
     const warnings = await warningsOf(async () => {
       const load = wrap(flaky([busy, "ok"]), {
         ...instant,
@@ -127,7 +127,7 @@ describe.each(bothLoops)("hooks of %s", (_name, wrap) => {
     expect(warnings).toEqual(["undaunted: a hook failed: Error: onHookError's own"]);
   });
 
-  it("warn by default, once per hook", async () => {
+  it("warns by default of a hook that throws, once per hook", async () => {
     const warnings = await warningsOf(async () => {
       const first = () => {
         throw new Error("first");
@@ -144,7 +144,7 @@ describe.each(bothLoops)("hooks of %s", (_name, wrap) => {
     expect(warnings).toEqual(["undaunted: a hook failed: Error: first", "undaunted: a hook failed: Error: second"]);
   });
 
-  it("warn although what was thrown cannot be shown", async () => {
+  it("warns although what a hook threw cannot be shown", async () => {
     const warnings = await warningsOf(async () => {
       const onSuccess = () => {
         throw {
@@ -159,7 +159,7 @@ describe.each(bothLoops)("hooks of %s", (_name, wrap) => {
     expect(warnings).toEqual(["undaunted: a hook failed: something that cannot be shown"]);
   });
 
-  it("warn of nothing where onHookError is given", async () => {
+  it("warns of nothing where onHookError is given", async () => {
     const warnings = await warningsOf(async () => {
       await wrap(() => "ok", { onSuccess: throwing, onHookError: () => {} })();
     });
@@ -171,7 +171,7 @@ describe.each(bothLoops)("hooks of %s", (_name, wrap) => {
 describe("a hook's warning", () => {
   const fail = () => runWithRetrySync(() => "ok", { onSuccess: () => throwing() });
 
-  it("goes to the console where there is no process", () => {
+  it("writes a hook's warning to the console where there is no process", () => {
     const warn = vi.fn();
     vi.stubGlobal("process", undefined);
     vi.stubGlobal("console", { warn });
@@ -182,7 +182,7 @@ describe("a hook's warning", () => {
     expect(warn.mock.calls).toEqual([["undaunted: a hook failed: Error: a hook's own"]]);
   });
 
-  it("goes to the console where the process cannot warn, as a bundler's stand-in", () => {
+  it("writes a hook's warning to the console where the process cannot warn, as a bundler's stand-in", () => {
     const warn = vi.fn();
     vi.stubGlobal("process", { env: {} });
     vi.stubGlobal("console", { warn });
@@ -192,7 +192,7 @@ describe("a hook's warning", () => {
     expect(warn).toHaveBeenCalledTimes(1);
   });
 
-  it("goes to the process alone where there is one", () => {
+  it("gives a hook's warning to the process alone where there is one", () => {
     const [warn, emitWarning] = [vi.fn(), vi.fn()];
     vi.stubGlobal("process", { emitWarning });
     vi.stubGlobal("console", { warn });
@@ -244,7 +244,7 @@ describe("async hooks", () => {
     );
   });
 
-  it("of the kind onGiveUp are waited for before the fallback", async () => {
+  it("waits for an async onGiveUp before the fallback", async () => {
     const clock = virtualClock();
     const log: string[] = [];
     const load = retry(flaky<void>([busy]), {
@@ -263,7 +263,7 @@ describe("async hooks", () => {
   it.each([
     ["free", {}],
     ["guarded", { totalTimeout: 1_000 }],
-  ])("that reject late change nothing in a %s run, and each reaches onHookError", async (_run, guards) => {
+  ])("async hooks that reject late change nothing in a %s run, and each reaches onHookError", async (_run, guards) => {
     const clock = virtualClock();
     const errors: unknown[] = [];
     const late = () =>
@@ -287,7 +287,7 @@ describe("async hooks", () => {
     expect(errors).toEqual(Array(8).fill(broken));
   });
 
-  it("that reject after the call was aborted reach onHookError too", async () => {
+  it("async hooks that reject after the call was aborted reach onHookError too", async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const errors: unknown[] = [];
@@ -309,7 +309,7 @@ describe("async hooks", () => {
     expect(errors).toEqual([broken]);
   });
 
-  it("may be thenables of any make", async () => {
+  it("waits for hooks that return thenables of any make", async () => {
     const log: string[] = [];
     const errors: unknown[] = [];
     const load = retry(() => log.push("call"), {
@@ -333,7 +333,7 @@ describe("async hooks", () => {
     expect(errors).toEqual([broken]);
   });
 
-  it("are refused by a sync policy, which cannot wait: the call goes on", async () => {
+  it("a sync policy refuses async hooks, for which it cannot wait: the call goes on", async () => {
     const errors: unknown[] = [];
     const load = retrySync(flaky([busy, "ok"]), {
       ...instant,
@@ -345,7 +345,7 @@ describe("async hooks", () => {
     expect(errors).toEqual([new TypeError("a hook of a sync policy must not return a promise")]);
   });
 
-  it("that reject in a sync policy leave no rejection unhandled", async () => {
+  it("async hooks that reject in a sync policy leave no rejection unhandled", async () => {
     const errors: unknown[] = [];
     const onSuccess = async () => {
       throw broken;
@@ -359,7 +359,7 @@ describe("async hooks", () => {
 });
 
 describe("an onHookError that rejects", () => {
-  it("is warned about, and leaves no rejection unhandled", async () => {
+  it("warns of an onHookError that rejects, and leaves no rejection unhandled", async () => {
     const warnings = await warningsOf(async () => {
       const onHookError = async () => {
         throw new Error("onHookError's own");
@@ -373,7 +373,7 @@ describe("an onHookError that rejects", () => {
 });
 
 describe("a budget's bookkeeping that rejects", () => {
-  it("changes nothing for the call, and reaches onHookError", async () => {
+  it("a budget's bookkeeping that rejects changes nothing for the call, and reaches onHookError", async () => {
     const errors: unknown[] = [];
     const fail = () => Promise.reject(broken) as never;
     const budget = { acquire: () => 1, recordSuccess: fail, recordFailure: fail, refund: fail, balance: 1 };
@@ -386,8 +386,8 @@ describe("a budget's bookkeeping that rejects", () => {
   });
 });
 
-describe("a hook that answers no promise", () => {
-  it("costs no microtask", async () => {
+describe("a hook that returns no promise", () => {
+  it("a hook that returns no promise costs no microtask", async () => {
     const stepsOf = async (hooks: Hooks) => {
       let steps = 0;
       let over = false;
@@ -442,7 +442,7 @@ describe("mergeHooks", () => {
     expect(log).toEqual(["first"]);
   });
 
-  it("can be merged again", () => {
+  it("mergeHooks takes what it returned", () => {
     const log: string[] = [];
     const inner = mergeHooks({ onSuccess: () => log.push("a") }, { onSuccess: () => log.push("b") });
 
@@ -451,7 +451,7 @@ describe("mergeHooks", () => {
     expect(log).toEqual(["a", "b", "c"]);
   });
 
-  it("lets one that throws keep no other from being called, and hands on what it threw", () => {
+  it("calls every part although one throws, and throws what that one threw", () => {
     const log: string[] = [];
     const hooks = mergeHooks({ onSuccess: throwing }, { onSuccess: () => log.push("called") });
 
@@ -459,7 +459,7 @@ describe("mergeHooks", () => {
     expect(log).toEqual(["called"]);
   });
 
-  it("hands on a single undefined that was thrown", () => {
+  it("rethrows a single undefined that was thrown", () => {
     const errors: unknown[] = [];
     const part: Hooks = {
       onSuccess: () => {
@@ -504,11 +504,11 @@ describe("mergeHooks", () => {
     expect(clock.now()).toBe(30);
   });
 
-  it("answers no promise where no part does", () => {
+  it("returns no promise where no part does", () => {
     expect(mergeHooks({ onSuccess: () => 1 }).onSuccess!({} as never)).toBeUndefined();
   });
 
-  it("hands on a part whose answer has a then that throws", () => {
+  it("passes on what a part returned whose then throws", () => {
     const trap = {
       get then() {
         throw broken;
@@ -681,7 +681,7 @@ describe("retryLogger", () => {
     ]);
   });
 
-  it("waits for a logger that answers a promise, and takes its rejection for a hook's", async () => {
+  it("waits for a logger that returns a promise, and takes its rejection for a hook's", async () => {
     const errors: unknown[] = [];
     const logger = { warn: () => Promise.reject(broken), error: () => Promise.reject(gone) };
     const options = { ...twice, ...retryLogger(logger), onHookError: (error: unknown) => errors.push(error) };
@@ -784,7 +784,7 @@ async function warningsOf(act: () => Promise<void>): Promise<string[]> {
   return warnings;
 }
 
-it("retryLogger hands a format's answer that is no list to the logger as one argument", async () => {
+it("retryLogger passes what format returns to the logger as one argument where it is no list", async () => {
   const lines: unknown[][] = [];
   const log = (...args: unknown[]) => lines.push(args);
   const hooks = retryLogger(

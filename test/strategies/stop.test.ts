@@ -29,7 +29,7 @@ describe("stopAfterAttempt", () => {
     [3, 3, true],
     [3, 4, true],
     [Infinity, 10_000, false],
-  ])("of %d answers after attempt %i: %s", (n, attempt, stops) => {
+  ])("stopAfterAttempt(%d) returns after attempt %i: %s", (n, attempt, stops) => {
     expect(stopAfterAttempt(n)(retryState({ attempt }))).toBe(stops);
   });
 
@@ -46,7 +46,7 @@ describe("stopAfterDelay", () => {
     [1_000, 1_000.1, true],
     [0, 0, true],
     [Infinity, 1e12, false],
-  ])("of %d ms answers at %d ms: %s", (ms, elapsed, stops) => {
+  ])("stopAfterDelay(%d) returns at %d ms: %s", (ms, elapsed, stops) => {
     expect(stopAfterDelay(ms)(retryState({ elapsed }))).toBe(stops);
   });
 
@@ -64,7 +64,7 @@ describe("stopBeforeDelay", () => {
     [1_000, 1_000, 0, true],
     [0, 0, 0, true],
     [Infinity, 1e12, 1e12, false],
-  ])("of %d ms answers at %d ms with %d ms to sleep: %s", (ms, elapsed, delay, stops) => {
+  ])("stopBeforeDelay(%d) returns at %d ms with %d ms to sleep: %s", (ms, elapsed, delay, stops) => {
     expect(stopBeforeDelay(ms)(retryState({ elapsed, delay }))).toBe(stops);
   });
 });
@@ -81,7 +81,7 @@ describe("stopAny", () => {
     expect(stopAny(...stops)(retryState())).toBe(expected);
   });
 
-  it("asks nobody after the first yes", () => {
+  it("asks no other stop after the first yes", () => {
     const later = vi.fn(no);
 
     stopAny(no, yes, later)(retryState());
@@ -111,7 +111,7 @@ describe("stopAll", () => {
     expect(stopAll(...stops)(retryState())).toBe(expected);
   });
 
-  it("asks nobody after the first no", () => {
+  it("asks no other stop after the first no", () => {
     const later = vi.fn(yes);
 
     stopAll(yes, no, later)(retryState());

@@ -163,7 +163,7 @@ describe("combinators of waits", () => {
     ["waitSum", waitSum, (delays) => delays.reduce((sum, ms) => sum + ms, 0)],
     ["waitMax", waitMax, (delays) => Math.max(...delays)],
     ["waitMin", waitMin, (delays) => Math.min(...delays)],
-  ])("%s says what it says", (_, combine, expected) => {
+  ])("%s returns what its definition says", (_, combine, expected) => {
     fc.assert(
       fc.property(lists, states, (delays, state) => {
         expect(combine(...fixed(delays))(state)).toBe(expected(delays));
@@ -237,7 +237,7 @@ describe("combinators of stops", () => {
     );
   });
 
-  it("no stop takes its answer back in a later attempt", () => {
+  it("no stop takes its yes back in a later attempt", () => {
     fc.assert(
       fc.property(attempts, times, states, times, (n, ms, state, longer) => {
         const later = { ...state, attempt: state.attempt + 1, elapsed: state.elapsed + longer };
@@ -280,7 +280,7 @@ describe("combinators of predicates", () => {
     );
   });
 
-  it("sync and async predicates in any mixture come to the same answer", async () => {
+  it("sync and async predicates in any mixture come to the same verdict", async () => {
     await fc.assert(
       fc.asyncProperty(answers, fc.array(fc.boolean()), async (each, async) => {
         expect(await retryIfAny(...mixedOf(each, async))(retryState())).toBe(each.some(Boolean));

@@ -189,14 +189,14 @@ describe("delays", () => {
     ["cockatiel", 8],
     ["p-retry", 5],
     ["axios-retry", 25],
-  ])("are those of %s in %i rows", (src, count) => {
+  ])("delays are those of %s in %i rows", (src, count) => {
     const followed = rows.filter((row) => row.src === src);
 
     expect(followed).toHaveLength(count);
     followed.forEach(replay);
   });
 
-  it("come from projects that are named, with a commit", () => {
+  it("vectors come from projects that are named, with a commit", () => {
     expect([...new Set(rows.map((row) => row.src))].sort()).toEqual(Object.keys(backoff.sources).sort());
   });
 });
@@ -270,7 +270,7 @@ describe("options", () => {
     ["p-retry", 7],
     ["resilience4j", 13],
     ["spring", 1],
-  ])("are refused and accepted as by %s in %i rows", (src, count) => {
+  ])("options are refused and accepted as by %s in %i rows", (src, count) => {
     const followed = options.rows.filter((row) => row.src === src);
 
     expect(followed).toHaveLength(count);

@@ -33,13 +33,13 @@ const delaysOf = (wait: Wait, attempts: number, random = 0.5) =>
   Array.from({ length: attempts }, (_, index) => wait(drawing(random, { attempt: index + 1 })));
 
 describe("waitNone", () => {
-  it("answers 0", () => {
+  it("waitNone returns 0", () => {
     expect(delaysOf(waitNone, 3)).toEqual([0, 0, 0]);
   });
 });
 
 describe("waitFixed", () => {
-  it("answers the same each time", () => {
+  it("waitFixed returns the same each time", () => {
     expect(delaysOf(waitFixed(200), 3)).toEqual([200, 200, 200]);
   });
 
@@ -54,11 +54,11 @@ describe("waitRandom", () => {
     [0.25, 150],
     [0.5, 200],
     [0.75, 250],
-  ])("of 100 to 300 ms, drawing %d, answers %d ms", (random, delay) => {
+  ])("waitRandom(100, 300), drawing %d, returns %d ms", (random, delay) => {
     expect(waitRandom(100, 300)(drawing(random))).toBe(delay);
   });
 
-  it("answers the one ms between equal ends", () => {
+  it("returns the one ms between equal ends", () => {
     expect(waitRandom(70, 70)(drawing(0.9))).toBe(70);
   });
 
@@ -102,7 +102,7 @@ describe("waitExponential", () => {
     [6, 3_200],
     [7, 5_000],
     [8, 5_000],
-  ])("of base 100 and max 5,000 answers after attempt %i: %i ms", (attempt, delay) => {
+  ])("waitExponential of base 100 and max 5,000 returns after attempt %i: %i ms", (attempt, delay) => {
     expect(waitExponential({ base: 100, max: 5_000 })(retryState({ attempt }))).toBe(delay);
   });
 
@@ -123,7 +123,7 @@ describe("waitExponential", () => {
     expect(delaysOf(waitExponential({ base: A_DAY / 3 }), 3)).toEqual([A_DAY / 3, (A_DAY / 3) * 2, A_DAY]);
   });
 
-  it("answers min where the formula is below it", () => {
+  it("returns min where the formula is below it", () => {
     expect(delaysOf(waitExponential({ base: 100, min: 350 }), 4)).toEqual([350, 350, 400, 800]);
   });
 
@@ -145,7 +145,7 @@ describe("waitExponential", () => {
 });
 
 describe("waitFibonacci", () => {
-  it("answers base times the Fibonacci numbers", () => {
+  it("returns base times the Fibonacci numbers", () => {
     const delays = [100, 100, 200, 300, 500, 800, 1_300, 2_100];
 
     expect(delaysOf(waitFibonacci({ base: 100 }), 8)).toEqual(delays);
@@ -182,7 +182,7 @@ describe("waitFullJitter", () => {
     expect([0, 0.5, 0.75].map((random) => wait(drawing(random, { attempt: 4 })))).toEqual([200, 500, 650]);
   });
 
-  it("answers min until the formula has outgrown it", () => {
+  it("returns min until the formula has outgrown it", () => {
     expect(delaysOf(waitFullJitter({ base: 100, min: 200 }), 3, 0.5)).toEqual([200, 200, 300]);
   });
 
@@ -228,15 +228,18 @@ describe("waitDecorrelatedJitter", () => {
     [200, 0.75, 475],
     // Another wait, or a TryAgainError, may have slept less than base: the window is never empty.
     [10, 0.5, 200],
-  ])("of base 100 after a sleep of %d ms, drawing %d, answers %d ms", (previousDelay, random, delay) => {
-    expect(waitDecorrelatedJitter({ base: 100 })(drawing(random, { previousDelay }))).toBe(delay);
-  });
+  ])(
+    "waitDecorrelatedJitter of base 100 after a sleep of %d ms, drawing %d, returns %d ms",
+    (previousDelay, random, delay) => {
+      expect(waitDecorrelatedJitter({ base: 100 })(drawing(random, { previousDelay }))).toBe(delay);
+    },
+  );
 
   it.each([
     [0, 100],
     [0.5, 175],
     [0.75, 212.5],
-  ])("clamps its window to max: drawing %d answers %d ms", (random, delay) => {
+  ])("clamps its window to max: drawing %d returns %d ms", (random, delay) => {
     expect(waitDecorrelatedJitter({ base: 100, max: 250 })(drawing(random, { previousDelay: 1_000 }))).toBe(delay);
   });
 
@@ -263,7 +266,7 @@ describe("waitJittered", () => {
     [0, 800],
     [0.5, 1_000],
     [0.75, 1_100],
-  ])("of 1,000 ms times 0.8 to 1.2, drawing %d, answers %d ms", (random, delay) => {
+  ])("waitJittered of 1,000 ms times 0.8 to 1.2, drawing %d, returns %d ms", (random, delay) => {
     expect(waitJittered(waitFixed(1_000), { from: 0.8, to: 1.2 })(drawing(random))).toBe(delay);
   });
 
@@ -271,11 +274,11 @@ describe("waitJittered", () => {
     [0, 800],
     [0.5, 900],
     [0.75, 950],
-  ])("clamps its window to max: drawing %d answers %d ms", (random, delay) => {
+  ])("clamps its window to max: drawing %d returns %d ms", (random, delay) => {
     expect(waitJittered(waitFixed(1_000), { from: 0.8, to: 1.2, max: 1_000 })(drawing(random))).toBe(delay);
   });
 
-  it("answers max where the whole window lies above it", () => {
+  it("returns max where the whole window lies above it", () => {
     expect(waitJittered(waitFixed(1_000), { from: 0.8, to: 1.2, max: 500 })(drawing(0.3))).toBe(500);
   });
 
@@ -289,11 +292,11 @@ describe("waitJittered", () => {
 });
 
 describe("waitChain", () => {
-  it("answers the n-th after the n-th attempt, then the last one", () => {
+  it("returns the n-th wait after the n-th attempt, then the last one", () => {
     expect(delaysOf(waitChain(waitNone, waitFixed(50), waitFixed(500)), 5)).toEqual([0, 50, 500, 500, 500]);
   });
 
-  it("asks only the one whose turn it is", () => {
+  it("calls only the wait whose turn it is", () => {
     const [first, second] = [vi.fn(() => 1), vi.fn(() => 2)];
 
     waitChain(first, second)(retryState({ attempt: 2 }));
@@ -311,11 +314,11 @@ describe("waitSum, waitMax and waitMin", () => {
     ["waitMax of three", 100, waitMax(waitFixed(30), waitFixed(100), waitFixed(5))],
     ["waitMin of one", 30, waitMin(waitFixed(30))],
     ["waitMin of three", 5, waitMin(waitFixed(30), waitFixed(5), waitFixed(100))],
-  ])("%s answers %i ms", (_, delay, wait) => {
+  ])("%s returns %i ms", (_, delay, wait) => {
     expect(wait(retryState())).toBe(delay);
   });
 
-  it("give a floor and a ceiling to another wait", () => {
+  it("waitMax and waitMin give a floor and a ceiling to another wait", () => {
     const wait = waitMax(waitFixed(150), waitMin(waitFixed(500), waitExponential({ base: 100 })));
 
     expect(delaysOf(wait, 5)).toEqual([150, 200, 400, 500, 500]);
@@ -342,7 +345,7 @@ describe("waitFromError", () => {
     expect(wait(retryState({ outcome: { ok: false, error: undefined } }))).toBe(500);
   });
 
-  it("reads no value", () => {
+  it("waitFromError reads no value", () => {
     const read = vi.fn(() => 3_000);
 
     expect(waitFromError(read, waitFixed(500))(retryState({ outcome: { ok: true, value: 1 } }))).toBe(500);
@@ -377,7 +380,7 @@ describe("waitFromResult", () => {
     expect(wait(retryState({ outcome: { ok: true, value: undefined } }))).toBe(500);
   });
 
-  it("reads no error", () => {
+  it("waitFromResult reads no error", () => {
     const read = vi.fn(() => 3_000);
 
     expect(waitFromResult(read, waitFixed(500))(retryState({ outcome: { ok: false, error: { after: 1 } } }))).toBe(500);
@@ -438,7 +441,7 @@ describe("after attempt 10,000", () => {
     ["waitJittered", A_DAY, waitJittered(waitExponential({ base: 1, max: MOST }), { from: 0.5, to: MOST })],
     ["waitJittered, factor 0", 0, waitJittered(waitExponential({ base: 1, max: MOST }), { from: 0, to: 0 })],
     ["waitChain", 2, waitChain(waitFixed(1), waitFixed(2))],
-  ])("%s answers %d ms", (_, delay, wait) => {
+  ])("%s returns %d ms after attempt 10,000", (_, delay, wait) => {
     expect(wait(drawing(0.5, { attempt: 10_000 }))).toBe(delay);
   });
 });
