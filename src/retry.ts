@@ -38,7 +38,7 @@ export function retry<F extends AnyFn>(
  * @example
  * await runWithRetry(({ attempt }) => attempt); // => 1
  */
-// `any` stands in while a task that reads its context waits for its turn to tell `T`. The options never do: one shared
+// `any` stands in while a task that reads its context waits for its turn to determine `T`. The options never do: one shared
 // `RetryOptions`, which is of `any`, would make every result `any`.
 export function runWithRetry<T = any>(
   task: (context: AttemptContext) => T,

@@ -116,7 +116,7 @@ const TOKEN_RATIO: Rule = ["a finite number from 0.001", "number", (ratio) => ra
  * `tokenRatio`, and retries are allowed while more than half of `maxTokens` is there. First attempts count as much as
  * retries. One per server name, as there. Bad input is a `RangeError` or `TypeError`.
  *
- * A retry itself takes nothing: `acquire` answers 1 for yes, and `refund` has nothing to give back.
+ * A retry itself takes nothing: `acquire` returns 1 for yes, and `refund` has nothing to give back.
  *
  * @example
  * const throttle = grpcRetryThrottle({ maxTokens: 10, tokenRatio: 0.1 });

@@ -64,7 +64,7 @@ export interface RetryBudgetOptions {
 
 /** The options of `retryBudgets`. */
 export interface RetryBudgetsOptions extends RetryBudgetOptions {
-  /** Gets the call's arguments and answers what can fail alone: a host, a shard. Keys are compared as in a `Map`. */
+  /** Gets the call's arguments and returns what can fail alone: a host, a shard. Keys are compared as in a `Map`. */
   key: (...args: any[]) => Key;
   /**
    * The most budgets that are kept, a whole number from 1. Past it, the one least recently used goes.
@@ -113,7 +113,7 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
 }
 
 /**
- * A budget for each thing that can fail alone, told by `key` from a call's arguments (which `runWithRetry` has none of).
+ * A budget for each thing that can fail alone, which `key` names from a call's arguments (which `runWithRetry` has none of).
  * `balance` is the sum of all. Takes the options of `retryBudget`, and refuses bad input as it does.
  *
  * @example
@@ -145,7 +145,7 @@ export function retryBudgets(options: RetryBudgetsOptions): RetryBudgets {
   return mark(all, READS_ARGS);
 }
 
-/** Answers the ms since it was last asked (or made): 0 where the clock went back or answered no number. */
+/** Returns the ms since it was last called (or made): 0 where the clock went back or returned no number. */
 export function stopwatch(clock: Pick<Clock, "now">): () => number {
   let last = clock.now();
   return () => {

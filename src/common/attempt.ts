@@ -19,7 +19,7 @@ export interface RetryState<T = any> {
   readonly outcome: Outcome<T>;
   /** ms since the call began, read when the attempt ended. */
   readonly elapsed: number;
-  /** ms, the coming sleep: 0 until `wait` has answered. */
+  /** ms, the coming sleep: 0 until `wait` has returned. */
   readonly delay: number;
   /** ms slept before this attempt, 0 for the first. */
   readonly previousDelay: number;
@@ -61,7 +61,7 @@ export type GiveUpReason =
 /** What `onGiveUp` and `fallback` see: the last attempt's state, why, and the error the call ends in. */
 export interface GiveUpState<T = any> extends RetryState<T> {
   readonly reason: GiveUpReason;
-  /** What the call rejects with unless a `fallback` answers. */
+  /** What the call rejects with unless a `fallback` returns a value. */
   readonly error: unknown;
 }
 
@@ -90,7 +90,7 @@ export interface AttemptContext {
  * The core only asks; any object of this shape will do.
  */
 export interface RetryBudget {
-  /** Takes tokens for one retry and answers how many; 0 refuses it. */
+  /** Takes tokens for one retry and returns how many; 0 refuses it. */
   acquire(state: RetryState): number | Promise<number>;
   /**
    * A call succeeded: `taken` is what its last retry took (0 without one), `after` the state that was paid for, `args`
@@ -205,7 +205,7 @@ export interface RetryStats {
   readonly retries: number;
   /** Calls whose value was accepted. */
   readonly successes: number;
-  /** Calls that gave up, also those that a `fallback` then answered. */
+  /** Calls that gave up, also those for which a `fallback` then returned a value. */
   readonly failures: number;
   /** ms slept. */
   readonly idle: number;
@@ -231,5 +231,5 @@ export type Promised<F extends AnyFn> = [ReturnType<F>] extends [Promise<any>]
     : Plain<F>
   : Plain<F>;
 
-/** Options, or a function that answers them each time a call starts, with the call's `this` and arguments. */
+/** Options, or a function that returns them each time a call starts, with the call's `this` and arguments. */
 export type OptionsFor<F extends AnyFn, O> = O | ((this: ThisParameterType<F>, ...args: Parameters<F>) => O);

@@ -2,7 +2,7 @@ type Key = string | symbol;
 type Context = { readonly kind: string; readonly name: Key };
 
 /**
- * A method decorator, TC39 standard and legacy in one: the two are told apart by the second argument. `replace` makes
+ * A method decorator, TC39 standard and legacy in one: the second argument shows which it is. `replace` makes
  * what stands in a method's place. A legacy decorator writes it into the descriptor that it was given, and returns that.
  * Anything but a method is refused, with `owner` and the `wrapper` that would do.
  */

@@ -3,7 +3,7 @@ import { describe } from "./inspect.js";
 import { check, OPTIONS, TIME } from "./validate.js";
 
 // `name` is a getter on the prototype: it heads the stack and is no own key of the error; a subclass may set its own.
-// `code` tells an error of another copy of this package, where `instanceof` fails.
+// `code` recognises an error of another copy of this package, where `instanceof` fails.
 
 /**
  * Thrown inside an attempt: give up at once. The call rejects with `cause` where that is an object, else with this
@@ -141,7 +141,7 @@ export class TotalTimeoutError extends Error {
   }
 }
 
-/** A strategy (`stop`, `wait`, `retryIf`, `budget`, a breaker's `classify`) threw, or answered what it may not. Never retried. */
+/** A strategy (`stop`, `wait`, `retryIf`, `budget`, a breaker's `classify`) threw, or returned what it may not. Never retried. */
 export class StrategyError extends Error {
   override get name(): "StrategyError" {
     return "StrategyError";
@@ -196,7 +196,7 @@ function causeIn(owner: string, options: { cause?: unknown }): ErrorOptions | un
   return "cause" in options ? { cause: options.cause } : undefined;
 }
 
-/** Gives an error the name that somebody wants it to have. */
+/** Gives an error another name than its class has. */
 export function rename(error: Error, value: string): void {
   Object.defineProperty(error, "name", { value, writable: true, configurable: true });
 }

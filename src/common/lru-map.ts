@@ -1,6 +1,6 @@
 import { requireSync } from "./thenable.js";
 
-/** What can be told apart as the keys of a `Map` are: a host, a shard, an object that stands for one. */
+/** What can be distinguished as the keys of a `Map` are: a host, a shard, an object that stands for one. */
 export type Key = string | number | bigint | boolean | symbol | object | null;
 
 /** Refuses what is no key: nothing at all, or a promise, of which each is another. */

@@ -1,5 +1,5 @@
 /**
- * A random key that nobody else has, a UUID of version 4: for a call that has no id of its own. Make it before the first try, and
+ * A random key that no other call has, a UUID of version 4: for a call that has no id of its own. Make it before the first try, and
  * give it to each.
  *
  * @example

@@ -32,7 +32,7 @@ export function isPromise(value: unknown): value is Promise<unknown> {
 
 /** Refuses a promise where a sync result is due; `instead` would do. */
 export function refusePromise(owner: string, what: string, instead: string, promise: Promise<unknown>): never {
-  // Its rejection is nobody's any more: the error says what went wrong.
+  // Nothing else will handle its rejection; the error says what went wrong.
   Promise.resolve(promise).then(undefined, () => {});
   throw new TypeError(`${owner}: ${what} must not return a promise; use ${instead} instead`);
 }

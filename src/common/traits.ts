@@ -1,4 +1,4 @@
-// What a built-in strategy tells the policy about itself, so that the loop can spare what nobody looks at. A user's
+// What the policy knows of a built-in strategy, so that the loop can spare what no strategy looks at. A user's
 // function carries no mark and is assumed to look at everything.
 
 /** Reads `state.elapsed`. */

@@ -92,5 +92,5 @@ export function checkAll(owner: string, parts: readonly unknown[], what = "strat
   });
 }
 
-/** What tells the time to a guard. */
+/** A clock as a guard needs it. */
 export const TIME_SOURCE: Rule = ["an object with a method now", "object", /* @__PURE__ */ hasMethods("now")];

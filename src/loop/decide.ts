@@ -92,8 +92,8 @@ function judged(policy: CompiledPolicy, state: State, wanted: unknown): Decision
 }
 
 /**
- * Whether the retry draws on the budget. A value that nobody wanted yet is nobody's failure, and an attempt that a full
- * bulkhead refused reached nobody.
+ * Whether the retry draws on the budget. A value that is not wanted yet is no failure of the callee, and an attempt
+ * that a full bulkhead refused did not reach it.
  */
 function isPaidFor(outcome: Outcome): boolean {
   return !outcome.ok && codeOf(outcome.error) !== "ERR_BULKHEAD_FULL";
@@ -136,7 +136,7 @@ function amountOf(strategy: StrategyError["strategy"], answer: unknown, outcome:
 }
 
 /**
- * Asks a strategy. Whatever it throws or rejects with is a `StrategyError`, and so is an answer that it may not give. A
+ * Asks a strategy. Whatever it throws or rejects with is a `StrategyError`, and so is a result that it may not return. A
  * promise comes back only where the policy may wait for one.
  */
 function ask(
@@ -158,7 +158,7 @@ function isPlain(answer: unknown): boolean {
   return typeof answer !== "object" && typeof answer !== "function";
 }
 
-/** Looks at an answer that is no plain value: a promise may do, a function never. */
+/** Looks at a result that is no plain value: a promise may do, a function never. */
 function examine(
   policy: CompiledPolicy,
   strategy: StrategyError["strategy"],
@@ -173,7 +173,7 @@ function examine(
       .then((settled) => checked(strategy, settled))
       .then(undefined, (cause) => fail(strategy, outcome, cause));
   }
-  // The error below says what went wrong: nobody waits for the promise. Tokens that it grants are given back.
+  // The error below says what went wrong: nothing waits for the promise. Tokens that it grants are given back.
   promise.then(
     (taken) => strategy === "budget" && (taken as number) > 0 && bookInBudget(policy, "refund", taken as number, state),
     () => {},

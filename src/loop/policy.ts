@@ -45,13 +45,13 @@ export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
   readonly unref: RetryOptions["unref"] = undefined;
   readonly clock: Clock & SyncClock;
   readonly random: () => number = usualRandom;
-  /** Somebody looks at `elapsed`. */
+  /** Some strategy, hook or timeout looks at `elapsed`. */
   readonly needsClock: boolean;
   /** The budget looks at the arguments of calls that succeed at once. */
   readonly budgetReadsArgs: boolean;
   /** `retryIf` may say yes to a value. */
   readonly readsValues: boolean;
-  /** A value is as good as returned: nobody is asked about it or told of it. */
+  /** A value is as good as returned: no predicate and no hook looks at it. */
   readonly takesAnyValue: boolean;
   /** Something can end an attempt from outside. */
   readonly cancellable: boolean;
@@ -62,7 +62,7 @@ export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
     readonly kind: LoopKind,
     /** As they were given. */
     readonly options: RetryOptions,
-    /** Where a run hears of aborts: of more than one signal where `with` added its own. */
+    /** The signals that abort a run: more than one where `with` added its own. */
     readonly abortSources: readonly AbortSource[],
   ) {
     this.clock = kind.clock as Clock & SyncClock;
@@ -84,7 +84,7 @@ export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
 
 /** What the policies of the async and the sync loop differ in. */
 export interface LoopKind {
-  /** Whom an error about an option names. */
+  /** The name that an error about an option begins with. */
   readonly owner: string;
   readonly sync: boolean;
   readonly table: Record<string, Rule>;
@@ -145,10 +145,10 @@ function find(kind: LoopKind, options: object): CompiledPolicy {
   return policy;
 }
 
-/** A policy, or a function that answers one for each call. */
+/** A policy, or a function that returns one for each call. */
 export type PolicySource = CompiledPolicy | ((self: unknown, args: unknown[]) => CompiledPolicy);
 
-/** What the options argument of a wrapper says: options, or a function that answers them. */
+/** What the options argument of a wrapper says: options, or a function that returns them. */
 export function sourceOf(kind: LoopKind, options: object | undefined): PolicySource {
   if (typeof options !== "function") return compile(kind, options);
   if (isMarked(options))

@@ -100,7 +100,7 @@ export function retryLogger(
     },
     onGiveUp: (state: GiveUpState) => {
       const { name, reason, attempt, error, outcome } = state;
-      // Of an abort or a deadline the last outcome tells nothing.
+      // The last outcome says nothing about an abort or a deadline.
       const unwanted = outcome.ok && reason !== "aborted" && reason !== "deadline";
       const why = unwanted ? `the last ${howItFailed(state)}` : describe(error);
       const message = `${name}: gave up (${reason}) after ${attempt} attempt${attempt === 1 ? "" : "s"}: ${why}`;
