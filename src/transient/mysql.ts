@@ -36,7 +36,7 @@ const CODES: Readonly<Record<string, Retryability>> = {
   PROTOCOL_SEQUENCE_TIMEOUT: "idempotent", // mysql2: the query took too long
   ER_SOCKET_UNEXPECTED_CLOSE: "idempotent", // mariadb: lost in mid-query
   ER_SOCKET_TIMEOUT: "idempotent", // mariadb: socketTimeout
-  ER_CMD_CONNECTION_CLOSED: "safe", // mariadb: not sent
+  ER_CMD_CONNECTION_CLOSED: "idempotent", // mariadb: lost before
   ER_CONNECTION_TIMEOUT: "safe", // mariadb: not connected
   ER_GET_CONNECTION_TIMEOUT: "safe", // mariadb's pool
   ER_POOL_NO_VALID_CONNECTION: "safe", // mariadb's pool cluster
@@ -44,7 +44,7 @@ const CODES: Readonly<Record<string, Retryability>> = {
 
 /** What `mysql2` says without any code. */
 const MESSAGES: Readonly<Record<string, Retryability>> = {
-  "Can't add new command when connection is in closed state": "safe", // not sent
+  "Can't add new command when connection is in closed state": "idempotent", // lost before
   "No connections available.": "safe", // the pool
   "Queue limit reached.": "safe", // the pool
   "Pool is closed.": "permanent", // by the program

@@ -44,7 +44,7 @@ const MESSAGES: readonly (readonly [RegExp, Retryability])[] = [
   [/^Connection terminated( unexpectedly)?$/, "idempotent"], // pg, lib/client.js: lost in mid-query
   [/^timeout exceeded when trying to connect$/, "safe"], // pg-pool, index.js
   [/^timeout expired$/, "safe"], // pg, lib/client.js: connectionTimeoutMillis
-  [/^Client has encountered a connection error and is not queryable$/, "safe"], // pg, lib/client.js: not sent
+  [/^Client has encountered a connection error and is not queryable$/, "idempotent"], // pg, lib/client.js: lost before
   [/^Client was closed and is not queryable$/, "permanent"], // pg, lib/client.js: closed by the program
   [/^Cannot use a pool after calling end on the pool$/, "permanent"], // pg-pool, index.js
   [/^Query read timeout$/, "idempotent"], // pg, lib/client.js: query_timeout
