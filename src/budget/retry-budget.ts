@@ -1,10 +1,3 @@
-// Why a budget. A server that is down gets every call as many times as a policy has attempts: retries are a multiple of
-// the load at the very moment when it can bear least. Backoff only moves that load to later. A budget bounds it: a
-// retry costs a token, and tokens are paid by successes. So a few failures among many successes are all retried, and
-// where nothing succeeds there is soon nothing to retry with. Paid by requests, or with a floor per second, a budget
-// pays on while the server is down, and that is enough to keep it down. And one budget for each thing that can fail
-// alone (a host, a shard, a partition): shared, the healthy ones pay for hammering the dead one.
-
 import type { RetryBudget, RetryState } from "../common/attempt.js";
 import { type Clock, systemClock } from "../common/clock.js";
 import { chainOf, readField } from "../common/inspect.js";
@@ -96,8 +89,17 @@ const TABLE = {
 
 /**
  * A budget paid by successes: one success pays a fifth of a retry, and no more counts than the last 15 s of them. Hand
- * the same budget to everything that calls the same thing, sync and async; take `retryBudgets` where parts of it can
- * fail alone. Bad input is a `RangeError` or `TypeError` that names the option.
+ * the same budget to everything that calls the same thing, sync and async. Bad input is a `RangeError` or `TypeError`
+ * that names the option.
+ *
+ * **Why a budget.** A server that is down gets every call as many times as a policy has attempts: retries multiply the
+ * load at the very moment when it can bear least, and backoff only moves that load to later. A budget bounds it: a retry
+ * costs a token, and successes pay tokens. So a few failures among many successes are all retried, and where nothing
+ * succeeds there is soon nothing to retry with. A budget that requests pay, or that has a floor per second, pays on
+ * while the server is down, and that is enough to keep it down.
+ *
+ * **One for each thing that can fail alone** (a host, a shard, a partition): `retryBudgets`. In a shared one the healthy
+ * ones pay for hammering the dead one.
  *
  * No clock is read when a call succeeds: n successes are counted, and folded in when a retry asks, d ms after the last
  * time, as if they had come evenly: `perSuccess · n · fade/d · (1 - e^(-d/fade))`. What lies above `trickle.upTo` is
