@@ -14,7 +14,7 @@ export {
   retryBudget,
   retryBudgets,
 } from "./budget/retry-budget.js";
-export { type Bulkhead, bulkhead } from "./bulkhead/bulkhead.js";
+export { type Bulkhead, type BulkheadRun, type BulkheadRunOptions, bulkhead } from "./bulkhead/bulkhead.js";
 export { type Bulkheads, type BulkheadsOptions, bulkheads } from "./bulkhead/bulkheads.js";
 export type { BulkheadOptions } from "./bulkhead/options.js";
 export { type CircuitBreaker, circuitBreaker } from "./circuit/breaker.js";

@@ -1,15 +1,30 @@
 import { NO_ARGS } from "../common/callable.js";
 import { type GuardWrap, guardRun, guardWrap } from "../common/guard.js";
-import { readOptions } from "../common/validate.js";
+import { type Rule, readOptions, SIGNAL } from "../common/validate.js";
 import { type BulkheadOptions, RULES, settingsOf } from "./options.js";
 import { Slots } from "./slots.js";
+
+/** The options of a bulkhead's `run`. */
+export interface BulkheadRunOptions {
+  /**
+   * Ends the wait for a slot: `run` rejects with its reason, and the place in the queue is free. A task that has begun
+   * holds its slot until it settles: let it heed the signal, too.
+   */
+  signal?: AbortSignal | undefined;
+}
+
+/** Guards a block of code; also the callback of `map`. */
+export interface BulkheadRun {
+  <T>(task: () => T, options?: BulkheadRunOptions): Promise<Awaited<T>>;
+  <T>(task: () => T, index: number, all: readonly unknown[]): Promise<Awaited<T>>;
+}
 
 /** A limit on calls in flight. */
 export interface Bulkhead {
   /** Guards a function; also a decorator for methods that return a promise. */
   readonly wrap: GuardWrap;
   /** Guards a block of code: calls `task`, now or when there is a slot. */
-  run<T>(task: () => T): Promise<Awaited<T>>;
+  run: BulkheadRun;
   /** Slots that are taken. */
   readonly inFlight: number;
   /** Calls that wait for a slot. */
@@ -34,7 +49,7 @@ export interface Bulkhead {
  * await first; // => "1"
  */
 export function bulkhead(options: BulkheadOptions): Bulkhead {
-  return bulkheadOf(new Slots(settingsOf(readOptions("bulkhead", options, RULES, ["limit"]))));
+  return bulkheadOf(new Slots(settingsOf("bulkhead", readOptions("bulkhead", options, RULES, ["limit"]))));
 }
 
 /** The public face of slots. */
@@ -45,7 +60,10 @@ export function bulkheadOf(slots: Slots): Bulkhead {
         return slots.call(fn, this, args);
       };
     }),
-    run: guardRun("bulkhead.run", (task) => slots.call(task, undefined, NO_ARGS)),
+    run: guardRun("bulkhead.run", (task, options) => {
+      const signal = signalIn(options);
+      return signal?.aborted ? Promise.reject(signal.reason) : slots.call(task, undefined, NO_ARGS, signal);
+    }),
     get inFlight() {
       return slots.inFlight;
     },
@@ -53,4 +71,12 @@ export function bulkheadOf(slots: Slots): Bulkhead {
       return slots.queued.length;
     },
   };
+}
+
+const RUN_RULES: Record<string, Rule> = { signal: SIGNAL };
+
+/** The signal that a call of `run` was given. A number is what `map` adds. */
+function signalIn(options: unknown): AbortSignal | undefined {
+  if (options === undefined || typeof options === "number") return undefined;
+  return readOptions<BulkheadRunOptions>("bulkhead.run", options as object, RUN_RULES).signal;
 }

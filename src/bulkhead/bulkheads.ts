@@ -19,7 +19,7 @@ export interface Bulkheads {
   readonly wrap: GuardWrap;
 }
 
-/** The options of `bulkheads`: `limit` and `queue` are each bulkhead's own. */
+/** The options of `bulkheads`: `limit`, `queue` and `maxWait` are each bulkhead's own. */
 export interface BulkheadsOptions extends BulkheadOptions {
   /** A call's key, from its `this` and arguments: the host, the shard, the tenant. */
   key: (this: any, ...args: any) => Key;
@@ -39,7 +39,7 @@ export interface BulkheadsOptions extends BulkheadOptions {
 
 /**
  * Limits the calls in flight to each thing that can be slow alone, so that one that hangs does not take the slots of the
- * others: a `bulkhead` for each key. A call whose key cannot be had, because `key` throws or answers nothing or a
+ * others: a `bulkhead` for each key. A call whose key cannot be had, because `key` throws or returns nothing or a
  * promise, is not made and rejects. Bad input is a `RangeError` or `TypeError` that names the option.
  *
  * @example
@@ -53,7 +53,7 @@ export interface BulkheadsOptions extends BulkheadOptions {
 export function bulkheads(options: BulkheadsOptions): Bulkheads {
   const rules = { ...RULES, key: FUNCTION, max: WHOLE };
   const { key, max = 1_000, ...rest } = readOptions("bulkheads", options, rules, ["key", "limit"]);
-  const settings = settingsOf(rest);
+  const settings = settingsOf("bulkheads", rest);
   const make = (of: unknown): Kept => {
     const name = `${settings.name} ${describe(of)}`;
     const slots = new Slots({ ...settings, name, changed: (busy) => kept.pin(of, entry, busy) });

@@ -1,23 +1,25 @@
 import type { AnyFn } from "../common/attempt.js";
-import { callHook } from "../common/call-hook.js";
+import { callHook, report } from "../common/call-hook.js";
 import { type AbandonListener, type Attempt, abandonableAttempt, enter, leave, theAttempt } from "../common/current.js";
 import { BulkheadFullError } from "../common/errors.js";
+import { type AbortListener, type AbortSource, abortSourceOf, offAbort, onAbort } from "../common/interrupt.js";
+import { Line } from "./line.js";
 import type { BulkheadSettings } from "./options.js";
 
-/** The bulkhead at work. While anyone waits, every slot is taken: one that comes back goes to the first in line. */
+/** The bulkhead at work. While any call waits, every slot is taken: one that comes back goes to the first in line. */
 export class Slots {
   inFlight = 0;
-  readonly queued = new Line();
-  /** Calls that waited, have a slot, and start in a moment: whoever comes now starts after them. */
+  readonly queued = new Line<Waiting>();
+  /** Calls that waited, have a slot, and start in a moment: a call that comes now starts after them. */
   starting = 0;
 
-  constructor(private readonly settings: BulkheadSettings) {}
+  constructor(readonly settings: BulkheadSettings) {}
 
   // In one piece: each function between a caller and what it calls takes one of the ten lines of a stack.
-  call(fn: AnyFn, self: unknown, args: readonly unknown[]): Promise<unknown> {
+  call(fn: AnyFn, self: unknown, args: readonly unknown[], signal?: AbortSignal): Promise<unknown> {
     const { limit, queue } = this.settings;
     if (this.inFlight >= limit && this.queued.length >= queue) return this.#refuse();
-    if (this.inFlight >= limit || this.starting > 0) return this.#callLater(fn, self, args);
+    if (this.inFlight >= limit || this.starting > 0) return this.#callLater(fn, self, args, signal);
     const attempt = abandonableAttempt();
     this.#take();
     if (!attempt) return begin(fn, self, args).then(this.#returned, this.#threw);
@@ -28,23 +30,32 @@ export class Slots {
     return begin(fn, self, args).then(slot.returned, slot.threw);
   }
 
-  #callLater(fn: AnyFn, self: unknown, args: readonly unknown[]): Promise<unknown> {
+  #callLater(fn: AnyFn, self: unknown, args: readonly unknown[], signal: AbortSignal | undefined): Promise<unknown> {
     const attempt = theAttempt();
     const waiting = new Waiting(this, attempt, fn, self, args);
-    if (this.inFlight >= this.settings.limit) this.queued.push(waiting);
-    else {
+    waiting.heed(signal);
+    if (this.inFlight >= this.settings.limit) {
+      this.queued.push(waiting);
+      waiting.startTimer();
+    } else {
       this.#take();
       waiting.admit();
     }
-    attempt?.onAbandoned(waiting);
+    if (!waiting.over) attempt?.onAbandoned(waiting);
     return waiting.promise;
   }
 
   #refuse(): Promise<never> {
-    const { name, limit, queue, onRefused } = this.settings;
-    const error = new BulkheadFullError(`${name} is full: limit ${limit}, queue ${queue}`);
+    const { limit, queue } = this.settings;
+    return Promise.reject(this.refusal(`is full: limit ${limit}, queue ${queue}`));
+  }
+
+  /** The error of a call that gets no slot, once `onRefused` has heard of it. */
+  refusal(why: string): BulkheadFullError {
+    const { name, onRefused } = this.settings;
+    const error = new BulkheadFullError(`${name} ${why}`);
     if (onRefused) callHook(this.settings, onRefused, { name, error });
-    return Promise.reject(error);
+    return error;
   }
 
   #take(): void {
@@ -75,7 +86,7 @@ class Slot implements AbandonListener {
 
   constructor(
     protected readonly slots: Slots,
-    protected readonly attempt: Attempt | undefined,
+    protected attempt: Attempt | undefined,
   ) {}
 
   readonly returned = <T>(value: T): T => {
@@ -92,10 +103,13 @@ class Slot implements AbandonListener {
     this.end();
   }
 
-  private end(): void {
+  protected end(): void {
     if (this.over) return;
     this.over = true;
     this.attempt?.offAbandoned(this);
+    // An error keeps what its stack's functions were called on, and an attempt keeps the error before: without this, a
+    // long call would keep all of its errors.
+    this.attempt = undefined;
     this.leave();
   }
 
@@ -104,19 +118,19 @@ class Slot implements AbandonListener {
   }
 }
 
-// A call that waited starts, and is waited for, under a `then` that ends in the native `resolve` of its own promise: an
-// engine follows nothing else to whoever awaits it, so that the caller stays in the stack of its errors (`at async …`).
-const RESOLVED = /* @__PURE__ */ Promise.resolve();
-
 /** A call in the queue, then in a slot. */
-class Waiting extends Slot {
+class Waiting extends Slot implements AbortListener {
   before: Waiting | undefined;
   after: Waiting | undefined;
   readonly promise: Promise<unknown>;
   private resolve!: (value: unknown) => void;
   private reject!: (error: unknown) => void;
+  private go!: () => void;
   private admitted = false;
   private begun = false;
+  /** What may end its wait: a signal, and the timer of `maxWait`. */
+  private source: AbortSource | undefined;
+  private cancel: (() => void) | undefined;
 
   constructor(
     slots: Slots,
@@ -130,19 +144,48 @@ class Waiting extends Slot {
       this.resolve = resolve;
       this.reject = reject;
     });
+    // Registered now, so that the call runs in the async context in which it was made, and not in that of the call which
+    // makes room for it. And it starts, and is waited for, under a `then` that ends in the native `resolve` of its own
+    // promise: an engine follows nothing else to what awaits it, so that the caller stays in the stack of its errors
+    // (`at async …`).
+    new Promise<void>((go) => {
+      this.go = go;
+    })
+      .then(() => this.begin())
+      .then(this.resolve);
+  }
+
+  /** Lets a signal end its wait. */
+  heed(signal: AbortSignal | undefined): void {
+    if (!signal) return;
+    this.source = abortSourceOf(signal);
+    onAbort(this.source, this);
+  }
+
+  /** Lets the bulkhead's `maxWait` end its wait. */
+  startTimer(): void {
+    const { maxWait, clock } = this.slots.settings;
+    if (maxWait === Infinity) return;
+    try {
+      this.cancel = clock.setTimer(() => this.expire(maxWait), maxWait);
+    } catch (error) {
+      this.abandoned(error);
+    }
   }
 
   /** It has a slot. It is called in a microtask: an abort that freed the slot may be about to reach this call too. */
   admit(): void {
     this.admitted = true;
     this.slots.starting++;
-    RESOLVED.then(() => this.begin()).then(this.resolve);
+    this.stopTimer();
+    this.go();
   }
 
   private begin(): Promise<void> | undefined {
     if (this.over) return undefined;
     this.begun = true;
     this.slots.starting--;
+    this.ignoreSignal();
     const outer = this.attempt && enter(this.attempt);
     const promise = begin(this.fn, this.self, this.args);
     leave(outer);
@@ -154,42 +197,40 @@ class Waiting extends Slot {
     super.abandoned(reason);
   }
 
+  /** The signal aborted, and it has not begun. */
+  cut(reason: unknown): void {
+    this.abandoned(reason);
+  }
+
+  private expire(maxWait: number): void {
+    // The clock may be one that cannot cancel.
+    if (this.over || this.admitted) return;
+    // Out of the queue first: the hook may look at it.
+    this.end();
+    this.reject(this.slots.refusal(`had no slot within ${maxWait} ms`));
+  }
+
+  private stopTimer(): void {
+    const { cancel } = this;
+    this.cancel = undefined;
+    try {
+      cancel?.();
+    } catch (error) {
+      report(this.slots.settings, this.slots.settings.clock, error);
+    }
+  }
+
+  private ignoreSignal(): void {
+    if (this.source) offAbort(this.source, this);
+    this.source = undefined;
+  }
+
   protected override leave(): void {
+    this.stopTimer();
+    this.ignoreSignal();
     if (!this.admitted) return this.slots.queued.remove(this);
     if (!this.begun) this.slots.starting--;
     super.leave();
-  }
-}
-
-/** First in, first out, or out of the middle: a list whose links are in what it holds. */
-class Line {
-  length = 0;
-  #first: Waiting | undefined;
-  #last: Waiting | undefined;
-
-  push(waiting: Waiting): void {
-    waiting.before = this.#last;
-    if (this.#last) this.#last.after = waiting;
-    else this.#first = waiting;
-    this.#last = waiting;
-    this.length++;
-  }
-
-  shift(): Waiting | undefined {
-    const first = this.#first;
-    if (first) this.remove(first);
-    return first;
-  }
-
-  remove(waiting: Waiting): void {
-    const { before, after } = waiting;
-    if (before) before.after = after;
-    else this.#first = after;
-    if (after) after.before = before;
-    else this.#last = before;
-    // It may run for long, and must not keep alive who stood behind it.
-    waiting.after = undefined;
-    this.length--;
   }
 }
 

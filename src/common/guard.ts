@@ -59,13 +59,13 @@ export function guardWrap(owner: string, guarded: (fn: AnyFn) => AnyFn): (target
 }
 
 /** Makes a guard's `run`: `call` calls a block under guard. */
-export function guardRun(owner: string, call: (task: () => unknown) => Promise<unknown>) {
-  return <T>(task: () => T): Promise<Awaited<T>> => {
+export function guardRun(owner: string, call: (task: () => unknown, options: unknown) => Promise<unknown>) {
+  return <T>(task: () => T, options?: unknown): Promise<Awaited<T>> => {
     try {
       checkCallable(owner, task);
+      return call(task, options) as Promise<Awaited<T>>;
     } catch (error) {
       return Promise.reject(error);
     }
-    return call(task) as Promise<Awaited<T>>;
   };
 }

@@ -94,3 +94,9 @@ export function checkAll(owner: string, parts: readonly unknown[], what = "strat
 
 /** A clock as a guard needs it. */
 export const TIME_SOURCE: Rule = ["an object with a method now", "object", /* @__PURE__ */ hasMethods("now")];
+
+export const SIGNAL: Rule = [
+  "an AbortSignal",
+  "object",
+  (signal) => typeof signal.aborted === "boolean" && !!signal.addEventListener,
+];

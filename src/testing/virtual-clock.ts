@@ -1,12 +1,15 @@
 import type { Clock, SyncClock } from "../common/clock.js";
 import { COUNT, check, FINITE, TIME } from "../common/validate.js";
 
-/** Time that passes only when told to. */
+/** Time that passes only when asked to. */
 export interface VirtualClock extends Clock, SyncClock {
-  /** Lets `ms` pass: fires what is due, in order, and lets the code between the timers run. */
+  /**
+   * Lets `ms` pass: fires what is due, in order, and lets the code between the timers run. A timer fires in the async
+   * context in which it was set, and not in the one of this call.
+   */
   advance(ms: number): Promise<void>;
   /**
-   * Lets time pass until no timer is left, and answers how many fired. Throws an `Error` once `limit` have fired
+   * Lets time pass until no timer is left, and returns how many fired. Throws an `Error` once `limit` have fired
    * (default 10,000): something retries for ever.
    */
   runAll(limit?: number): Promise<number>;
@@ -14,10 +17,23 @@ export interface VirtualClock extends Clock, SyncClock {
   readonly pending: number;
 }
 
-interface Timer {
-  readonly at: number;
-  readonly age: number;
-  readonly fn: () => void;
+class Timer {
+  /** Settles when it has fired: rejects with what its function threw. */
+  readonly fired: Promise<void>;
+  fire!: () => void;
+
+  constructor(
+    readonly at: number,
+    readonly age: number,
+    fn: () => void,
+  ) {
+    // A reaction keeps the async context in which it was registered. What `fn` returns is not waited for.
+    this.fired = new Promise<void>((resolve) => {
+      this.fire = resolve;
+    }).then(() => {
+      fn();
+    });
+  }
 }
 
 /**
@@ -46,12 +62,13 @@ export function virtualClock(): VirtualClock {
     return low;
   };
 
-  const fireNext = (until: number): boolean => {
+  const fireNext = async (until: number): Promise<boolean> => {
     const next = timers[0];
     if (!next || next.at > until) return false;
     timers.shift();
     time = Math.max(time, next.at);
-    next.fn();
+    next.fire();
+    await next.fired;
     return true;
   };
 
@@ -60,7 +77,7 @@ export function virtualClock(): VirtualClock {
 
     setTimer(fn, ms) {
       check("setTimer", "ms", ms, FINITE);
-      const timer: Timer = { at: time + Math.max(0, ms), age: count++, fn };
+      const timer = new Timer(time + Math.max(0, ms), count++, fn);
       timers.splice(indexOf(timer), 0, timer);
       return () => {
         const index = indexOf(timer);
@@ -77,7 +94,7 @@ export function virtualClock(): VirtualClock {
       check("advance", "ms", ms, TIME);
       const until = time + ms;
       do await othersRun();
-      while (fireNext(until));
+      while (await fireNext(until));
       time = Math.max(time, until);
     },
 
@@ -87,7 +104,7 @@ export function virtualClock(): VirtualClock {
       await othersRun();
       while (timers.length > 0) {
         if (fired === limit) throw new Error(`runAll: ${limit} timers have fired and there is no end of them`);
-        fireNext(Infinity);
+        await fireNext(Infinity);
         fired++;
         await othersRun();
       }
@@ -100,9 +117,13 @@ export function virtualClock(): VirtualClock {
   };
 }
 
+const { setTimeout } = globalThis;
+
 /** Lets every microtask run, however many follow from each other: a message is delivered only after them. */
 function othersRun(): Promise<void> {
   return new Promise((resolve) => {
+    // React Native and workers of an old compatibility date have none. (Fake timers may come later.)
+    if (!globalThis.MessageChannel) return void setTimeout(resolve, 0);
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
       port1.close();

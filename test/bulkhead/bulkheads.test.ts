@@ -572,12 +572,12 @@ describe("an option of bulkheads by key that makes no sense is refused when they
     [
       { key, limit: 1, size: 5 },
       TypeError,
-      'bulkheads: there is no option "size"; allowed are limit, queue, name, onRefused, onHookError, key, max',
+      'bulkheads: there is no option "size"; allowed are limit, queue, maxWait, name, onRefused, onHookError, clock, key, max',
     ],
     [
       { key, limit: 1, changed: () => {} },
       TypeError,
-      'bulkheads: there is no option "changed"; allowed are limit, queue, name, onRefused, onHookError, key, max',
+      'bulkheads: there is no option "changed"; allowed are limit, queue, maxWait, name, onRefused, onHookError, clock, key, max',
     ],
   ])("%j", (options, Kind, message) => {
     expect(() => bulkheads(options as BulkheadsOptions)).toThrow(new Kind(message));

@@ -1,6 +1,7 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { retry, retrySync, stopAfterAttempt, stopNever, waitFixed } from "undaunted";
 import { flaky, virtualClock } from "undaunted/testing";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 
 const busy = new Error("busy");
 
@@ -389,5 +390,45 @@ describe("a virtual clock under a policy with timeouts", () => {
 
     expect(await result).toBe("ok");
     expect(clock.pending).toBe(0);
+  });
+});
+
+describe("a timer's function", () => {
+  it("is not waited for, whatever it returns", async () => {
+    const clock = virtualClock();
+    clock.setTimer(() => new Promise(() => {}), 10);
+
+    expect(await clock.runAll()).toBe(1);
+  });
+});
+
+describe("the async context of a timer", () => {
+  const requests = new AsyncLocalStorage<string>();
+
+  it.each(["advance", "runAll"] as const)("is the one in which it was set, and not that of %s", async (way) => {
+    const clock = virtualClock();
+    const seen: unknown[] = [];
+    for (const id of ["a", "b"]) requests.run(id, () => clock.setTimer(() => seen.push(requests.getStore()), 10));
+    clock.setTimer(() => seen.push(requests.getStore()), 10);
+
+    await requests.run("advancing", () => (way === "advance" ? clock.advance(10) : clock.runAll()));
+
+    expect(seen).toEqual(["a", "b", undefined]);
+  });
+});
+
+describe("a runtime without MessageChannel", () => {
+  it("advances a virtual clock all the same, microtasks first", async () => {
+    const { MessageChannel } = globalThis;
+    onTestFinished(() => {
+      globalThis.MessageChannel = MessageChannel;
+    });
+    globalThis.MessageChannel = undefined as never;
+    const clock = virtualClock();
+    const result = retry(flaky([new Error("busy"), "ok"]), { wait: waitFixed(60_000), clock })();
+
+    await clock.advance(60_000);
+
+    expect(await result).toBe("ok");
   });
 });
