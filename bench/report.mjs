@@ -76,7 +76,7 @@ function verdict({ median, low, high }, max) {
 
 // Why a target is hard, shown where it is missed. What is said here stands in the tables, or in the decision that is named.
 const WHY = {
-  "own-retry-if":
+  "own-retry-if-state":
     "The predicate may look at `elapsed`, so the clock is read twice: see *one reading of the clock*. What is left is some 1.2.",
   "on-success":
     "The hook may look at `elapsed`, so the clock is read twice: see *one reading of the clock*. What is left is some 1.2.",

@@ -60,6 +60,7 @@ export {
   TryAgainError,
 } from "./common/errors.js";
 export type { GuardWrap, GuardWrapSync } from "./common/guard.js";
+export { isAbortError } from "./common/is-abort.js";
 export { Retry, type RetryDecorator, RetrySync, type RetrySyncDecorator } from "./decorators.js";
 export { type PreviewRow, previewPolicy } from "./loop/preview.js";
 export { type Retried, retry, runWithRetry } from "./retry.js";
@@ -68,19 +69,20 @@ export { returnLastResult, throwRetryExhausted } from "./strategies/fallback.js"
 export { type Logger, mergeHooks, type RetryLogEntry, retryLogger } from "./strategies/hooks.js";
 export {
   type ErrorClass,
-  retryIfAll,
-  retryIfAny,
   retryIfError,
   retryIfErrorCause,
   retryIfErrorCode,
   retryIfErrorMessage,
+  retryIfErrorName,
   retryIfErrorType,
-  retryIfNot,
+  retryIfNotErrorName,
   retryIfNotErrorType,
   retryIfNotResult,
+  retryIfOutcome,
   retryIfResult,
   retryNever,
 } from "./strategies/retry-if.js";
+export { retryIfAll, retryIfAny, retryIfNot } from "./strategies/retry-if-any.js";
 export { stopAfterAttempt, stopAfterDelay, stopAll, stopAny, stopBeforeDelay, stopNever } from "./strategies/stop.js";
 export {
   type ExponentialOptions,

@@ -5,6 +5,8 @@ import {
   type Hooks,
   type RetryState,
   retry,
+  retryIfOutcome,
+  retryIfResult,
   retrySync,
   runWithRetry,
   stopAfterAttempt,
@@ -191,7 +193,7 @@ describe("a wrapped function", () => {
 
   it("counts a StrategyError as a failure, after an error and after a value", async () => {
     const afterError = retry(flaky([busy]), { wait: () => Number.NaN });
-    const afterValue = retry(flaky(["ok"]), { retryIf: () => true, wait: () => Number.NaN });
+    const afterValue = retry(flaky(["ok"]), { retryIf: retryIfResult(() => true), wait: () => Number.NaN });
 
     await afterError().catch(() => {});
     await afterValue().catch(() => {});
@@ -351,8 +353,8 @@ describe("hooks", () => {
   });
 
   it("hooks and strategies that give the state an error or a reason change nothing", async () => {
-    const write = (state: object) => {
-      Object.assign(state, { error: "written", reason: "written" });
+    const write = (...asked: unknown[]) => {
+      Object.assign(asked.at(-1) as object, { error: "written", reason: "written" });
       return false;
     };
     const reasons: string[] = [];
@@ -540,7 +542,7 @@ describe("the stack of an error thrown by a later attempt", () => {
   const modes = {
     "with the default policy": {},
     "with a sleep": { wait: waitFixed(1) },
-    "with a value predicate": { retryIf: () => true },
+    "with a value predicate": { retryIf: retryIfOutcome(() => true) },
     "with onSuccess": { onSuccess: () => {} },
     "with an async onAttempt": { onAttempt: async () => {} },
     "with an async onAttempt and a timeout": { onAttempt: async () => {}, totalTimeout: 10_000 },
@@ -595,7 +597,7 @@ describe("memory", () => {
 
   it.each([
     ["with the default predicate", {}],
-    ["with a value predicate", { retryIf: (state: RetryState) => !state.outcome.ok }],
+    ["with a value predicate", { retryIf: retryIfOutcome(({ outcome }) => !outcome.ok) }],
     ["with a signal and timeouts", { signal: new AbortController().signal, attemptTimeout: 1_000 }],
   ])("memory does not grow with the attempts, %s", async (_mode, options) => {
     const clock = virtualClock();

@@ -38,15 +38,20 @@ export type Stop = (state: RetryState) => boolean;
 export type Wait = (state: RetryState) => number;
 
 /**
- * Decides whether an outcome deserves another attempt.
+ * Decides whether what an attempt threw deserves another one. Gets the error, and the state where it declares a second
+ * parameter; a function of the error alone costs a call that succeeds nothing.
  *
- * It is asked about **values too**: `() => true` turns success into retries. Look at `state.outcome.ok`, or begin with
- * one of the `retryIf…` predicates, which tell errors and results apart.
+ * It is asked about **errors only**: what looks at values is made with `retryIfResult`, `retryIfNotResult` or
+ * `retryIfOutcome`. A function of your own around one of those is asked about errors only, like any other: combine them
+ * with `retryIfAny` or `retryIfAll`, which hand on what each looks at.
+ *
+ * `error` is `unknown`: `error instanceof HttpError && error.status === 503` narrows it, and so does
+ * `retryIfErrorType(HttpError, (error) => error.status === 503)`.
  */
-export type RetryIf<T = any> = (state: RetryState<T>) => boolean | Promise<boolean>;
+export type RetryIf<T = any> = (error: unknown, state: RetryState<T>) => boolean | Promise<boolean>;
 
-/** A `RetryIf` that answers at once, as a sync policy needs it. */
-export type SyncRetryIf<T = any> = (state: RetryState<T>) => boolean;
+/** A `RetryIf` that returns its verdict at once, as a sync policy needs it. */
+export type SyncRetryIf<T = any> = (error: unknown, state: RetryState<T>) => boolean;
 
 /** Why a call was given up. `"body-not-replayable"` is for the HTTP clients: a retry was due, but the body is spent. */
 export type GiveUpReason =
@@ -159,7 +164,7 @@ interface CommonOptions<T> extends Hooks<T> {
 export interface RetryOptions<T = any> extends CommonOptions<T> {
   /**
    * What deserves another attempt.
-   * @default every error
+   * @default every error but an abort (`retryIfError()`)
    */
   retryIf?: RetryIf<T> | undefined;
   /**
@@ -189,7 +194,7 @@ export interface RetryOptions<T = any> extends CommonOptions<T> {
 export interface SyncRetryOptions<T = any> extends CommonOptions<T> {
   /**
    * What deserves another attempt.
-   * @default every error
+   * @default every error but an abort (`retryIfError()`)
    */
   retryIf?: SyncRetryIf<T> | undefined;
   /** Answers in place of a failure: what it returns is the result, what it throws is the error. */

@@ -1,7 +1,7 @@
 import { statusOf } from "../budget/retry-budget.js";
-import type { RetryState, SyncRetryIf } from "../common/attempt.js";
+import type { RetryState } from "../common/attempt.js";
 import { chainOf, codeOf, readField } from "../common/inspect.js";
-import { mark } from "../common/traits.js";
+import { JUDGES_ERRORS, mark } from "../common/traits.js";
 import { exchangeOf, neverLeft } from "./exchange.js";
 import { isNetworkError } from "./network-error.js";
 import { isRetryableStatus } from "./status.js";
@@ -11,13 +11,13 @@ import { isRetryableStatus } from "./status.js";
  * where no `retryIf` is given. To retry more, join it with others; outside of an HTTP client it goes by the default statuses.
  *
  * @example
- * retryIfHttpFailure(failed({ status: 503 })); // => true
+ * retryIfHttpFailure({ status: 503 }); // => true
  */
-export const retryIfHttpFailure: SyncRetryIf = /* @__PURE__ */ mark((state: RetryState) => {
-  const { outcome } = state;
-  if (outcome.ok) return false;
-  return exchangeOf(state)?.answeredRetryably(outcome) ?? isFailure(outcome.error);
-}, 0);
+export const retryIfHttpFailure: (error: unknown, state?: RetryState) => boolean = /* @__PURE__ */ mark(
+  (error: unknown, state?: RetryState) =>
+    (state && exchangeOf(state)?.answeredRetryably(state.outcome)) ?? isFailure(error),
+  JUDGES_ERRORS,
+);
 
 function isFailure(error: unknown): boolean {
   const status = statusOf(error);

@@ -1,6 +1,6 @@
 import type { RetryOptions, RetryState } from "../common/attempt.js";
 import { isThenable, requireSync } from "../common/thenable.js";
-import { isMarked, mark, traitsOf } from "../common/traits.js";
+import { askPredicate, isMarked, mark, traitsOf, traitsOfPredicate } from "../common/traits.js";
 import { check, OPTIONS, type Rule, readOptions } from "../common/validate.js";
 import { ASYNC, type CompiledPolicy, compile, usualStop, usualWait } from "../loop/policy.js";
 import { fullJitter } from "../strategies/wait.js";
@@ -85,13 +85,13 @@ function coreOptionsOf(given: HttpOptions, maxRetryAfter: number): RetryOptions 
   for (const option of Object.keys(ASYNC.table)) core[option] = given[option as keyof HttpOptions];
   const http: RetryOptions = {
     budget: budget || undefined,
-    retryIf: mark<NonNullable<RetryOptions["retryIf"]>>((state) => {
-      const wanted = retryIf(state);
+    retryIf: mark<NonNullable<RetryOptions["retryIf"]>>((error, state) => {
+      const wanted = askPredicate(retryIf, error, state);
       // A function for an answer is a mistake, which the loop tells of.
       const allowed = (answer: boolean) =>
         answer && typeof answer !== "function" ? of(state).mayRepeat(state.outcome) : answer;
       return isThenable(wanted) ? Promise.resolve(wanted).then(allowed) : allowed(wanted);
-    }, traitsOf(retryIf)),
+    }, traitsOfPredicate(retryIf)),
     wait: mark(
       (state: RetryState) => {
         const hint = of(state).hintOf(state.outcome);

@@ -1,6 +1,6 @@
-import type { RetryIf, RetryState, SyncRetryIf } from "../common/attempt.js";
+import type { RetryState } from "../common/attempt.js";
 import { readField } from "../common/inspect.js";
-import { MAY_RETRY_VALUES, mark } from "../common/traits.js";
+import { HOLDS_VALUE_PREDICATE, JUDGES_ERRORS, JUDGES_VALUES, mark, type ValueJudge } from "../common/traits.js";
 import { check, FUNCTION, WHOLE } from "../common/validate.js";
 import { exchangeOf } from "./exchange.js";
 import type { HttpResponse } from "./request.js";
@@ -19,16 +19,21 @@ import type { HttpResponse } from "./request.js";
  * });
  * await (await api("https://example.com/job")).json(); // => { state: "done" }
  */
-export function retryIfResponse<R extends HttpResponse = Response>(test: (response: R) => boolean): SyncRetryIf<R>;
+export function retryIfResponse<R extends HttpResponse = Response>(
+  test: (response: R) => boolean,
+): ValueJudge<R, boolean>;
 export function retryIfResponse<R extends HttpResponse = Response>(
   test: (response: R) => boolean | Promise<boolean>,
-): RetryIf<R>;
-export function retryIfResponse<R extends HttpResponse>(test: (response: R) => boolean | Promise<boolean>): RetryIf<R> {
+): ValueJudge<R, boolean | Promise<boolean>>;
+export function retryIfResponse<R extends HttpResponse>(
+  test: (response: R) => boolean | Promise<boolean>,
+): ValueJudge<R, boolean | Promise<boolean>> {
   check("retryIfResponse", "test", test, FUNCTION);
-  return mark<RetryIf<R>>((state) => {
+  const predicate = (_error: unknown, state: RetryState<R>) => {
     const response = responseIn(state);
     return response !== undefined && test(response as R);
-  }, MAY_RETRY_VALUES);
+  };
+  return mark(predicate, JUDGES_ERRORS | JUDGES_VALUES | HOLDS_VALUE_PREDICATE);
 }
 
 function responseIn(state: RetryState): HttpResponse | undefined {

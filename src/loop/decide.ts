@@ -2,8 +2,10 @@ import type { GiveUpReason, GiveUpState, Outcome } from "../common/attempt.js";
 import { RetryExhaustedError, StrategyError, TotalTimeoutError } from "../common/errors.js";
 import { isExhausted, isHopeless } from "../common/exhausted.js";
 import { codeOf, readField } from "../common/inspect.js";
+import { isAbortError } from "../common/is-abort.js";
 import { testSwitch } from "../common/test-switch.js";
 import { isThenable } from "../common/thenable.js";
+import { askPredicate } from "../common/traits.js";
 import { show } from "../common/validate.js";
 import { bookInBudget } from "./book.js";
 import type { CompiledPolicy } from "./policy.js";
@@ -79,8 +81,11 @@ export function isNonRetryable({ outcome }: Ending): boolean {
 }
 
 function judge(policy: CompiledPolicy, state: State): Decision | Promise<Decision> {
-  if (!policy.retryIf) return plan(policy, state, isPaidFor(state.outcome));
-  const wanted = ask(policy, "retryIf", policy.retryIf, state);
+  const { retryIf } = policy;
+  const { outcome } = state;
+  const error = outcome.ok ? undefined : outcome.error;
+  if (!retryIf) return isAbortError(error) ? "not-retryable" : plan(policy, state, isPaidFor(outcome));
+  const wanted = ask(policy, "retryIf", (asked) => askPredicate(retryIf, error, asked), state);
   if (!(wanted instanceof Promise)) return judged(policy, state, wanted);
   return wanted.then((answer) => judged(policy, state, answer));
 }

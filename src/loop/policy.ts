@@ -1,7 +1,16 @@
 import type { RetryBudget, RetryOptions, Stop, Wait } from "../common/attempt.js";
 import { type Clock, type SyncClock, systemClock, systemSyncClock } from "../common/clock.js";
 import { type AbortSource, abortSourceOf } from "../common/interrupt.js";
-import { isMarked, MAY_RETRY_VALUES, mark, READS_ARGS, READS_ELAPSED, traitsOf } from "../common/traits.js";
+import {
+  isMarked,
+  JUDGES_VALUES,
+  mark,
+  READS_ARGS,
+  READS_ELAPSED,
+  traitsOf,
+  traitsOfAll,
+  traitsOfPredicate,
+} from "../common/traits.js";
 import {
   BOOLEAN,
   check,
@@ -49,7 +58,7 @@ export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
   readonly needsClock: boolean;
   /** The budget looks at the arguments of calls that succeed at once. */
   readonly budgetReadsArgs: boolean;
-  /** `retryIf` may say yes to a value. */
+  /** `retryIf` is asked about values. */
   readonly readsValues: boolean;
   /** A value is as good as returned: no predicate and no hook looks at it. */
   readonly takesAnyValue: boolean;
@@ -68,9 +77,11 @@ export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
     this.clock = kind.clock as Clock & SyncClock;
     Object.assign(this, options);
     const { stop, wait, retryIf, budget, totalTimeout, onSuccess } = this;
-    const bits = [stop, wait, retryIf, budget].reduce((all, each) => (each ? all | traitsOf(each) : all), 0);
-    this.budgetReadsArgs = !!budget && (traitsOf(budget) & READS_ARGS) > 0;
-    this.readsValues = !!retryIf && (traitsOf(retryIf) & MAY_RETRY_VALUES) > 0;
+    const ofPredicate = retryIf ? traitsOfPredicate(retryIf) : 0;
+    const ofBudget = budget ? traitsOf(budget) : 0;
+    const bits = traitsOfAll([stop, wait]) | ofPredicate | ofBudget;
+    this.budgetReadsArgs = (ofBudget & READS_ARGS) > 0;
+    this.readsValues = (ofPredicate & JUDGES_VALUES) > 0;
     this.takesAnyValue = !this.readsValues && !onSuccess;
     this.cancellable = abortSources.length > 0 || this.attemptTimeout < Infinity || totalTimeout < Infinity;
     this.mustInspectValue = this.cancellable || !this.takesAnyValue || !!budget;

@@ -1,17 +1,20 @@
-import type { RetryIf, RetryState, SyncRetryIf } from "../common/attempt.js";
+import type { RetryState } from "../common/attempt.js";
 import { chainOf, errorsOf, readField } from "../common/inspect.js";
+import { isAbortError } from "../common/is-abort.js";
 import { isThenable } from "../common/thenable.js";
 import {
-  IS_RESULT_PREDICATE,
-  MAY_RETRY_VALUES,
+  HOLDS_VALUE_PREDICATE,
+  JUDGES_ERRORS,
+  JUDGES_VALUES,
   mark,
-  type NotOfResult,
-  type OfResult,
   READS_ELAPSED,
-  traitsOf,
-  traitsOfAll,
+  type ValueJudge,
 } from "../common/traits.js";
-import { check, checkAll, FUNCTION } from "../common/validate.js";
+import { check, checkAll, FUNCTION, STRING } from "../common/validate.js";
+
+// A predicate of errors takes the error alone; one of values, the state too.
+type OfError = (error: unknown) => boolean;
+type OfErrorLater = (error: unknown) => boolean | Promise<boolean>;
 
 /** A class whose instances can be thrown. */
 export type ErrorClass<E = unknown> = abstract new (...args: any) => E;
@@ -20,41 +23,44 @@ export type ErrorClass<E = unknown> = abstract new (...args: any) => E;
  * Never retries: for a policy whose attempts are steered by `TryAgainError` alone, or switched off.
  *
  * @example
- * retryNever(failed(new Error("busy"))); // => false
+ * retryNever(new Error("busy")); // => false
  */
-export const retryNever: SyncRetryIf = /* @__PURE__ */ mark(() => false, 0);
+export const retryNever: (error: unknown) => boolean = /* @__PURE__ */ mark((_error: unknown) => false, JUDGES_ERRORS);
 
 /**
- * Retries an error, of any kind or one that `test` wants; never a value.
+ * Retries an error that `test` wants, never a value. Without a test it is the default of `retryIf`: every error but the
+ * caller's own abort (`isAbortError`).
  *
  * @example
- * retryIfError((error) => error instanceof RangeError)(failed(new RangeError())); // => true
+ * retryIfError((error) => error instanceof RangeError)(new RangeError()); // => true
+ * retryIfError()(new DOMException("the user left", "AbortError")); // => false
  */
-export function retryIfError(test?: (error: unknown) => boolean): SyncRetryIf;
-export function retryIfError(test: (error: unknown) => boolean | Promise<boolean>): RetryIf;
-export function retryIfError(test: (error: unknown) => boolean | Promise<boolean> = () => true): RetryIf {
+export function retryIfError(test?: (error: unknown) => boolean): OfError;
+export function retryIfError(test: (error: unknown) => boolean | Promise<boolean>): OfErrorLater;
+export function retryIfError(test: OfErrorLater = (error) => !isAbortError(error)): OfErrorLater {
   check("retryIfError", "test", test, FUNCTION);
   return ofError(test);
 }
 
 /**
- * Retries an error of a class, or of one of a list of classes, that also passes `test`.
+ * Retries an error of a class, or of one of a list of classes, that also passes `test`, which gets it as one of that
+ * class.
  *
  * @example
- * retryIfErrorType([RangeError, URIError])(failed(new TypeError())); // => false
+ * retryIfErrorType([RangeError, URIError])(new TypeError()); // => false
  */
 export function retryIfErrorType<C extends ErrorClass>(
   type: C | readonly C[],
   test?: (error: InstanceType<C>) => boolean,
-): SyncRetryIf;
+): OfError;
 export function retryIfErrorType<C extends ErrorClass>(
   type: C | readonly C[],
   test: (error: InstanceType<C>) => boolean | Promise<boolean>,
-): RetryIf;
+): OfErrorLater;
 export function retryIfErrorType<C extends ErrorClass>(
   type: C | readonly C[],
   test: (error: InstanceType<C>) => boolean | Promise<boolean> = () => true,
-): RetryIf {
+): OfErrorLater {
   const isOfType = compileTypes("retryIfErrorType", type);
   check("retryIfErrorType", "test", test, FUNCTION);
   if ((test as unknown as ErrorClass).prototype instanceof Error) {
@@ -67,20 +73,43 @@ export function retryIfErrorType<C extends ErrorClass>(
  * Retries every error but those of a class, or of a list of classes.
  *
  * @example
- * retryIfNotErrorType(TypeError)(failed(new RangeError())); // => true
+ * retryIfNotErrorType(TypeError)(new RangeError()); // => true
  */
-export function retryIfNotErrorType(type: ErrorClass | readonly ErrorClass[]): SyncRetryIf {
+export function retryIfNotErrorType(type: ErrorClass | readonly ErrorClass[]): OfError {
   const isOfType = compileTypes("retryIfNotErrorType", type);
   return ofError((error) => !isOfType(error));
+}
+
+/**
+ * Retries an error with one of `names` as its `name`: for errors that crossed a queue, a journal or a worker and lost
+ * their class on the way.
+ *
+ * @example
+ * retryIfErrorName("TimeoutError", "BusyError")({ name: "BusyError", message: "from a queue" }); // => true
+ */
+export function retryIfErrorName(...names: readonly string[]): OfError {
+  const isNamed = compileNames("retryIfErrorName", names);
+  return ofError(isNamed);
+}
+
+/**
+ * Retries every error but those with one of `names` as their `name`.
+ *
+ * @example
+ * retryIfNotErrorName("ValidationError")(new RangeError()); // => true
+ */
+export function retryIfNotErrorName(...names: readonly string[]): OfError {
+  const isNamed = compileNames("retryIfNotErrorName", names);
+  return ofError((error) => !isNamed(error));
 }
 
 /**
  * Retries an error whose message contains a string or matches a regular expression. A thrown string is its own message.
  *
  * @example
- * retryIfErrorMessage(/deadlock|try again/i)(failed(new Error("Deadlock found"))); // => true
+ * retryIfErrorMessage(/deadlock|try again/i)(new Error("Deadlock found")); // => true
  */
-export function retryIfErrorMessage(pattern: string | RegExp): SyncRetryIf {
+export function retryIfErrorMessage(pattern: string | RegExp): OfError {
   if (typeof pattern !== "string") check("retryIfErrorMessage", "pattern", pattern, STRING_OR_REGEXP);
   // A global or sticky expression remembers where it stopped: the same message would match only every other time.
   const matches =
@@ -105,9 +134,9 @@ const ERROR_CODE = ["a string or a number", "number", (code: number) => !Number.
  * chain of causes that has any of these decides; of an `AggregateError` all errors must match.
  *
  * @example
- * retryIfErrorCode("ECONNRESET", 503)(failed(new Error("fetch failed", { cause: { code: "ECONNRESET" } }))); // => true
+ * retryIfErrorCode("ECONNRESET", 503)(new Error("fetch failed", { cause: { code: "ECONNRESET" } })); // => true
  */
-export function retryIfErrorCode(...codes: readonly (string | number)[]): SyncRetryIf {
+export function retryIfErrorCode(...codes: readonly (string | number)[]): OfError {
   if (codes.length === 0) throw new TypeError("retryIfErrorCode: at least one code is needed, got none");
   for (const code of codes) if (typeof code !== "string") check("retryIfErrorCode", "a code", code, ERROR_CODE);
   const wanted = new Set<unknown>(codes);
@@ -118,9 +147,9 @@ export function retryIfErrorCode(...codes: readonly (string | number)[]): SyncRe
  * Retries an error one of whose causes (not the error itself), to depth 10, passes `test`.
  *
  * @example
- * retryIfErrorCause((cause) => cause instanceof RangeError)(failed(new Error("", { cause: new RangeError() }))); // => true
+ * retryIfErrorCause((cause) => cause instanceof RangeError)(new Error("", { cause: new RangeError() })); // => true
  */
-export function retryIfErrorCause(test: (cause: unknown) => boolean): SyncRetryIf {
+export function retryIfErrorCause(test: (cause: unknown) => boolean): OfError {
   check("retryIfErrorCause", "test", test, FUNCTION);
   return ofError((error) =>
     chainOf(error)
@@ -133,11 +162,15 @@ export function retryIfErrorCause(test: (cause: unknown) => boolean): SyncRetryI
  * Retries a value that `test` does not like, as in polling; never an error.
  *
  * @example
- * retryIfResult((job: { done: boolean }) => !job.done)(returned({ done: false })); // => true
+ * retryIfResult((job: { done: boolean }) => !job.done)(undefined, returned({ done: false })); // => true
  */
-export function retryIfResult<T>(test: (value: T) => boolean): SyncRetryIf<T> & OfResult;
-export function retryIfResult<T>(test: (value: T) => boolean | Promise<boolean>): RetryIf<T> & OfResult;
-export function retryIfResult<T>(test: (value: T) => boolean | Promise<boolean>): RetryIf<T> & OfResult {
+export function retryIfResult<T>(test: (value: T) => boolean): ValueJudge<T, boolean>;
+export function retryIfResult<T>(
+  test: (value: T) => boolean | Promise<boolean>,
+): ValueJudge<T, boolean | Promise<boolean>>;
+export function retryIfResult<T>(
+  test: (value: T) => boolean | Promise<boolean>,
+): ValueJudge<T, boolean | Promise<boolean>> {
   check("retryIfResult", "test", test, FUNCTION);
   return ofResult(test);
 }
@@ -146,100 +179,66 @@ export function retryIfResult<T>(test: (value: T) => boolean | Promise<boolean>)
  * Retries until `test` likes the value: `retryIfNotResult(ready)`; never an error.
  *
  * @example
- * retryIfNotResult((job: { done: boolean }) => job.done)(returned({ done: true })); // => false
+ * retryIfNotResult((job: { done: boolean }) => job.done)(undefined, returned({ done: true })); // => false
  */
-export function retryIfNotResult<T>(test: (value: T) => boolean): SyncRetryIf<T> & OfResult;
-export function retryIfNotResult<T>(test: (value: T) => boolean | Promise<boolean>): RetryIf<T> & OfResult;
-export function retryIfNotResult<T>(test: (value: T) => boolean | Promise<boolean>): RetryIf<T> & OfResult {
+export function retryIfNotResult<T>(test: (value: T) => boolean): ValueJudge<T, boolean>;
+export function retryIfNotResult<T>(
+  test: (value: T) => boolean | Promise<boolean>,
+): ValueJudge<T, boolean | Promise<boolean>>;
+export function retryIfNotResult<T>(
+  test: (value: T) => boolean | Promise<boolean>,
+): ValueJudge<T, boolean | Promise<boolean>> {
   check("retryIfNotResult", "test", test, FUNCTION);
   return ofResult((value: T) => negate(test(value)));
 }
 
 /**
- * Retries when any of `predicates` says so; asks them in turn and stops at the first yes. Polling that also survives
- * errors is `retryIfAny(retryIfError(), retryIfNotResult(ready))`.
+ * Retries an attempt whose state `test` wants, whether it failed or returned a value: for a condition on both, or on a
+ * value and what else the state holds.
  *
  * @example
- * retryIfAny(retryIfErrorCode(503), retryIfErrorMessage("busy"))(failed(new Error("busy"))); // => true
+ * const retryIf = retryIfOutcome(({ outcome, attempt }) => !outcome.ok || (outcome.value === "stale" && attempt < 2));
+ * retryIf(undefined, returned("stale")); // => true
  */
-export function retryIfAny<T>(...predicates: readonly SyncRetryIf<T>[]): SyncRetryIf<T>;
-export function retryIfAny<T>(...predicates: readonly RetryIf<T>[]): RetryIf<T>;
-export function retryIfAny<T>(...predicates: readonly RetryIf<T>[]): RetryIf<T> {
-  checkAll("retryIfAny", predicates);
-  return mark<RetryIf<T>>((state) => firstThatSays(true, predicates, state), traitsOfAll(predicates));
+export function retryIfOutcome<T>(test: (state: RetryState<T>) => boolean): ValueJudge<T, boolean>;
+export function retryIfOutcome<T>(
+  test: (state: RetryState<T>) => boolean | Promise<boolean>,
+): ValueJudge<T, boolean | Promise<boolean>>;
+export function retryIfOutcome<T>(
+  test: (state: RetryState<T>) => boolean | Promise<boolean>,
+): ValueJudge<T, boolean | Promise<boolean>> {
+  check("retryIfOutcome", "test", test, FUNCTION);
+  const bits = READS_ELAPSED | JUDGES_ERRORS | JUDGES_VALUES | HOLDS_VALUE_PREDICATE;
+  return mark((_error: unknown, state: RetryState<T>) => test(state), bits);
 }
 
-/**
- * Retries when all of `predicates` say so; asks them in turn and stops at the first no.
- *
- * @example
- * retryIfAll(retryIfErrorCode(503), retryIfErrorMessage("busy"))(failed(new Error("busy"))); // => false
- */
-export function retryIfAll<T>(...predicates: readonly SyncRetryIf<T>[]): SyncRetryIf<T>;
-export function retryIfAll<T>(...predicates: readonly RetryIf<T>[]): RetryIf<T>;
-export function retryIfAll<T>(...predicates: readonly RetryIf<T>[]): RetryIf<T> {
-  checkAll("retryIfAll", predicates);
-  return mark<RetryIf<T>>((state) => firstThatSays(false, predicates, state), traitsOfAll(predicates));
+function ofError(test: OfError): OfError;
+function ofError(test: OfErrorLater): OfErrorLater;
+function ofError(test: OfErrorLater): OfErrorLater {
+  return mark((error: unknown) => test(error), JUDGES_ERRORS);
 }
 
-/**
- * Retries a **failed** attempt that `predicate` would not; a value is never retried. A result predicate is refused
- * (`TypeError`, and a compile error): its negation would turn successes into retries; that is what `retryIfNotResult`
- * says.
- *
- * @example
- * retryIfNot(retryIfErrorCode(400, 404))(failed(Object.assign(new Error(), { status: 503 }))); // => true
- */
-export function retryIfNot(predicate: SyncRetryIf & NotOfResult): SyncRetryIf;
-export function retryIfNot(predicate: RetryIf & NotOfResult): RetryIf;
-export function retryIfNot(predicate: RetryIf): RetryIf {
-  check("retryIfNot", "predicate", predicate, FUNCTION);
-  const bits = traitsOf(predicate);
-  if (bits & IS_RESULT_PREDICATE) {
-    throw new TypeError(
-      "retryIfNot: predicate must not be about results, use retryIfNotResult; got a result predicate",
-    );
-  }
-  return mark<RetryIf>((state) => !state.outcome.ok && negate(predicate(state)), bits & READS_ELAPSED);
+function ofResult<T>(test: (value: T) => boolean | Promise<boolean>): ValueJudge<T, boolean | Promise<boolean>> {
+  return mark(
+    (_error: unknown, { outcome }: RetryState<T>) => outcome.ok && test(outcome.value),
+    JUDGES_VALUES | HOLDS_VALUE_PREDICATE,
+  );
 }
 
-function ofError(test: (error: unknown) => boolean): SyncRetryIf;
-function ofError(test: (error: unknown) => boolean | Promise<boolean>): RetryIf;
-function ofError(test: (error: unknown) => boolean | Promise<boolean>): RetryIf {
-  return mark<RetryIf>((state) => !state.outcome.ok && test(state.outcome.error), 0);
-}
-
-function ofResult<T>(test: (value: T) => boolean | Promise<boolean>): RetryIf<T> & OfResult {
-  const predicate: RetryIf<T> = (state) => state.outcome.ok && test(state.outcome.value);
-  return mark(predicate, MAY_RETRY_VALUES | IS_RESULT_PREDICATE) as RetryIf<T> & OfResult;
-}
-
-function negate(answer: boolean | Promise<boolean>): boolean | Promise<boolean> {
+/** The opposite of a verdict. */
+export function negate(answer: boolean | Promise<boolean>): boolean | Promise<boolean> {
   return isThenable(answer) ? Promise.resolve(answer).then((yes) => !yes) : !answer;
-}
-
-function firstThatSays<T>(
-  verdict: boolean,
-  predicates: readonly RetryIf<T>[],
-  state: RetryState<T>,
-  from = 0,
-): boolean | Promise<boolean> {
-  for (let index = from; index < predicates.length; index++) {
-    const answer = predicates[index]!(state);
-    if (isThenable(answer)) {
-      return Promise.resolve(answer).then((yes) =>
-        !!yes === verdict ? verdict : firstThatSays(verdict, predicates, state, index + 1),
-      );
-    }
-    if (!!answer === verdict) return verdict;
-  }
-  return !verdict;
 }
 
 function compileTypes(owner: string, type: ErrorClass | readonly ErrorClass[]): (error: unknown) => boolean {
   const types = Array.isArray(type) ? (type as readonly ErrorClass[]) : [type as ErrorClass];
   checkAll(owner, types, "class", ["a class", "function", (each) => typeof each.prototype === "object"]);
   return (error) => types.some((each) => isInstance(error, each));
+}
+
+function compileNames(owner: string, names: readonly string[]): OfError {
+  checkAll(owner, names, "name", STRING);
+  return (error) => names.includes(readField(error, "name") as string);
 }
 
 function isInstance(error: unknown, type: ErrorClass): boolean {

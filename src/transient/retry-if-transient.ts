@@ -1,6 +1,5 @@
-import type { SyncRetryIf } from "../common/attempt.js";
 import { chainOf } from "../common/inspect.js";
-import { mark } from "../common/traits.js";
+import { JUDGES_ERRORS, mark } from "../common/traits.js";
 import { BOOLEAN, FUNCTION, readOptions } from "../common/validate.js";
 import { classifyError } from "./classify.js";
 import { lacksMysqlParent } from "./mysql.js";
@@ -41,10 +40,10 @@ const TABLE = { idempotent: BOOLEAN, unknown: BOOLEAN, parentMayFollow: BOOLEAN,
  *
  * @example
  * const retryIf = retryIfTransient({ idempotent: true });
- * retryIf(failed({ code: "ECONNRESET" })); // => true
- * retryIf(failed({ code: "23505", severity: "ERROR" })); // => false
+ * retryIf({ code: "ECONNRESET" }); // => true
+ * retryIf({ code: "23505", severity: "ERROR" }); // => false
  */
-export function retryIfTransient(options: RetryIfTransientOptions = {}): SyncRetryIf {
+export function retryIfTransient(options: RetryIfTransientOptions = {}): (error: unknown) => boolean {
   const {
     idempotent = false,
     unknown = false,
@@ -52,11 +51,10 @@ export function retryIfTransient(options: RetryIfTransientOptions = {}): SyncRet
     classify = classifyError,
   } = readOptions("retryIfTransient", options, TABLE);
   const wanted: Record<Retryability, boolean> = { safe: true, idempotent, unknown, permanent: false };
-  return mark<SyncRetryIf>(({ outcome }) => {
-    if (outcome.ok) return false;
-    const { error } = outcome;
-    return wanted[classify(error)] || (parentMayFollow && chainOf(error).some(lacksParent));
-  }, 0);
+  return mark(
+    (error: unknown) => wanted[classify(error)] || (parentMayFollow && chainOf(error).some(lacksParent)),
+    JUDGES_ERRORS,
+  );
 }
 
 function lacksParent(error: unknown): boolean {

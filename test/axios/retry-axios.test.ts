@@ -502,8 +502,7 @@ it("retryIf may join conditions with the usual ones", async () => {
   const { api } = retried(
     {},
     {
-      retryIf: (state) =>
-        retryIfHttpFailure(state) || (!state.outcome.ok && (state.outcome.error as AxiosError).status === 501),
+      retryIf: (error, state) => retryIfHttpFailure(error, state) || (error as AxiosError).status === 501,
     },
   );
 

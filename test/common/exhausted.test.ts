@@ -98,9 +98,9 @@ describe.each(bothLoops)("retries do not multiply under %s", (_name, wrap) => {
   it("shows every strategy in state.exhausted that an inner run gave up", async () => {
     const seen: boolean[] = [];
     const inner = retrySync(dead(down), { ...instant, stop: stopAfterAttempt(1) });
-    const retryIf = (state: RetryState) => {
+    const retryIf = (_error: unknown, state: RetryState) => {
       seen.push(state.exhausted);
-      return !state.outcome.ok;
+      return true;
     };
     let attempt = 0;
     const outer = wrap(

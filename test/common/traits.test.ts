@@ -8,10 +8,13 @@ import {
   retryIfErrorCause,
   retryIfErrorCode,
   retryIfErrorMessage,
+  retryIfErrorName,
   retryIfErrorType,
   retryIfNot,
+  retryIfNotErrorName,
   retryIfNotErrorType,
   retryIfNotResult,
+  retryIfOutcome,
   retryIfResult,
   retryNever,
   stopAfterAttempt,
@@ -89,13 +92,18 @@ const blind: [name: string, options: RetryOptions][] = [
   ["retryIfAny of such", { retryIf: retryIfAny(perClass, retryIfError()) }],
   ["retryIfAll of such", { retryIf: retryIfAll(perClass, retryIfError()) }],
   ["retryIfNot of such", { retryIf: retryIfNot(perClass) }],
+  ["retryIfErrorName", { retryIf: retryIfErrorName("BusyError") }],
+  ["retryIfNotErrorName", { retryIf: retryIfNotErrorName("BusyError") }],
+  ["a user's retryIf of the error alone", { retryIf: (_error) => false }],
+  ["retryIfAny with one of the error alone", { retryIf: retryIfAny(perClass, (_error) => false) }],
+  ["retryIfNot of one of the error alone", { retryIf: retryIfNot((_error) => false) }],
   ["onAttempt", { onAttempt: own }],
 ];
 
 const curious: [name: string, options: RetryOptions][] = [
   ["a user's stop", { stop: () => true }],
   ["a user's wait", { wait: own }],
-  ["a user's retryIf", { retryIf: () => false }],
+  ["a user's retryIf with no parameter, which may read rest arguments", { retryIf: () => false }],
   ["stopAfterDelay", { stop: stopAfterDelay(5) }],
   ["stopBeforeDelay", { stop: stopBeforeDelay(5) }],
   ["stopAny with one that looks", { stop: stopAny(stopNever, stopAfterDelay(5)) }],
@@ -108,6 +116,8 @@ const curious: [name: string, options: RetryOptions][] = [
   ["waitMin with a user's", { wait: waitMin(waitNone, own) }],
   ["waitFromError over a user's", { wait: waitFromError(own, own) }],
   ["waitFromResult over a user's", { wait: waitFromResult(own, own) }],
+  ["a user's retryIf of error and state", { retryIf: (_error, _state) => false }],
+  ["retryIfOutcome", { retryIf: retryIfOutcome(() => false) }],
   ["retryIfResult", { retryIf: retryIfResult(() => false) }],
   ["retryIfNotResult", { retryIf: retryIfNotResult(() => true) }],
   [
@@ -144,8 +154,8 @@ describe("elapsed", () => {
     ["wait", (look) => ({ wait: look })],
     ["stop in stopAny", (look) => ({ stop: stopAny(stopAfterAttempt(2), (state) => look(state) === 0) })],
     ["wait in waitSum", (look) => ({ wait: waitSum(waitNone, look) })],
-    ["retryIf", (look) => ({ retryIf: (state) => look(state) > 0 })],
-    ["retryIf in retryIfAny", (look) => ({ retryIf: retryIfAny(retryNever, (state) => look(state) > 0) })],
+    ["retryIf", (look) => ({ retryIf: (_error, state) => look(state) > 0 })],
+    ["retryIf in retryIfAny", (look) => ({ retryIf: retryIfAny(retryNever, (_error, state) => look(state) > 0) })],
   ])("shows the time that has passed in elapsed where a user's %s looks at it", async (_name, make) => {
     const clock = virtualClock();
     const elapsed: number[] = [];

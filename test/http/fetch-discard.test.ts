@@ -1,4 +1,4 @@
-import { waitFixed, waitNone } from "undaunted";
+import { retryIfResult, waitFixed, waitNone } from "undaunted";
 import { retryFetch } from "undaunted/http";
 import { flaky, virtualClock } from "undaunted/testing";
 import { describe, expect, it } from "vitest";
@@ -223,7 +223,7 @@ describe("a response that is followed by another attempt", () => {
   it("is read where it is no failure but not wanted", async () => {
     const { stream, seen } = finiteBody(1, 1);
     const wanted = status(204);
-    const retryIf = ({ outcome }: { outcome: any }) => outcome.value !== wanted;
+    const retryIf = retryIfResult((response) => response !== wanted);
 
     await retryFetch({ fetch: flaky([new Response(stream), wanted]), wait: waitNone, retryIf })(A);
 

@@ -1,4 +1,4 @@
-import { type RetryOptions, retry, runWithRetry, waitFixed } from "undaunted";
+import { type RetryOptions, retry, retryIfOutcome, runWithRetry, waitFixed } from "undaunted";
 import { virtualClock } from "undaunted/testing";
 import { describe, expect, it } from "vitest";
 import { busy, countedSignal, never, reason, refuseUnhandledRejections } from "./interrupting.ts";
@@ -19,7 +19,7 @@ describe("the listener on a signal", () => {
     ["takes its time", never, {}],
     ["fails at once", async () => Promise.reject(busy), { wait: waitFixed(1_000) }],
     ["waits for its first hook", async () => "ok", { onAttempt: never }],
-    ["looks at its values", async () => "pending", { retryIf: () => true, wait: waitFixed(1_000) }],
+    ["looks at its values", async () => "pending", { retryIf: retryIfOutcome(() => true), wait: waitFixed(1_000) }],
   ])("is added a microtask after a call whose function %s, once for all such calls", async (_what, fn, options) => {
     const { signal, added, listeners, abort } = countedSignal();
     const call = retry(fn as () => Promise<string>, { signal, clock: virtualClock(), ...options });

@@ -4,9 +4,12 @@ import {
   NonRetryableError,
   type RetryState,
   retry,
+  retryIfAny,
   retryIfError,
   retryIfErrorType,
+  retryIfNot,
   retryIfNotResult,
+  retryIfOutcome,
   retryIfResult,
   retryNever,
   StrategyError,
@@ -16,7 +19,7 @@ import {
   waitNone,
 } from "undaunted";
 import { flaky, instant, virtualClock } from "undaunted/testing";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { bothLoops } from "./both-loops.js";
 
 const busy = new Error("busy");
@@ -81,10 +84,43 @@ describe.each(bothLoops)("what %s decides", (_name, wrap) => {
     expect(load.calls).toHaveLength(3);
   });
 
-  it("asks a user's own retryIf about values too", async () => {
-    const load = flaky(["one", "two", "three"]);
+  it("asks a user's own retryIf about errors only", async () => {
+    const load = flaky([busy, "one", "two"]);
+    const retryIf = vi.fn((_error: unknown, _state: RetryState) => true);
 
-    expect(await wrap(load, { ...instant, retryIf: (state) => state.attempt < 3 })()).toBe("three");
+    expect(await wrap(load, { ...instant, retryIf })()).toBe("one");
+    expect(retryIf.mock.calls.map(([error, { attempt }]) => [error, attempt])).toEqual([[busy, 1]]);
+  });
+
+  it("asks retryIfOutcome about both", async () => {
+    const load = flaky([busy, "stale", "fresh"]);
+    const retryIf = retryIfOutcome(({ outcome }) => !outcome.ok || outcome.value === "stale");
+
+    expect(await wrap(load, { ...instant, retryIf })()).toBe("fresh");
+  });
+
+  it("calls a retryIf of one parameter with the error alone", async () => {
+    const given: unknown[][] = [];
+    const retryIf = function (this: unknown, _error: unknown) {
+      // biome-ignore lint/complexity/noArguments: they are what is looked at
+      given.push([...arguments]);
+      return true;
+    };
+
+    await wrap(flaky([busy, "ok"]), { ...instant, retryIf })();
+    await wrap(flaky([busy, "ok"]), { ...instant, retryIf: retryIfAny(retryIf) })();
+    await wrap(flaky([busy, "ok"]), { ...instant, retryIf: retryIfNot(retryIfNot(retryIf)) })();
+
+    expect(given).toEqual([[busy], [busy], [busy]]);
+  });
+
+  it("calls a retryIf of none, as a mock's or one with rest arguments, with error and state", async () => {
+    const given: unknown[][] = [];
+    const retryIf = (...asked: unknown[]) => given.push(asked) > 0;
+
+    await wrap(flaky([busy, "ok"]), { ...instant, retryIf })();
+
+    expect(given).toEqual([[busy, expect.objectContaining({ attempt: 1, outcome: { ok: false, error: busy } })]]);
   });
 
   it("never returns a value that the user called unacceptable", async () => {
@@ -313,9 +349,9 @@ describe.each(bothLoops)("what %s decides", (_name, wrap) => {
   it("turns what retryIf throws about a value into a StrategyError with that value", async () => {
     const bug = new Error("bug");
     const call = wrap(flaky(["ok", "too late"]), {
-      retryIf: () => {
+      retryIf: retryIfResult(() => {
         throw bug;
-      },
+      }),
     });
 
     await expect(call()).rejects.toMatchObject({
@@ -456,7 +492,7 @@ describe("an async strategy", () => {
       await retry(flaky([busy, "ok"]), {
         ...instant,
         budget,
-        retryIf: (state) => !state.outcome.ok && (answer as never),
+        retryIf: () => answer as never,
       })(),
     ).toBe("ok");
     expect(taken).toEqual([1]);
@@ -507,7 +543,7 @@ describe("an async strategy", () => {
   });
 
   it("goes by the truth of what an async retryIf resolves to: false gives up, or accepts a value", async () => {
-    const no = { ...instant, retryIf: async () => false };
+    const no = { ...instant, retryIf: retryIfOutcome(async () => false) };
 
     await expect(retry(flaky([busy]), no)()).rejects.toBe(busy);
     expect(await retry(flaky(["ok"]), no)()).toBe("ok");
@@ -572,7 +608,7 @@ describe.each(bothLoops)("the state that %s shows", (_name, wrap) => {
     };
     const call = wrap(flaky([busy, busy, "ok"]), {
       wait: (state) => (keep(state) ? 0 : 0),
-      retryIf: (state) => keep(state) && !state.outcome.ok,
+      retryIf: (_error, state) => keep(state),
       onRetry: (state) => {
         keep(state);
         copies.push({ ...state });
@@ -641,8 +677,8 @@ describe.each(bothLoops)("the outcome of a StrategyError in %s", (_name, wrap) =
   it.each(["retryIf", "wait", "stop"])(
     "a StrategyError's outcome is what %s was asked about, whatever it wrote to the state",
     async (strategy) => {
-      const write = (state: object): never => {
-        Object.assign(state, { outcome: "written" });
+      const write = (...asked: object[]): never => {
+        Object.assign(asked.at(-1)!, { outcome: "written" });
         return (() => true) as never;
       };
 

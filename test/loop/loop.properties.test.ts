@@ -4,6 +4,7 @@ import {
   type RetryOptions,
   retry,
   retryIfError,
+  retryIfOutcome,
   retrySync,
   type SyncRetryOptions,
   stopAfterAttempt,
@@ -73,8 +74,9 @@ function observe({
     stop: stopAfterAttempt(attempts),
     wait: waitFullJitter({ base, max: 100 }),
     totalTimeout,
-    retryIf: (state) =>
-      state.outcome.ok ? state.outcome.value === unwanted : !(state.outcome.error instanceof TypeError),
+    retryIf: retryIfOutcome(({ outcome }) =>
+      outcome.ok ? outcome.value === unwanted : !(outcome.error instanceof TypeError),
+    ),
     ...(tokens === undefined ? {} : { budget }),
     ...(fallback ? { fallback: (state) => `fallback ${state.reason}` } : {}),
     onAttempt: ({ attempt }) => log.push(["attempt", attempt]),

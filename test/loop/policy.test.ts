@@ -5,6 +5,7 @@ import {
   type RetryBudget,
   type RetryOptions,
   retry,
+  retryIfOutcome,
   retryNever,
   retrySync,
   runWithRetry,
@@ -196,10 +197,10 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
       ...instant,
       name: "load",
       onAttempt: (start: { name: string }) => names.push(start.name),
-      retryIf: (state: { outcome: { ok: boolean } }) => {
-        asked.push(state.outcome.ok);
-        return !state.outcome.ok;
-      },
+      retryIf: retryIfOutcome(({ outcome }) => {
+        asked.push(outcome.ok);
+        return !outcome.ok;
+      }),
     };
 
     expect(await wrap(flaky([busy, "ok"]), Object.create(base))()).toBe("ok");

@@ -3,6 +3,7 @@ import {
   RetryExhaustedError,
   retry,
   retryIfNotResult,
+  retryIfOutcome,
   returnLastResult,
   runWithRetry,
   runWithRetrySync,
@@ -79,7 +80,11 @@ describe("returnLastResult", () => {
   });
 
   it("leaves the error of a last attempt that failed as it is", async () => {
-    const poll = retry(flaky(["pending", busy]), { ...twice, retryIf: () => true, fallback: returnLastResult });
+    const poll = retry(flaky(["pending", busy]), {
+      ...twice,
+      retryIf: retryIfOutcome(() => true),
+      fallback: returnLastResult,
+    });
 
     await expect(poll()).rejects.toBe(busy);
   });

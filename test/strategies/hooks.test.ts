@@ -8,6 +8,7 @@ import {
   type RetryOptions,
   retry,
   retryIfNotResult,
+  retryIfOutcome,
   retryLogger,
   retrySync,
   runWithRetry,
@@ -659,7 +660,7 @@ describe("retryLogger", () => {
     const format = ({ message, error }: RetryLogEntry) => [message, error];
     const clock = virtualClock();
     const controller = new AbortController();
-    const options = { wait: waitFixed(100), retryIf: () => true, name: "poll", clock };
+    const options = { wait: waitFixed(100), retryIf: retryIfOutcome(() => true), name: "poll", clock };
 
     const aborted = runWithRetry(() => "pending", {
       ...options,

@@ -1,15 +1,20 @@
 import {
   type RetryIf,
+  type RetryState,
+  retry,
   retryIfAll,
   retryIfAny,
   retryIfError,
   retryIfErrorCause,
   retryIfErrorCode,
   retryIfErrorMessage,
+  retryIfErrorName,
   retryIfErrorType,
   retryIfNot,
+  retryIfNotErrorName,
   retryIfNotErrorType,
   retryIfNotResult,
+  retryIfOutcome,
   retryIfResult,
   retryNever,
   runWithRetrySync,
@@ -19,8 +24,9 @@ import {
 import { flaky, retryState, virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
 
-const failed = (error: unknown) => retryState({ outcome: { ok: false, error } });
-const returned = <T>(value: T) => retryState<T>({ outcome: { ok: true, value } });
+/** What a predicate is called with after a failure, and after a value. */
+const failed = (error: unknown) => [error, retryState({ outcome: { ok: false, error } })] as const;
+const returned = <T>(value: T) => [undefined, retryState<T>({ outcome: { ok: true, value } })] as const;
 
 /** An error with `fields`. */
 const errorWith = (fields: object) => Object.assign(new Error("test"), fields);
@@ -81,6 +87,11 @@ const hostile: [string, unknown][] = [
   ["an AggregateError whose errors refuse to be read", { name: "AggregateError", errors: revoked() }],
 ];
 
+const aborts: [string, unknown][] = [
+  ["the DOM's", new DOMException("left", "AbortError")],
+  ["axios'", errorWith({ name: "CanceledError", code: "ERR_CANCELED" })],
+];
+
 function revoked(): unknown[] {
   const { proxy, revoke } = Proxy.revocable([], {});
   revoke();
@@ -88,30 +99,39 @@ function revoked(): unknown[] {
 }
 
 describe("retryNever", () => {
-  it.each<[string, unknown]>([
-    ["an error", failed(new Error("test"))],
-    ["a value", returned(1)],
-  ])("says no to %s", (_, state) => {
-    expect(retryNever(state as ReturnType<typeof failed>)).toBe(false);
+  it.each(hostile)("says no to %s", (_, error) => {
+    expect(retryNever(error)).toBe(false);
+  });
+
+  it("is not asked about a value", async () => {
+    expect(await retry(async () => "ok", { retryIf: retryNever })()).toBe("ok");
   });
 });
 
 describe("retryIfError", () => {
   it.each(hostile)("says yes to %s", (_, error) => {
-    expect(retryIfError()(failed(error))).toBe(true);
+    expect(retryIfError()(error)).toBe(true);
+  });
+
+  it.each(aborts)("without a test says no to an abort: %s", (_, error) => {
+    expect(retryIfError()(error)).toBe(false);
+  });
+
+  it.each(aborts)("with a test decides alone: %s", (_, error) => {
+    expect(retryIfError(() => true)(error)).toBe(true);
   });
 
   it("asks its test about what was thrown", () => {
     const predicate = retryIfError((error) => error === "busy");
 
-    expect([failed("busy"), failed("gone")].map(predicate)).toEqual([true, false]);
+    expect(["busy", "gone"].map(predicate)).toEqual([true, false]);
   });
 
   it("answers with its test's promise", async () => {
     const predicate = retryIfError(async (error) => error === "busy");
 
-    await expect(predicate(failed("busy"))).resolves.toBe(true);
-    await expect(predicate(failed("gone"))).resolves.toBe(false);
+    await expect(predicate("busy")).resolves.toBe(true);
+    await expect(predicate("gone")).resolves.toBe(false);
   });
 });
 
@@ -132,31 +152,31 @@ describe("retryIfErrorType", () => {
     ["none of a list", false, [RangeError, URIError], new TypeError()],
     ["a class that is only the cause's", false, BusyError, new Error("test", { cause: new BusyError() })],
   ])("of %s says %s", (_, expected, type, error) => {
-    expect(retryIfErrorType(type)(failed(error))).toBe(expected);
+    expect(retryIfErrorType(type)(error)).toBe(expected);
   });
 
   it.each(hostile)("survives %s", (_, error) => {
-    expect(retryIfErrorType(BusyError)(failed(error))).toBe(false);
+    expect(retryIfErrorType(BusyError)(error)).toBe(false);
   });
 
   it("asks its test about an error of the class", () => {
     const predicate = retryIfErrorType(RangeError, (error) => error.message === "busy");
 
-    expect([failed(new RangeError("busy")), failed(new RangeError("gone"))].map(predicate)).toEqual([true, false]);
+    expect([new RangeError("busy"), new RangeError("gone")].map(predicate)).toEqual([true, false]);
   });
 
   it("does not ask its test about other errors", () => {
     const test = vi.fn(() => true);
 
-    expect(retryIfErrorType(RangeError, test)(failed(new TypeError()))).toBe(false);
+    expect(retryIfErrorType(RangeError, test)(new TypeError())).toBe(false);
     expect(test).not.toHaveBeenCalled();
   });
 
   it("answers with its test's promise", async () => {
     const predicate = retryIfErrorType(RangeError, async (error) => error.message === "busy");
 
-    await expect(predicate(failed(new RangeError("busy")))).resolves.toBe(true);
-    await expect(predicate(failed(new RangeError("gone")))).resolves.toBe(false);
+    await expect(predicate(new RangeError("busy"))).resolves.toBe(true);
+    await expect(predicate(new RangeError("gone"))).resolves.toBe(false);
   });
 });
 
@@ -167,11 +187,42 @@ describe("retryIfNotErrorType", () => {
     ["a class of the list", false, [RangeError, URIError], new URIError()],
     ["no class of the list", true, [RangeError, URIError], new TypeError()],
   ])("of %s says %s", (_, expected, type, error) => {
-    expect(retryIfNotErrorType(type)(failed(error))).toBe(expected);
+    expect(retryIfNotErrorType(type)(error)).toBe(expected);
   });
 
   it.each(hostile)("says yes to %s", (_, error) => {
-    expect(retryIfNotErrorType(RangeError)(failed(error))).toBe(true);
+    expect(retryIfNotErrorType(RangeError)(error)).toBe(true);
+  });
+});
+
+describe("retryIfErrorName and retryIfNotErrorName", () => {
+  class BusyError extends Error {
+    override name = "BusyError";
+  }
+
+  it.each<[string, boolean, unknown]>([
+    ["an error of that name", true, new BusyError()],
+    ["what crossed a queue and lost its class", true, JSON.parse('{ "name": "BusyError" }')],
+    ["another of the names", true, new RangeError()],
+    ["an error of another name", false, new TypeError()],
+    ["a name that begins alike", false, { name: "BusyErrorOfOurs" }],
+    ["a name that is only the cause's", false, new Error("test", { cause: new BusyError() })],
+  ])("of %s say %s and the opposite", (_, expected, error) => {
+    expect(retryIfErrorName("BusyError", "RangeError")(error)).toBe(expected);
+    expect(retryIfNotErrorName("BusyError", "RangeError")(error)).toBe(!expected);
+  });
+
+  it.each(hostile)("survive %s", (_, error) => {
+    expect(retryIfErrorName("BusyError")(error)).toBe(false);
+    expect(retryIfNotErrorName("BusyError")(error)).toBe(true);
+  });
+
+  it.each([
+    ["retryIfErrorName", retryIfErrorName],
+    ["retryIfNotErrorName", retryIfNotErrorName],
+  ] as const)("%s refuses no names, and what is no string", (owner, make) => {
+    expect(() => make()).toThrow(new TypeError(`${owner}: at least one name is needed, got none`));
+    expect(() => make("A", 3 as never)).toThrow(new TypeError(`${owner}: name 2 must be a string, got 3`));
   });
 });
 
@@ -192,12 +243,12 @@ describe("retryIfErrorMessage", () => {
     ["a message that is no string", false, "5", { message: 5 }],
     ["a cause's message", false, "lock", new Error("query failed", { cause: new Error("deadlock found") })],
   ])("given %s says %s", (_, expected, pattern, error) => {
-    expect(retryIfErrorMessage(pattern)(failed(error))).toBe(expected);
+    expect(retryIfErrorMessage(pattern)(error)).toBe(expected);
   });
 
   it.each([/lock/g, /dead/y, /dead/gy, /LOCK/gi])("answers the same each time with %s", (pattern) => {
     const predicate = retryIfErrorMessage(pattern);
-    const state = failed(new Error("deadlock found"));
+    const state = new Error("deadlock found");
 
     expect([predicate(state), predicate(state), predicate(state)]).toEqual([true, true, true]);
   });
@@ -206,12 +257,12 @@ describe("retryIfErrorMessage", () => {
     const pattern = /lock/g;
     pattern.lastIndex = 3;
 
-    expect(retryIfErrorMessage(pattern)(failed(new Error("lock")))).toBe(true);
+    expect(retryIfErrorMessage(pattern)(new Error("lock"))).toBe(true);
     expect(pattern.lastIndex).toBe(3);
   });
 
   it.each(hostile.filter(([name]) => name !== "a string"))("survives %s", (_, error) => {
-    expect(retryIfErrorMessage("ECONNRESET")(failed(error))).toBe(false);
+    expect(retryIfErrorMessage("ECONNRESET")(error)).toBe(false);
   });
 });
 
@@ -219,14 +270,14 @@ describe("retryIfErrorCode", () => {
   it.each(["code", "errno", "status", "statusCode"])("looks at an error's %s", (field) => {
     const predicate = retryIfErrorCode("ECONNRESET", 503);
 
-    const answers = ["ECONNRESET", 503, "EPIPE", 500].map((code) => predicate(failed({ [field]: code })));
+    const answers = ["ECONNRESET", 503, "EPIPE", 500].map((code) => predicate({ [field]: code }));
 
     expect(answers).toEqual([true, true, false, false]);
   });
 
   it("tells numbers from strings", () => {
-    expect(retryIfErrorCode("503")(failed({ status: 503 }))).toBe(false);
-    expect(retryIfErrorCode(503)(failed({ status: "503" }))).toBe(false);
+    expect(retryIfErrorCode("503")({ status: 503 })).toBe(false);
+    expect(retryIfErrorCode(503)({ status: "503" })).toBe(false);
   });
 
   it.each([
@@ -234,11 +285,11 @@ describe("retryIfErrorCode", () => {
     ["statusCode", "code"],
     ["errno", "status"],
   ])("is content with %s where %s says something else", (field, other) => {
-    expect(retryIfErrorCode(503)(failed({ [other]: 400, [field]: 503 }))).toBe(true);
+    expect(retryIfErrorCode(503)({ [other]: 400, [field]: 503 })).toBe(true);
   });
 
   it.each([-104, 0, ""])("knows the code %j", (code) => {
-    expect(retryIfErrorCode(code)(failed({ code }))).toBe(true);
+    expect(retryIfErrorCode(code)({ code })).toBe(true);
   });
 
   it.each<[string, unknown]>([
@@ -249,27 +300,27 @@ describe("retryIfErrorCode", () => {
   ])("takes a code that is %s for none, and looks further", (_, code) => {
     const error = errorWith({ code, cause: { code: "ECONNRESET" } });
 
-    expect(retryIfErrorCode("ECONNRESET")(failed(error))).toBe(true);
+    expect(retryIfErrorCode("ECONNRESET")(error)).toBe(true);
   });
 
   it.each(hostile)("survives %s", (_, error) => {
-    expect(retryIfErrorCode("ECONNRESET", 503)(failed(error))).toBe(false);
+    expect(retryIfErrorCode("ECONNRESET", 503)(error)).toBe(false);
   });
 
   describe("in a chain of causes", () => {
     it.each([0, 1, 9, 10])("finds a code at depth %i", (depth) => {
-      expect(retryIfErrorCode("ECONNRESET")(failed(wrapped({ code: "ECONNRESET" }, depth)))).toBe(true);
+      expect(retryIfErrorCode("ECONNRESET")(wrapped({ code: "ECONNRESET" }, depth))).toBe(true);
     });
 
     it("does not look deeper than 10", () => {
-      expect(retryIfErrorCode("ECONNRESET")(failed(wrapped({ code: "ECONNRESET" }, 11)))).toBe(false);
+      expect(retryIfErrorCode("ECONNRESET")(wrapped({ code: "ECONNRESET" }, 11))).toBe(false);
     });
 
     it("lets the outermost error with a code decide", () => {
       const error = new Error("wrapper", { cause: errorWith({ status: 400, cause: { code: "ECONNRESET" } }) });
 
-      expect(retryIfErrorCode("ECONNRESET")(failed(error))).toBe(false);
-      expect(retryIfErrorCode(400)(failed(error))).toBe(true);
+      expect(retryIfErrorCode("ECONNRESET")(error)).toBe(false);
+      expect(retryIfErrorCode(400)(error)).toBe(true);
     });
 
     it("survives a cycle without a code", () => {
@@ -277,15 +328,15 @@ describe("retryIfErrorCode", () => {
       first.cause = second;
       second.cause = first;
 
-      expect(retryIfErrorCode("ECONNRESET")(failed(first))).toBe(false);
+      expect(retryIfErrorCode("ECONNRESET")(first)).toBe(false);
     });
 
     it("finds the code of an error that is its own cause", () => {
-      expect(retryIfErrorCode("ECONNRESET")(failed(cycle({ code: "ECONNRESET" })))).toBe(true);
+      expect(retryIfErrorCode("ECONNRESET")(cycle({ code: "ECONNRESET" }))).toBe(true);
     });
 
     it("takes a cause that is a string for no code", () => {
-      expect(retryIfErrorCode("ECONNRESET")(failed(new Error("test", { cause: "ECONNRESET" })))).toBe(false);
+      expect(retryIfErrorCode("ECONNRESET")(new Error("test", { cause: "ECONNRESET" }))).toBe(false);
     });
 
     it.each([["code"], ["code", "errno", "statusCode"], ["name", "errors"], ["errors"]])(
@@ -293,18 +344,18 @@ describe("retryIfErrorCode", () => {
       (...keys) => {
         const error = withThrowingGetters({ status: 503 }, ...keys);
 
-        expect(retryIfErrorCode(503)(failed(error))).toBe(true);
+        expect(retryIfErrorCode(503)(error)).toBe(true);
       },
     );
 
     it("looks past an error none of whose codes can be read", () => {
       const error = withThrowingGetters({ cause: { code: 503 } }, "code", "errno", "status", "statusCode");
 
-      expect(retryIfErrorCode(503)(failed(error))).toBe(true);
+      expect(retryIfErrorCode(503)(error)).toBe(true);
     });
 
     it("ends where a cause cannot be read", () => {
-      expect(retryIfErrorCode(503)(failed(withThrowingGetters({}, "cause")))).toBe(false);
+      expect(retryIfErrorCode(503)(withThrowingGetters({}, "cause"))).toBe(false);
     });
   });
 
@@ -329,14 +380,14 @@ describe("retryIfErrorCode", () => {
       ["it has a code and no errors", true, Object.assign(new AggregateError([]), reset)],
       ["it has a cause and no errors", true, new AggregateError([], "test", { cause: reset })],
     ])("where %s says %s", (_, expected, error) => {
-      expect(predicate(failed(error))).toBe(expected);
+      expect(predicate(error)).toBe(expected);
     });
 
     it("does not go round one that holds itself", () => {
       const error = new AggregateError([reset]);
       error.errors.push(error);
 
-      expect(predicate(failed(error))).toBe(false);
+      expect(predicate(error)).toBe(false);
     });
 
     // Google's API errors: details under `errors`, and a code that counts.
@@ -344,17 +395,17 @@ describe("retryIfErrorCode", () => {
       ["that matches", true, { code: 503, errors: [{ reason: "backendError" }] }],
       ["that does not", false, { code: 400, errors: [reset] }],
     ])("an error that is none goes by its code %s: %s", (_, expected, fields) => {
-      expect(predicate(failed(errorWith(fields)))).toBe(expected);
+      expect(predicate(errorWith(fields))).toBe(expected);
     });
 
     it("one whose errors are no array goes by its code", () => {
       const error = Object.assign(new AggregateError([]), { code: 503, errors: { length: 1 } });
 
-      expect(predicate(failed(error))).toBe(true);
+      expect(predicate(error)).toBe(true);
     });
 
     it("one from another realm is told by its name", () => {
-      expect(predicate(failed({ name: "AggregateError", errors: [reset, bad], code: 503 }))).toBe(false);
+      expect(predicate({ name: "AggregateError", errors: [reset, bad], code: 503 })).toBe(false);
     });
   });
 });
@@ -363,35 +414,35 @@ describe("retryIfErrorCause", () => {
   const isReset = (cause: unknown) => (cause as { code?: unknown }).code === "ECONNRESET";
 
   it.each([1, 2, 10])("finds a cause at depth %i", (depth) => {
-    expect(retryIfErrorCause(isReset)(failed(wrapped({ code: "ECONNRESET" }, depth)))).toBe(true);
+    expect(retryIfErrorCause(isReset)(wrapped({ code: "ECONNRESET" }, depth))).toBe(true);
   });
 
   it("does not look deeper than 10", () => {
-    expect(retryIfErrorCause(isReset)(failed(wrapped({ code: "ECONNRESET" }, 11)))).toBe(false);
+    expect(retryIfErrorCause(isReset)(wrapped({ code: "ECONNRESET" }, 11))).toBe(false);
   });
 
   it("does not take the error itself for a cause", () => {
-    expect(retryIfErrorCause(isReset)(failed({ code: "ECONNRESET" }))).toBe(false);
+    expect(retryIfErrorCause(isReset)({ code: "ECONNRESET" })).toBe(false);
   });
 
   it("says no where no cause passes", () => {
-    expect(retryIfErrorCause(isReset)(failed(wrapped(new Error("gone"), 3)))).toBe(false);
+    expect(retryIfErrorCause(isReset)(wrapped(new Error("gone"), 3))).toBe(false);
   });
 
   it("asks about causes that are no errors", () => {
-    expect(retryIfErrorCause((cause) => cause === "busy")(failed(new Error("test", { cause: "busy" })))).toBe(true);
+    expect(retryIfErrorCause((cause) => cause === "busy")(new Error("test", { cause: "busy" }))).toBe(true);
   });
 
   it("ends at a cause that is null", () => {
-    expect(retryIfErrorCause(() => true)(failed(new Error("test", { cause: null })))).toBe(false);
+    expect(retryIfErrorCause(() => true)(new Error("test", { cause: null }))).toBe(false);
   });
 
   it.each(hostile.filter(([name]) => name !== "an error that is its own cause"))("finds no cause in %s", (_, error) => {
-    expect(retryIfErrorCause(() => true)(failed(error))).toBe(false);
+    expect(retryIfErrorCause(() => true)(error)).toBe(false);
   });
 
   it("survives a cycle", () => {
-    expect(retryIfErrorCause(() => false)(failed(cycle()))).toBe(false);
+    expect(retryIfErrorCause(() => false)(cycle())).toBe(false);
   });
 });
 
@@ -399,18 +450,41 @@ describe("retryIfResult", () => {
   it("asks its test about the value", () => {
     const predicate = retryIfResult((job: { done: boolean }) => !job.done);
 
-    expect([returned({ done: false }), returned({ done: true })].map(predicate)).toEqual([true, false]);
+    expect([returned({ done: false }), returned({ done: true })].map((each) => predicate(...each))).toEqual([
+      true,
+      false,
+    ]);
   });
 
   it.each([undefined, null, 0, ""])("asks about the value %j too", (value) => {
-    expect(retryIfResult((each) => each === value)(returned(value))).toBe(true);
+    expect(retryIfResult((each) => each === value)(...returned(value))).toBe(true);
   });
 
   it("answers with its test's promise", async () => {
     const predicate = retryIfResult(async (value: number) => value < 3);
 
-    await expect(predicate(returned(2))).resolves.toBe(true);
-    await expect(predicate(returned(3))).resolves.toBe(false);
+    await expect(predicate(...returned(2))).resolves.toBe(true);
+    await expect(predicate(...returned(3))).resolves.toBe(false);
+  });
+});
+
+describe("retryIfOutcome", () => {
+  it("asks its test about errors and values, by the state", () => {
+    const predicate = retryIfOutcome(({ outcome }) => !outcome.ok || outcome.value === "stale");
+
+    expect([failed("busy"), returned("stale"), returned("fresh")].map((each) => predicate(...each))).toEqual([
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  it("returns its test's promise", async () => {
+    await expect(retryIfOutcome(async () => true)(...returned(1))).resolves.toBe(true);
+  });
+
+  it("refuses what is no function", () => {
+    expect(() => retryIfOutcome("stale" as never)).toThrow('retryIfOutcome: test must be a function, got "stale"');
   });
 });
 
@@ -418,14 +492,17 @@ describe("retryIfNotResult", () => {
   it("says yes until its test likes the value", () => {
     const predicate = retryIfNotResult((job: { done: boolean }) => job.done);
 
-    expect([returned({ done: false }), returned({ done: true })].map(predicate)).toEqual([true, false]);
+    expect([returned({ done: false }), returned({ done: true })].map((each) => predicate(...each))).toEqual([
+      true,
+      false,
+    ]);
   });
 
   it("turns the answer of an async test round", async () => {
     const predicate = retryIfNotResult(async (value: number) => value < 3);
 
-    await expect(predicate(returned(2))).resolves.toBe(false);
-    await expect(predicate(returned(3))).resolves.toBe(true);
+    await expect(predicate(...returned(2))).resolves.toBe(false);
+    await expect(predicate(...returned(3))).resolves.toBe(true);
   });
 });
 
@@ -442,7 +519,8 @@ describe("every error predicate", () => {
   ])("%s says no to a value, even one that looks like its error", (_, predicate) => {
     const value = Object.assign(new Error("busy", { cause: "cause" }), { code: 503 });
 
-    expect(predicate(returned(value))).toBe(false);
+    expect(retryIfAny(predicate)(...returned(value))).toBe(false);
+    expect(runWithRetrySync(() => value, { retryIf: predicate as SyncRetryIf, wait: waitNone })).toBe(value);
   });
 });
 
@@ -458,7 +536,7 @@ describe("every result predicate", () => {
       ),
     ],
   ])("%s says no to an error", (_, predicate) => {
-    expect(predicate(failed("busy"))).toBe(false);
+    expect(predicate(...failed("busy"))).toBe(false);
   });
 });
 
@@ -467,8 +545,8 @@ describe("retryIfAny and retryIfAll", () => {
   const no: SyncRetryIf = () => false;
   const later =
     (predicate: SyncRetryIf): RetryIf =>
-    async (state) =>
-      predicate(state);
+    async (error, state) =>
+      predicate(error, state);
 
   const rows: [string, boolean, boolean, SyncRetryIf[]][] = [
     ["yes", true, true, [yes]],
@@ -482,13 +560,13 @@ describe("retryIfAny and retryIfAll", () => {
   ];
 
   it.each(rows)("of %s: any is %s, all is %s", (_, any, all, predicates) => {
-    expect(retryIfAny(...predicates)(failed("busy"))).toBe(any);
-    expect(retryIfAll(...predicates)(failed("busy"))).toBe(all);
+    expect(retryIfAny(...predicates)(...failed("busy"))).toBe(any);
+    expect(retryIfAll(...predicates)(...failed("busy"))).toBe(all);
   });
 
   it.each(rows)("of %s, asked one after the other: any is %s, all is %s", async (_, any, all, predicates) => {
-    await expect(retryIfAny(...predicates.map(later))(failed("busy"))).resolves.toBe(any);
-    await expect(retryIfAll(...predicates.map(later))(failed("busy"))).resolves.toBe(all);
+    await expect(retryIfAny(...predicates.map(later))(...failed("busy"))).resolves.toBe(any);
+    await expect(retryIfAll(...predicates.map(later))(...failed("busy"))).resolves.toBe(all);
   });
 
   it.each<[string, RetryIf[]]>([
@@ -496,7 +574,7 @@ describe("retryIfAny and retryIfAll", () => {
     ["async, then sync", [later(no), yes]],
     ["async between sync", [no, later(no), yes]],
   ])("retryIfAny mixes %s", async (_, predicates) => {
-    await expect(retryIfAny(...predicates)(failed("busy"))).resolves.toBe(true);
+    await expect(retryIfAny(...predicates)(...failed("busy"))).resolves.toBe(true);
   });
 
   it.each<[string, RetryIf[]]>([
@@ -504,20 +582,20 @@ describe("retryIfAny and retryIfAll", () => {
     ["async, then sync", [later(yes), no]],
     ["async between sync", [yes, later(yes), no]],
   ])("retryIfAll mixes %s", async (_, predicates) => {
-    await expect(retryIfAll(...predicates)(failed("busy"))).resolves.toBe(false);
+    await expect(retryIfAll(...predicates)(...failed("busy"))).resolves.toBe(false);
   });
 
   it.each<[string, (...predicates: RetryIf[]) => RetryIf, boolean]>([
     ["retryIfAny", retryIfAny, false],
     ["retryIfAll", retryIfAll, true],
   ])("%s takes a thenable for a promise", async (_, combine, answer) => {
-    expect(await combine(() => thenable(answer), later(no))(failed("busy"))).toBe(false);
-    expect(await combine(() => thenable(answer), later(yes))(failed("busy"))).toBe(true);
+    expect(await combine(() => thenable(answer), later(no))(...failed("busy"))).toBe(false);
+    expect(await combine(() => thenable(answer), later(yes))(...failed("busy"))).toBe(true);
   });
 
   it("answers at once where the verdict is there before the first promise", () => {
-    expect(retryIfAny(yes, later(yes))(failed("busy"))).toBe(true);
-    expect(retryIfAll(no, later(yes))(failed("busy"))).toBe(false);
+    expect(retryIfAny(yes, later(yes))(...failed("busy"))).toBe(true);
+    expect(retryIfAll(no, later(yes))(...failed("busy"))).toBe(false);
   });
 
   it.each<[string, RetryIf[]]>([
@@ -526,7 +604,7 @@ describe("retryIfAny and retryIfAll", () => {
   ])("retryIfAny asks nobody after the first yes, %s", async (_, predicates) => {
     const unasked = vi.fn(no);
 
-    await retryIfAny(...predicates, unasked)(failed("busy"));
+    await retryIfAny(...predicates, unasked)(...failed("busy"));
 
     expect(unasked).not.toHaveBeenCalled();
   });
@@ -537,7 +615,7 @@ describe("retryIfAny and retryIfAll", () => {
   ])("retryIfAll asks nobody after the first no, %s", async (_, predicates) => {
     const unasked = vi.fn(no);
 
-    await retryIfAll(...predicates, unasked)(failed("busy"));
+    await retryIfAll(...predicates, unasked)(...failed("busy"));
 
     expect(unasked).not.toHaveBeenCalled();
   });
@@ -548,16 +626,16 @@ describe("retryIfAny and retryIfAll", () => {
   ])("%s asks the next only when the one before has answered", async (_, combine, first) => {
     const asked: string[] = [];
     const answer = combine(
-      async (state) => {
+      async (error, state) => {
         await null;
         asked.push("first");
-        return first(state);
+        return first(error, state);
       },
       () => {
         asked.push("second");
         return true;
       },
-    )(failed("busy"));
+    )(...failed("busy"));
     const atOnce = [...asked];
 
     await answer;
@@ -572,32 +650,87 @@ describe("retryIfAny and retryIfAll", () => {
   ])("%s fails with what a part rejects with", async (_, combine) => {
     const failure = new Error("flag service down");
 
-    await expect(combine(() => Promise.reject(failure), yes)(failed("busy"))).rejects.toBe(failure);
+    await expect(combine(() => Promise.reject(failure), yes)(...failed("busy"))).rejects.toBe(failure);
   });
 
   it.each<[string, (...predicates: RetryIf[]) => RetryIf]>([
     ["retryIfAny", retryIfAny],
     ["retryIfAll", retryIfAll],
   ])("%s hands the state on as it is", (_, combine) => {
-    const part = vi.fn(yes);
-    const state = failed("busy");
+    const part = vi.fn((_error: unknown, _state: RetryState) => true);
+    const [error, state] = failed("busy");
 
-    combine(part)(state);
+    combine(part)(error, state);
 
-    expect(part.mock.calls[0]![0]).toBe(state);
+    expect(part.mock.calls).toEqual([["busy", state]]);
+    expect(part.mock.calls[0]![1]).toBe(state);
   });
 
-  it.each<[string, boolean, ReturnType<typeof failed>]>([
+  it.each<[string, boolean, readonly [unknown, RetryState]]>([
     ["an error", true, failed("busy")],
     ["a value that is not ready", true, returned(2)],
     ["a value that is ready", false, returned(3)],
-  ])("polling that survives errors: %s is answered %s", (_, expected, state) => {
+  ])("polling that survives errors: %s is answered %s", (_, expected, asked) => {
     const predicate = retryIfAny(
       retryIfError(),
       retryIfNotResult((value: number) => value === 3),
     );
 
-    expect(predicate(state)).toBe(expected);
+    expect(predicate(...asked)).toBe(expected);
+  });
+});
+
+describe("what a predicate is not asked about", () => {
+  const yes = () => true;
+  const kinds = {
+    error: retryIfError(yes),
+    own: yes as SyncRetryIf,
+    value: retryIfResult(yes),
+    both: retryIfOutcome(yes),
+  };
+  type Kind = keyof typeof kinds;
+  const verdicts = (predicate: SyncRetryIf) => [predicate(...failed("busy")), predicate(...returned(1))];
+
+  it.each<[Kind, Kind, [boolean, boolean]]>([
+    ["error", "error", [true, false]],
+    ["error", "own", [true, false]],
+    ["error", "value", [true, true]],
+    ["own", "value", [true, true]],
+    ["own", "both", [true, true]],
+    ["value", "value", [false, true]],
+  ])("retryIfAny of one of %s and one of %s says no to", (a, b, expected) => {
+    expect(verdicts(retryIfAny(kinds[a], kinds[b]))).toEqual(expected);
+    expect(verdicts(retryIfAny(kinds[b], kinds[a]))).toEqual(expected);
+    expect(verdicts(retryIfAny(retryIfAny(kinds[b]), retryIfAny(kinds[a])))).toEqual(expected);
+  });
+
+  it.each<[Kind, Kind, [boolean, boolean]]>([
+    ["error", "own", [true, false]],
+    ["error", "both", [true, false]],
+    ["own", "both", [true, false]],
+    ["value", "both", [false, true]],
+    ["both", "both", [true, true]],
+  ])("retryIfAll of one of %s and one of %s says no to", (a, b, expected) => {
+    expect(verdicts(retryIfAll(kinds[a], kinds[b]))).toEqual(expected);
+    expect(verdicts(retryIfAll(retryIfAll(kinds[b]), kinds[a]))).toEqual(expected);
+  });
+
+  it.each<[string, () => unknown]>([
+    ["an error's and a value's", () => retryIfAll(kinds.error, kinds.value)],
+    ["a function's and a value's", () => retryIfAll(kinds.own, kinds.value)],
+    ["combinations of such", () => retryIfAll(retryIfAny(kinds.error), retryIfAny(kinds.value, kinds.value))],
+    ["three without a common kind", () => retryIfAll(kinds.error, kinds.both, kinds.value)],
+  ])("leaves retryIfAll nothing to say yes to, %s: it is a TypeError", (_, make) => {
+    expect(make).toThrow(TypeError);
+    expect(make).toThrow(/^retryIfAll: .* can never say yes; join them with retryIfAny/);
+  });
+
+  it("costs a success nothing in a policy: a function around a value's predicate is asked about errors only", async () => {
+    const busy = retryIfResult((job) => job === "pending");
+    const around = vi.fn<RetryIf>((error, state) => busy(error, state));
+
+    expect(await retry(flaky(["pending", "done"]), { retryIf: around, wait: waitNone })()).toBe("pending");
+    expect(around).not.toHaveBeenCalled();
   });
 });
 
@@ -605,19 +738,19 @@ describe("retryIfNot", () => {
   it("turns the answer about an error round", () => {
     const predicate = retryIfNot(retryIfErrorCode(400, 404));
 
-    expect([400, 404, 503].map((status) => predicate(failed({ status })))).toEqual([false, false, true]);
+    expect([400, 404, 503].map((status) => predicate({ status }))).toEqual([false, false, true]);
   });
 
   it("turns an async answer round", async () => {
     const predicate = retryIfNot(retryIfError(async (error) => error === "gone"));
 
-    await expect(predicate(failed("gone"))).resolves.toBe(false);
-    await expect(predicate(failed("busy"))).resolves.toBe(true);
+    await expect(predicate("gone")).resolves.toBe(false);
+    await expect(predicate("busy")).resolves.toBe(true);
   });
 
   it("takes a thenable for a promise", async () => {
-    expect(await retryIfNot(() => thenable(true))(failed("busy"))).toBe(false);
-    expect(await retryIfNot(() => thenable(false))(failed("busy"))).toBe(true);
+    expect(await retryIfNot(() => thenable(true))("busy")).toBe(false);
+    expect(await retryIfNot(() => thenable(false))("busy")).toBe(true);
   });
 
   it("turns a combination round", async () => {
@@ -628,28 +761,28 @@ describe("retryIfNot", () => {
       ),
     );
 
-    expect(predicate(failed({ status: 400 }))).toBe(false);
-    await expect(predicate(failed("gone"))).resolves.toBe(false);
-    await expect(predicate(failed("busy"))).resolves.toBe(true);
+    expect(predicate(...failed({ status: 400 }))).toBe(false);
+    await expect(predicate(...failed("gone"))).resolves.toBe(false);
+    await expect(predicate(...failed("busy"))).resolves.toBe(true);
   });
 
   it("does not ask a function of the user's about a value", () => {
     const predicate = vi.fn(() => false);
 
-    expect(retryIfNot(predicate)(returned(1))).toBe(false);
+    expect((retryIfNot(predicate) as RetryIf)(...returned(1))).toBe(false);
     expect(predicate).not.toHaveBeenCalled();
   });
 
   it("undoes itself for errors", () => {
     const predicate = retryIfNot(retryIfNot(retryIfErrorCode(503)));
 
-    expect([503, 400].map((status) => predicate(failed({ status })))).toEqual([true, false]);
+    expect([503, 400].map((status) => predicate({ status }))).toEqual([true, false]);
   });
 
   it("fails with what its predicate rejects with", async () => {
     const failure = new Error("flag service down");
 
-    await expect(retryIfNot(() => Promise.reject(failure))(failed("busy"))).rejects.toBe(failure);
+    await expect(retryIfNot(() => Promise.reject(failure))("busy")).rejects.toBe(failure);
   });
 
   it.each<[string, RetryIf]>([
@@ -665,16 +798,24 @@ describe("retryIfNot", () => {
     [
       "retryIfAll of one",
       retryIfAll(
-        retryIfError(),
+        retryIfResult(() => true),
         retryIfNotResult(() => true),
+      ),
+    ],
+    ["retryIfOutcome", retryIfOutcome(() => true)],
+    [
+      "retryIfAll of one that lost its values",
+      retryIfAll(
+        retryIfErrorCode(503),
+        retryIfOutcome(() => true),
       ),
     ],
     ["a combination of a combination", retryIfAny(retryIfAll(retryIfResult(() => true)))],
   ])("refuses %s, which would turn successes into retries", (_, predicate) => {
-    const negate = () => retryIfNot(predicate);
+    const negate = () => retryIfNot(predicate as never);
 
     expect(negate).toThrow(TypeError);
-    expect(negate).toThrow(/^retryIfNot: predicate .* retryIfNotResult.* got a result predicate$/);
+    expect(negate).toThrow(/^retryIfNot: predicate must not look at values, use retryIfNotResult; got one /);
   });
 });
 
@@ -682,11 +823,11 @@ describe("retryIfNot", () => {
 // would see 0 for ever, or would never be asked.
 describe("in a policy", () => {
   it.each<[string, SyncRetryIf]>([
-    ["a function of the user's", (state) => state.elapsed < 100],
-    ["retryIfAny of it", retryIfAny(retryNever, (state) => state.elapsed < 100)],
-    ["retryIfAll of it", retryIfAll(retryIfError(), (state) => state.elapsed < 100)],
-    ["retryIfNot of it", retryIfNot((state) => state.elapsed >= 100)],
-    ["retryIfNot of a combination", retryIfNot(retryIfAny((state) => state.elapsed >= 100))],
+    ["a function of the user's", (_error, state) => state.elapsed < 100],
+    ["retryIfAny of it", retryIfAny(retryNever, (_error, state) => state.elapsed < 100)],
+    ["retryIfAll of it", retryIfAll(retryIfError(), (_error, state) => state.elapsed < 100)],
+    ["retryIfNot of it", retryIfNot((_error, state) => state.elapsed >= 100)],
+    ["retryIfNot of a combination", retryIfNot(retryIfAny((_error, state) => state.elapsed >= 100))],
   ])("%s sees the time that has passed", (_, retryIf) => {
     const clock = virtualClock();
     const attempt = () => {
@@ -734,8 +875,14 @@ describe("in a policy", () => {
       ),
     ],
     ["retryIfAll", retryIfAll(retryIfResult((value) => value === "pending"))],
-    ["a function of the user's", ({ outcome }) => outcome.ok && outcome.value === "pending"],
-    ["retryIfAny of that", retryIfAny(retryNever, ({ outcome }) => outcome.ok && outcome.value === "pending")],
+    ["retryIfOutcome", retryIfOutcome(({ outcome }) => outcome.ok && outcome.value === "pending")],
+    [
+      "retryIfAll of a value's predicate and one of both",
+      retryIfAll(
+        retryIfResult((value) => value === "pending"),
+        retryIfOutcome(() => true),
+      ),
+    ],
   ])("%s is asked about values", (_, retryIf) => {
     expect(runWithRetrySync(flaky(["pending", "done"]), { retryIf, wait: waitNone })).toBe("done");
   });

@@ -269,13 +269,14 @@ describe("combinators of predicates", () => {
           async[index] ? Promise.resolve(answer) : answer,
     );
 
-  it("retryIfAny is some, retryIfAll is every", () => {
+  it("retryIfAny is some and retryIfAll is every of an error, and functions of a user's say no to values", () => {
     fc.assert(
       fc.property(answers, outcomes, (each, outcome) => {
         const state = retryState({ outcome });
 
-        expect(retryIfAny(...predicatesOf(each))(state)).toBe(each.some(Boolean));
-        expect(retryIfAll(...predicatesOf(each))(state)).toBe(each.every(Boolean));
+        const asked = (of: boolean) => !outcome.ok && of;
+        expect(retryIfAny(...predicatesOf(each))(undefined, state)).toBe(asked(each.some(Boolean)));
+        expect(retryIfAll(...predicatesOf(each))(undefined, state)).toBe(asked(each.every(Boolean)));
       }),
     );
   });
@@ -283,8 +284,8 @@ describe("combinators of predicates", () => {
   it("sync and async predicates in any mixture come to the same verdict", async () => {
     await fc.assert(
       fc.asyncProperty(answers, fc.array(fc.boolean()), async (each, async) => {
-        expect(await retryIfAny(...mixedOf(each, async))(retryState())).toBe(each.some(Boolean));
-        expect(await retryIfAll(...mixedOf(each, async))(retryState())).toBe(each.every(Boolean));
+        expect(await retryIfAny(...mixedOf(each, async))(undefined, retryState())).toBe(each.some(Boolean));
+        expect(await retryIfAll(...mixedOf(each, async))(undefined, retryState())).toBe(each.every(Boolean));
       }),
     );
   });
@@ -294,7 +295,7 @@ describe("combinators of predicates", () => {
       fc.asyncProperty(fc.boolean(), fc.boolean(), outcomes, async (answer, async, outcome) => {
         const [predicate] = mixedOf([answer], [async]);
 
-        expect(await retryIfNot(predicate!)(retryState({ outcome }))).toBe(!outcome.ok && !answer);
+        expect(await retryIfNot(predicate!)(undefined, retryState({ outcome }))).toBe(!outcome.ok && !answer);
       }),
     );
   });
@@ -305,7 +306,9 @@ describe("combinators of predicates", () => {
         const predicates = predicatesOf(each);
         const negated = predicates.map((predicate) => retryIfNot(predicate));
 
-        expect(retryIfNot(retryIfAny(...predicates))(retryState())).toBe(retryIfAll(...negated)(retryState()));
+        expect(retryIfNot(retryIfAny(...predicates))(undefined, retryState())).toBe(
+          retryIfAll(...negated)(undefined, retryState()),
+        );
       }),
     );
   });

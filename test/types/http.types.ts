@@ -124,7 +124,7 @@ it("does not take what is called in another way", () => {
 
 it("types the response in hooks, strategies and fallback", () => {
   retryFetch({
-    retryIf: (state) => {
+    retryIf: (_error, state) => {
       if (state.outcome.ok) expectTypeOf(state.outcome.value).toEqualTypeOf<Response>();
       return false;
     },
@@ -175,7 +175,7 @@ it("joins its predicates with the core's", () => {
     ),
   });
   expectTypeOf(retryIfResponse(() => true)).returns.toEqualTypeOf<boolean>();
-  expectTypeOf(retryIfResponse(async () => true)).toBeCallableWith({} as RetryState<Response>);
+  expectTypeOf(retryIfResponse(async () => true)).toBeCallableWith(undefined, {} as RetryState<Response>);
   // @ts-expect-error a test answers yes or no
   retryIfResponse(() => "yes");
 });

@@ -201,9 +201,9 @@ it("takes undefined for every option", () => {
 it("takes a user's own function as a strategy", () => {
   const stop: Stop = ({ attempt, elapsed }) => attempt > 3 || elapsed > 1_000;
   const wait: Wait = ({ attempt, previousDelay, random }) => previousDelay + attempt * random();
-  const retryIf: RetryIf<Job> = ({ outcome }) => !outcome.ok || !outcome.value.done;
-  const retryIfLater: RetryIf = async ({ outcome }) => !outcome.ok;
-  const retryIfSync: SyncRetryIf = ({ outcome }) => !outcome.ok;
+  const retryIf: RetryIf<Job> = (error, { attempt }) => error instanceof TypeError || attempt < 2;
+  const retryIfLater: RetryIf = async (error) => error instanceof TypeError;
+  const retryIfSync: SyncRetryIf = (error) => error instanceof TypeError;
   const noise = Object.assign(() => 5, { label: "noise" });
 
   retry(load, { stop, wait, retryIf });

@@ -1,5 +1,6 @@
 import {
   type RetryIf,
+  type RetryState,
   retry,
   retryIfAll,
   retryIfAny,
@@ -11,6 +12,7 @@ import {
   retryIfNot,
   retryIfNotErrorType,
   retryIfNotResult,
+  retryIfOutcome,
   retryIfResult,
   retryNever,
   retrySync,
@@ -57,7 +59,9 @@ it("lets an inline test of the result know what the function gives", () => {
     retryIf: retryIfResult(async (job) => expectTypeOf(job).toEqualTypeOf<Job>()),
   });
   runWithRetry(({ signal }) => loadJob(`${signal}`), { retryIf: retryIfResult((job: Job) => !job.done) });
-  runWithRetry(({ signal }) => loadJob(`${signal}`), { retryIf: ({ outcome }) => outcome.ok && !outcome.value.done });
+  runWithRetry(({ signal }) => loadJob(`${signal}`), {
+    retryIf: retryIfOutcome(({ outcome }: RetryState<Job>) => outcome.ok && !outcome.value.done),
+  });
   runWithRetrySync(() => readJob("1"), {
     retryIf: retryIfResult((job) => expectTypeOf(job).toEqualTypeOf<Job>()),
   });
@@ -69,14 +73,81 @@ it("lets an inline test of the result know what the function gives", () => {
   retry(loadJob, { retryIf: retryIfResult((job: string) => job === "") });
 });
 
-it("lets a predicate of one's own know what the function gives", () => {
-  retry(loadJob, { retryIf: ({ outcome }) => outcome.ok && !outcome.value.done });
-  retry(loadJob, { retryIf: async ({ outcome }) => outcome.ok && !outcome.value.done });
-  runWithRetry(() => loadJob("1"), { retryIf: ({ outcome }) => outcome.ok && !outcome.value.done });
+it("lets a function of one's own have the error as unknown, and the state", () => {
+  retry(loadJob, { retryIf: (error) => expectTypeOf(error).toEqualTypeOf<unknown>() });
+  retry(loadJob, { retryIf: (_error, state) => expectTypeOf(state).toEqualTypeOf<RetryState<Job>>() });
+  retry(loadJob, { retryIf: async (_error, state) => expectTypeOf(state).toEqualTypeOf<RetryState<Job>>() });
+  retrySync(readJob, { retryIf: (_error, state) => expectTypeOf(state).toEqualTypeOf<RetryState<Job>>() });
+  runWithRetry(() => loadJob("1"), {
+    retryIf: (_error, state) => expectTypeOf(state).toEqualTypeOf<RetryState<Job>>(),
+  });
+
+  retry(loadJob, { retryIf: (error) => error instanceof HttpError && error.status === 503 });
+  // @ts-expect-error an error is unknown until one looks
+  retry(loadJob, { retryIf: (error) => error.status === 503 });
+  retry(loadJob, { retryIf: (error: unknown) => error instanceof HttpError });
+  // @ts-expect-error anything can be thrown: retryIfErrorType(HttpError, test) gets its own
+  retry(loadJob, { retryIf: (error: HttpError) => error instanceof HttpError });
+  retry(loadJob, { retryIf: retryIfErrorType(HttpError, (error) => error.status === 503) });
+  retry(loadJob, { retryIf: (_error, { attempt }) => attempt < 3 });
+  // @ts-expect-error the error comes first
+  retry(loadJob, { retryIf: ({ attempt }) => attempt < 3 });
+  retry(loadJob, { stop: ({ attempt }) => attempt < 3 });
+});
+
+it("lets an inline test of the outcome know what the function gives", () => {
+  retry(loadJob, { retryIf: retryIfOutcome((state) => expectTypeOf(state).toEqualTypeOf<RetryState<Job>>()) });
+  retry(loadJob, { retryIf: retryIfOutcome(async (state) => expectTypeOf(state).toEqualTypeOf<RetryState<Job>>()) });
+  retrySync(readJob, { retryIf: retryIfOutcome((state) => expectTypeOf(state).toEqualTypeOf<RetryState<Job>>()) });
+  retry(loadJob, { retryIf: retryIfOutcome(({ outcome }) => outcome.ok && outcome.value.done) });
   // @ts-expect-error a Job has no state
-  retry(loadJob, { retryIf: ({ outcome }) => outcome.ok && !outcome.value.state });
+  retry(loadJob, { retryIf: retryIfOutcome(({ outcome }) => outcome.ok && outcome.value.state) });
   // @ts-expect-error an outcome must be looked at before its value
-  retry(loadJob, { retryIf: ({ outcome }) => !outcome.value.done });
+  retry(loadJob, { retryIf: retryIfOutcome(({ outcome }) => outcome.value.done) });
+});
+
+it("lets functions inside combinators know error and state", () => {
+  retry(loadJob, { retryIf: retryIfAny((error) => expectTypeOf(error).toEqualTypeOf<unknown>()) });
+  retry(loadJob, {
+    retryIf: retryIfAny(retryIfError(), (_error, state) => expectTypeOf(state).toEqualTypeOf<RetryState<Job>>()),
+  });
+  retry(loadJob, {
+    retryIf: retryIfAny(
+      (error) => error instanceof HttpError && error.status === 503,
+      retryIfNotResult((job) => expectTypeOf(job).toEqualTypeOf<Job>()),
+    ),
+  });
+  retry(loadJob, { retryIf: retryIfAll(retryIfError(), async (_error, { attempt }) => attempt < 3) });
+  retry(loadJob, { retryIf: retryIfNot((_error, { attempt }) => attempt < 3) });
+  retry(loadJob, { retryIf: retryIfNot(retryIfAny((error, { attempt }) => attempt < 3 && error === "busy")) });
+  retryIfAny((error, { attempt }) => attempt < 3 && error === "busy");
+  // @ts-expect-error anything can be thrown
+  retryIfAny((error: HttpError, { attempt }) => attempt < 3 && error.status === 503);
+});
+
+it("lets built-in predicates of errors be asked about an error alone", () => {
+  const busy = new Error("busy");
+  const predicates = [retryNever, retryIfError(), retryIfErrorCode(503), retryIfErrorMessage("busy")];
+  expectTypeOf([busy].filter(retryIfErrorType(HttpError))).toEqualTypeOf<Error[]>();
+  expectTypeOf(predicates.map((predicate) => predicate(busy))).toEqualTypeOf<boolean[]>();
+  expectTypeOf(retryIfNot(retryIfErrorCode(503))(busy)).toEqualTypeOf<boolean>();
+  retryIfResult(ready)(undefined, {} as RetryState<Job>);
+  // @ts-expect-error a predicate of values needs the state
+  retryIfResult(ready)(undefined);
+});
+
+it("lets a maker of one's own be as good as ours", () => {
+  const retryIfStatus =
+    (...statuses: number[]) =>
+    (error: unknown) =>
+      error instanceof HttpError && statuses.includes(error.status);
+  const retryUntil = <T>(isReady: (value: T) => boolean) => retryIfAny(retryIfError(), retryIfNotResult(isReady));
+
+  retry(loadJob, { retryIf: retryIfStatus(503) });
+  retrySync(readJob, { retryIf: retryIfNot(retryIfStatus(400)) });
+  retry(loadJob, { retryIf: retryUntil((job) => expectTypeOf(job).toEqualTypeOf<Job>()) });
+  // @ts-expect-error it looks at values, which a combination of its parts says by itself
+  retryIfNot(retryUntil(ready));
 });
 
 it("lets polling that survives errors be written inline, with sync and async tests", () => {
@@ -136,22 +207,25 @@ it("lets polling that survives errors be written inline, with sync and async tes
       retryIfNotResult((job) => job.done),
     ),
   });
-  retry(loadJob, { retryIf: retryIfAny(({ outcome }) => !outcome.ok, retryIfNotResult(ready)) });
+  retry(loadJob, { retryIf: retryIfAny((error) => error instanceof HttpError, retryIfNotResult(ready)) });
   const nonEmpty = (text: string): boolean => text !== "";
   // @ts-expect-error the function returns a Job, not a string
   retry(loadJob, { retryIf: retryIfAny(retryIfError(), retryIfNotResult(nonEmpty)) });
 });
 
 it("makes a combination sync exactly where its parts are", () => {
-  expectTypeOf(retryIfAny(retryIfError(), retryIfNotResult(ready))).toEqualTypeOf<SyncRetryIf<Job>>();
-  expectTypeOf(retryIfAny(retryIfError(), retryIfNotResult(readyLater))).toEqualTypeOf<RetryIf<Job>>();
+  expectTypeOf(retryIfAny(retryIfError(), retryIfNotResult(ready))).toExtend<SyncRetryIf<Job>>();
+  expectTypeOf(retryIfAny(retryIfError(), retryIfNotResult(readyLater))).toExtend<RetryIf<Job>>();
+  expectTypeOf(retryIfAny(retryIfError(), retryIfNotResult(readyLater))).not.toExtend<SyncRetryIf<Job>>();
   expectTypeOf(retryIfAll(retryIfErrorCode(503), retryIfErrorMessage("busy"))).toExtend<SyncRetryIf>();
   expectTypeOf(retryIfAll(retryIfErrorCode(503), retryIfError(transient))).not.toExtend<SyncRetryIf>();
-  expectTypeOf(retryIfNot(retryIfErrorCode(503))).toEqualTypeOf<SyncRetryIf>();
-  expectTypeOf(retryIfNot(retryIfError(transient))).toEqualTypeOf<RetryIf>();
-  expectTypeOf(retryIfError()).toEqualTypeOf<SyncRetryIf>();
-  expectTypeOf(retryIfError(transient)).toEqualTypeOf<RetryIf>();
-  expectTypeOf(retryNever).toEqualTypeOf<SyncRetryIf>();
+  expectTypeOf(retryIfNot(retryIfErrorCode(503))).toEqualTypeOf<(error: unknown) => boolean>();
+  expectTypeOf(retryIfNot(retryIfError(transient))).toEqualTypeOf<(error: unknown) => boolean | Promise<boolean>>();
+  expectTypeOf(retryIfNot((error) => error instanceof HttpError)).toEqualTypeOf<(error: unknown) => boolean>();
+  expectTypeOf(retryIfNot(retryIfAny(retryIfError(transient)))).toExtend<RetryIf>();
+  expectTypeOf(retryIfError()).toEqualTypeOf<(error: unknown) => boolean>();
+  expectTypeOf(retryIfError(transient)).toEqualTypeOf<(error: unknown) => boolean | Promise<boolean>>();
+  expectTypeOf(retryNever).toEqualTypeOf<(error: unknown) => boolean>();
 });
 
 it("narrows the error to the class, or the list of classes, for its test", () => {
@@ -208,12 +282,18 @@ it("refuses to negate a result predicate", () => {
   retryIfNot(retryIfNotResult(ready));
   // @ts-expect-error also where it is async
   retryIfNot(retryIfResult(readyLater));
+  // @ts-expect-error also a predicate of both
+  retryIfNot(retryIfOutcome(() => true));
+  // @ts-expect-error also in a combination
+  retryIfNot(retryIfAny(retryIfErrorCode(404), retryIfResult(ready)));
+  // @ts-expect-error also in a combination of combinations, async
+  retryIfNot(retryIfAll(retryIfAny(retryIfResult(readyLater)), retryIfNotResult(ready)));
   // @ts-expect-error also inline
   retry(loadJob, { retryIf: retryIfNot(retryIfResult((job: Job) => job.done)) });
 
   retryIfNot(retryIfErrorCode(404));
   retryIfNot(retryIfAny(retryIfErrorCode(404), retryIfErrorType(TypeError)));
-  retryIfNot(({ outcome }) => !outcome.ok && outcome.error instanceof TypeError);
+  retryIfNot((error) => error instanceof TypeError);
   retryIfNot(retryIfNot(retryNever));
 });
 
