@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { transform } from "esbuild";
 import { defineConfig, type Plugin } from "vitest/config";
+import { HOOK_TIMEOUT, PATIENCE, TEST_TIMEOUT } from "./test/limits.ts";
 
 const source = (path: string) => fileURLToPath(new URL(`src/${path}`, import.meta.url));
 
@@ -22,8 +23,7 @@ const lowerDecorators: Plugin = {
 // Where `.ci/run` reads how many tests passed.
 const results = process.env.TEST_RESULTS;
 
-// A hang must be found, slowness must not fail: a machine eight times slower keeps these limits.
-const limits = { testTimeout: 60_000, hookTimeout: 180_000 };
+const limits = { testTimeout: TEST_TIMEOUT, hookTimeout: HOOK_TIMEOUT, expect: { poll: { timeout: PATIENCE } } };
 
 export default defineConfig({
   test: {

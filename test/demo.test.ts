@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import manifest from "../package.json" with { type: "json" };
+import { PATIENCE } from "./limits.js";
 
 const scripted = [
   ["Busy server", 3, "returns Ada Lovelace"],
@@ -37,10 +38,10 @@ beforeAll(async () => {
     cwd: fileURLToPath(new URL("..", import.meta.url)),
     env: { ...process.env, TMPDIR: temp, TEMP: temp, TMP: temp },
     stdio: ["ignore", "pipe", "inherit"],
-    timeout: 30_000,
+    timeout: PATIENCE,
   });
   [output, [exitCode]] = await Promise.all([text(child.stdout), once(child, "close") as Promise<[number]>]);
-}, 40_000);
+});
 
 it("the demo ends by itself, in success", () => {
   expect(exitCode).toBe(0);

@@ -53,7 +53,7 @@ let typeErrors: Map<Unit, string[]>;
 
 beforeAll(() => {
   typeErrors = typeErrorsOf([...units, migration, wrongTable, ...Object.values(specimens).flat()]);
-}, 120_000);
+});
 
 const places = blocks.map((block) => [`${block.file}:${block.line}`, block] as const);
 

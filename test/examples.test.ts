@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { PATIENCE } from "./limits.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const examples = readdirSync(join(root, "examples")).filter((file) => file.endsWith(".ts"));
@@ -31,7 +32,7 @@ beforeAll(async () => {
 it.each(examples)("%s prints what its last comment says", async (example) => {
   const program = join(built, example.replace(/\.ts$/, ".mjs"));
 
-  const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 4_500 });
+  const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: PATIENCE });
 
   expect(stdout).toBe(promisedBy(sourceOf(example)));
 });

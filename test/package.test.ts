@@ -15,13 +15,11 @@ import * as http from "undaunted/http";
 import * as idempotency from "undaunted/idempotency";
 import * as testing from "undaunted/testing";
 import * as transient from "undaunted/transient";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PATIENCE } from "./limits.js";
 
 // What is published, as someone who installs it gets it: packed, installed into an empty project, used by processes
 // that know nothing of this folder.
-
-// Each starts a process or more, on a machine that may be busy.
-vi.setConfig({ testTimeout: 60_000 });
 
 const exec = promisify(execFile);
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -54,7 +52,7 @@ beforeAll(async () => {
   packed = files.map((file: { path: string }) => file.path);
   await exec("npm", ["install", "--offline", "--no-audit", "--no-fund", tarball], { cwd: project, env });
   manifest = JSON.parse(await readFile(join(installed, "package.json"), "utf8"));
-}, 120_000);
+});
 
 afterAll(async () => {
   if (temporary) await rm(temporary, { recursive: true, force: true });
@@ -73,7 +71,7 @@ type Format = "module" | "commonjs";
 /** Runs a program in the project that installed the package; answers what it printed, read as JSON. */
 async function run(format: Format, program: string): Promise<unknown> {
   const flags = [`--input-type=${format}`, "--eval", program];
-  const { stdout } = await exec(process.execPath, flags, { cwd: project, env, timeout: 30_000 });
+  const { stdout } = await exec(process.execPath, flags, { cwd: project, env, timeout: PATIENCE });
   return JSON.parse(stdout);
 }
 

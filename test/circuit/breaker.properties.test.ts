@@ -57,7 +57,7 @@ function permitsLeft(breaker: CircuitBreaker, fn: () => unknown): number {
 }
 
 // Time enough to shrink what fails.
-describe("a circuit breaker", { timeout: 60_000 }, () => {
+describe("a circuit breaker", () => {
   it("does what a naive model does, whatever is called, ends, hangs, is aborted, saved and restored", async () => {
     await fc.assert(
       fc.asyncProperty(history, async (history) => {

@@ -1,6 +1,7 @@
 import { type CircuitBreakersOptions, CircuitOpenError, circuitBreakers } from "undaunted";
 import { virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
+import { PATIENCE } from "../limits.js";
 import { down } from "./calls.js";
 
 const key = (shard: string | number | symbol | object | null) => shard;
@@ -134,7 +135,7 @@ describe("breakers by key", () => {
       .wrap(reading("a"))("a")
       .catch(() => {});
 
-    await vi.waitFor(() => expect(onHookError).toHaveBeenCalledExactlyOnceWith(down));
+    await vi.waitFor(() => expect(onHookError).toHaveBeenCalledExactlyOnceWith(down), PATIENCE);
   });
 
   it("are each had by get(), the same each time, with all that a breaker has", async () => {

@@ -1,6 +1,7 @@
 import { type CircuitBreaker, type CircuitBreakerOptions, CircuitOpenError, circuitBreaker } from "undaunted";
 import { virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
+import { PATIENCE } from "../limits.js";
 import { down, play } from "./calls.js";
 
 const broken = new Error("the hook is broken");
@@ -112,7 +113,7 @@ describe.each([
     await expect(breaker.run(() => {})).rejects.toBeInstanceOf(CircuitOpenError);
 
     expect(breaker.state).toBe("open");
-    await vi.waitFor(() => expect(onHookError.mock.calls).toEqual([[broken], [broken]]));
+    await vi.waitFor(() => expect(onHookError.mock.calls).toEqual([[broken], [broken]]), PATIENCE);
   });
 
   it("does not take a success back", async () => {

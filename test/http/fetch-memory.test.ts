@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterAll, expect, it } from "vitest";
+import { PATIENCE } from "../limits.js";
 
 const folder = mkdtempSync(join(tmpdir(), "undaunted-signals-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -15,11 +16,11 @@ async function outputOf(contents: string): Promise<string> {
   const outfile = join(folder, "program.mjs");
   const resolveDir = fileURLToPath(new URL("../../src", import.meta.url));
   await build({ stdin: { contents, resolveDir }, outfile, bundle: true, format: "esm", platform: "node" });
-  const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", outfile], { timeout: 30_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", outfile], { timeout: PATIENCE });
   return stdout.trim();
 }
 
-it("1,000 responses read to the end leave no listener once they are collected", { timeout: 60_000 }, async () => {
+it("1,000 responses read to the end leave no listener once they are collected", async () => {
   const output = await outputOf(`
     import { getEventListeners } from "node:events";
     import { retryFetch } from "./http/index.js";
@@ -43,7 +44,7 @@ it("1,000 responses read to the end leave no listener once they are collected", 
   expect(JSON.parse(output)).toEqual([4_000, 1, 0]);
 });
 
-it("a response that is kept is aborted after a collection too", { timeout: 60_000 }, async () => {
+it("a response that is kept is aborted after a collection too", async () => {
   const output = await outputOf(`
     import { retryFetch } from "./http/index.js";
     const controller = new AbortController();

@@ -7,6 +7,7 @@ import {
 } from "undaunted/idempotency";
 import { flaky, virtualClock } from "undaunted/testing";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { PATIENCE } from "../limits.js";
 import { deferred } from "./deferred.js";
 
 const busy = new Error("busy");
@@ -359,7 +360,7 @@ describe("a store that fails at freeing a key", () => {
     });
 
     await expect(once()).rejects.toBe(busy);
-    await vi.waitFor(() => expect(warn.mock.calls).toEqual([[expect.stringContaining("no log")]]));
+    await vi.waitFor(() => expect(warn.mock.calls).toEqual([[expect.stringContaining("no log")]]), PATIENCE);
   });
 
   it("frees it with the end of the lease", async () => {

@@ -9,11 +9,12 @@ import {
 import { instant } from "undaunted/testing";
 import { retryIfTransient } from "undaunted/transient";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { PATIENCE } from "../limits.js";
 import { type Postgres, proxy, startPostgres, whatIsMissing } from "../transient/servers/index.js";
 import { named } from "./kinds-of-store.js";
 
 const HOUR = 3_600_000;
-const PATIENCE = { timeout: 20_000, interval: 2 };
+const POLLING = { timeout: PATIENCE, interval: 2 };
 const missing = whatIsMissing("postgres");
 
 let server: Postgres;
@@ -28,12 +29,12 @@ beforeAll(async () => {
   store = postgresIdempotencyStore(pool);
   await store.setUp();
   await pool.query("create table effects (key text)");
-}, 120_000);
+});
 
 afterAll(async () => {
   await pool?.end();
   await server?.close();
-}, 60_000);
+});
 
 beforeEach(() => {
   key = newIdempotencyKey();
@@ -71,10 +72,10 @@ function untilWaiting(count: number): Promise<void> {
       "select count(*)::int as count from pg_stat_activity where wait_event_type = 'Lock'",
     );
     expect(rows[0].count).toBe(count);
-  }, PATIENCE);
+  }, POLLING);
 }
 
-describe.skipIf(missing)(named("postgresIdempotencyStore", missing), { timeout: 30_000 }, () => {
+describe.skipIf(missing)(named("postgresIdempotencyStore", missing), () => {
   describe("setUp", () => {
     const tables = async (name: string) => {
       const { rows } = await pool.query("select count(*)::int as count from pg_tables where tablename = $1", [name]);
@@ -153,7 +154,7 @@ describe.skipIf(missing)(named("postgresIdempotencyStore", missing), { timeout: 
       await vi.waitFor(async () => {
         deleted += await clean.cleanUp();
         expect(deleted).toBe(4);
-      }, PATIENCE);
+      }, POLLING);
 
       expect(await clean.claim("running", "f", 1)).toMatchObject({ state: "running" });
       expect(await clean.claim("record c", "f", 1)).toMatchObject({ state: "done" });
@@ -220,262 +221,254 @@ describe.skipIf(missing)(named("postgresIdempotencyStore without its table", mis
   });
 });
 
-describe.skipIf(missing)(
-  named("postgresIdempotencyStore of a client in a transaction", missing),
-  { timeout: 30_000 },
-  () => {
-    const errors: unknown[] = [];
+describe.skipIf(missing)(named("postgresIdempotencyStore of a client in a transaction", missing), () => {
+  const errors: unknown[] = [];
 
-    // Nothing goes wrong beside the calls of these tests.
-    afterEach(() => {
-      expect(errors.splice(0)).toEqual([]);
+  // Nothing goes wrong beside the calls of these tests.
+  afterEach(() => {
+    expect(errors.splice(0)).toEqual([]);
+  });
+
+  /** A call whose key, effect and result are part of the client's transaction. */
+  const once = (client: PoolClient, fn: () => unknown = () => happen(client), result: unknown = "done") =>
+    idempotent(
+      async () => {
+        await fn();
+        return result;
+      },
+      { key: () => key, store: postgresIdempotencyStore(client), onStoreError: (error) => errors.push(error) },
+    )();
+
+  it("commits effect and record together", async () => {
+    const result = await inTransaction((client) => once(client));
+
+    expect(result).toBe("done");
+    expect(await effects()).toBe(1);
+    expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done" });
+  });
+
+  it("leaves neither effect nor key after a rollback", async () => {
+    const rolledBack = inTransaction(async (client) => {
+      await once(client);
+      throw new Error("too late");
     });
 
-    /** A call whose key, effect and result are part of the client's transaction. */
-    const once = (client: PoolClient, fn: () => unknown = () => happen(client), result: unknown = "done") =>
-      idempotent(
-        async () => {
-          await fn();
-          return result;
-        },
-        { key: () => key, store: postgresIdempotencyStore(client), onStoreError: (error) => errors.push(error) },
-      )();
+    await expect(rolledBack).rejects.toThrow("too late");
+    expect(await effects()).toBe(0);
+    expect(await store.claim(key, "f", 1)).toMatchObject({ state: "won" });
+  });
 
-    it("commits effect and record together", async () => {
-      const result = await inTransaction((client) => once(client));
+  it("gives a later transaction the result, and has no second effect", async () => {
+    await inTransaction((client) => once(client));
 
-      expect(result).toBe("done");
-      expect(await effects()).toBe(1);
-      expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done" });
+    expect(await inTransaction((client) => once(client, () => happen(client), "second"))).toBe("done");
+    expect(await effects()).toBe(1);
+  });
+
+  it("gives a later call over a pool the result", async () => {
+    await inTransaction((client) => once(client));
+
+    const later = idempotent(async () => "second", { key: () => key, store });
+
+    expect(await later()).toBe("done");
+  });
+
+  it("lets a second transaction with the key wait, and see the record", async () => {
+    const first = await pool.connect();
+    await first.query("begin");
+    await once(first, () => happen(first), "first");
+    const second = inTransaction((client) => once(client, () => happen(client), "second"));
+    await untilWaiting(1);
+
+    await first.query("commit");
+    first.release();
+
+    expect(await second).toBe("first");
+    expect(await effects()).toBe(1);
+  });
+
+  it("lets a second transaction with the key wait, and run where the first is rolled back", async () => {
+    const first = await pool.connect();
+    await first.query("begin");
+    await once(first, () => happen(first), "first");
+    const second = inTransaction((client) => once(client, () => happen(client), "second"));
+    await untilWaiting(1);
+
+    await first.query("rollback");
+    first.release();
+
+    expect(await second).toBe("second");
+    expect(await effects()).toBe(1);
+  });
+
+  it("frees the key within the transaction where the function fails without harm to it", async () => {
+    const busy = new Error("busy");
+
+    const result = await inTransaction(async (client) => {
+      await expect(once(client, () => Promise.reject(busy))).rejects.toBe(busy);
+      return once(client);
     });
 
-    it("leaves neither effect nor key after a rollback", async () => {
-      const rolledBack = inTransaction(async (client) => {
-        await once(client);
-        throw new Error("too late");
-      });
+    expect(result).toBe("done");
+    expect(await effects()).toBe(1);
+  });
 
-      await expect(rolledBack).rejects.toThrow("too late");
-      expect(await effects()).toBe(0);
-      expect(await store.claim(key, "f", 1)).toMatchObject({ state: "won" });
-    });
+  it("hands on the error of a statement that fails, and says nothing of the key that cannot be freed", async () => {
+    const failed = inTransaction((client) => once(client, () => client.query("select 1 / 0")));
 
-    it("gives a later transaction the result, and has no second effect", async () => {
-      await inTransaction((client) => once(client));
+    await expect(failed).rejects.toMatchObject({ code: "22012" });
+    expect(await store.claim(key, "f", 1)).toMatchObject({ state: "won" });
+  });
 
-      expect(await inTransaction((client) => once(client, () => happen(client), "second"))).toBe("done");
-      expect(await effects()).toBe(1);
-    });
+  it("refuses at once to record in a transaction that has failed", async () => {
+    const failed = inTransaction((client) => once(client, () => client.query("select 1 / 0").catch(() => {})));
 
-    it("gives a later call over a pool the result", async () => {
-      await inTransaction((client) => once(client));
+    const error = await failed.catch((error: unknown) => error);
 
-      const later = idempotent(async () => "second", { key: () => key, store });
+    // The store's own error: nothing has happened, and who tries again may.
+    expect(error).toMatchObject({ code: "25P02" });
+    expect(await effects()).toBe(0);
+    expect(await store.claim(key, "f", 1)).toMatchObject({ state: "won" });
+  });
 
-      expect(await later()).toBe("done");
-    });
-
-    it("lets a second transaction with the key wait, and see the record", async () => {
-      const first = await pool.connect();
-      await first.query("begin");
-      await once(first, () => happen(first), "first");
-      const second = inTransaction((client) => once(client, () => happen(client), "second"));
-      await untilWaiting(1);
-
-      await first.query("commit");
-      first.release();
-
-      expect(await second).toBe("first");
-      expect(await effects()).toBe(1);
-    });
-
-    it("lets a second transaction with the key wait, and run where the first is rolled back", async () => {
-      const first = await pool.connect();
-      await first.query("begin");
-      await once(first, () => happen(first), "first");
-      const second = inTransaction((client) => once(client, () => happen(client), "second"));
-      await untilWaiting(1);
-
-      await first.query("rollback");
-      first.release();
-
-      expect(await second).toBe("second");
-      expect(await effects()).toBe(1);
-    });
-
-    it("frees the key within the transaction where the function fails without harm to it", async () => {
-      const busy = new Error("busy");
-
-      const result = await inTransaction(async (client) => {
-        await expect(once(client, () => Promise.reject(busy))).rejects.toBe(busy);
-        return once(client);
-      });
-
-      expect(result).toBe("done");
-      expect(await effects()).toBe(1);
-    });
-
-    it("hands on the error of a statement that fails, and says nothing of the key that cannot be freed", async () => {
-      const failed = inTransaction((client) => once(client, () => client.query("select 1 / 0")));
-
-      await expect(failed).rejects.toMatchObject({ code: "22012" });
-      expect(await store.claim(key, "f", 1)).toMatchObject({ state: "won" });
-    });
-
-    it("refuses at once to record in a transaction that has failed", async () => {
-      const failed = inTransaction((client) => once(client, () => client.query("select 1 / 0").catch(() => {})));
-
-      const error = await failed.catch((error: unknown) => error);
-
-      // The store's own error: nothing has happened, and who tries again may.
-      expect(error).toMatchObject({ code: "25P02" });
-      expect(await effects()).toBe(0);
-      expect(await store.claim(key, "f", 1)).toMatchObject({ state: "won" });
-    });
-
-    it("records after a statement that took longer than the lease: nobody else can have had the key", async () => {
-      const claimed = await inTransaction(async (client) => {
-        const inside = postgresIdempotencyStore(client);
-        const untilOver = () =>
-          vi.waitFor(async () => {
-            const over = "select until < clock_timestamp() as over from idempotency_keys where key = $1";
-            expect((await client.query(over, [key])).rows).toEqual([{ over: true }]);
-          }, PATIENCE);
-        const { token } = (await inside.claim(key, "f", 1)) as { token: string };
-        await untilOver();
-        expect(await inside.renew(key, token, 1)).toBe(true);
-        await untilOver();
-        return inside.record(key, token, "done", HOUR);
-      });
-
-      expect(claimed).toBe(true);
-      expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done", record: "done" });
-    });
-
-    it("says nothing either of a key that a failed statement keeps from being freed in a savepoint", async () => {
-      const failed = inTransaction(async (client) => {
-        await client.query("savepoint before");
-        return once(client, () => client.query("select 1 / 0"));
-      });
-
-      await expect(failed).rejects.toMatchObject({ code: "22012" });
-    });
-
-    it("runs again after a rollback to a savepoint", async () => {
-      const result = await inTransaction(async (client) => {
-        await client.query("savepoint before");
-        await once(client, () => client.query("select 1 / 0")).catch(() => {});
-        await client.query("rollback to savepoint before");
-        return once(client);
-      });
-
-      expect(result).toBe("done");
-      expect(await effects()).toBe(1);
-      expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done" });
-    });
-
-    it("says so in its claim", async () => {
-      const claim = await inTransaction((client) => postgresIdempotencyStore(client).claim(key, "f", HOUR));
-
-      expect(claim).toEqual({ state: "won", token: expect.any(String), inTransaction: true });
-    });
-
-    it("says so in a savepoint too, and records there after its lease", async () => {
-      const recorded = await inTransaction(async (client) => {
-        await client.query("savepoint before");
-        const inside = postgresIdempotencyStore(client);
-        const claim = await inside.claim(key, "f", 1);
-        expect(claim).toMatchObject({ state: "won", inTransaction: true });
-        const over = "select until < clock_timestamp() as over from idempotency_keys where key = $1";
-        await vi.waitFor(
-          async () => expect((await client.query(over, [key])).rows).toEqual([{ over: true }]),
-          PATIENCE,
-        );
-        return inside.record(key, (claim as { token: string }).token, "done", HOUR);
-      });
-
-      expect(recorded).toBe(true);
-      expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done" });
-    });
-
-    it("is as one of a pool where the client is in no transaction", async () => {
-      const client = await pool.connect();
-      const claim = await postgresIdempotencyStore(client).claim(key, "f", HOUR);
-      client.release();
-
-      expect(claim).toEqual({ state: "won", token: expect.any(String) });
-      expect(await store.claim(key, "f", 1)).toMatchObject({ state: "running" });
-    });
-
-    it("goes by the time of each step, not by that of the transaction's beginning", async () => {
-      await inTransaction(async (client) => {
-        const { rows } = await client.query("select now()::text");
-        await store.claim(key, "f", 1);
-        await vi.waitFor(async () => {
+  it("records after a statement that took longer than the lease: nobody else can have had the key", async () => {
+    const claimed = await inTransaction(async (client) => {
+      const inside = postgresIdempotencyStore(client);
+      const untilOver = () =>
+        vi.waitFor(async () => {
           const over = "select until < clock_timestamp() as over from idempotency_keys where key = $1";
           expect((await client.query(over, [key])).rows).toEqual([{ over: true }]);
-        }, PATIENCE);
-
-        expect(await postgresIdempotencyStore(client).claim(key, "f", HOUR)).toMatchObject({ state: "won" });
-        const began =
-          "select until - $2::timestamptz > interval '1 hour' as later from idempotency_keys where key = $1";
-        expect((await client.query(began, [key, rows[0].now])).rows).toEqual([{ later: true }]);
-      });
+        }, POLLING);
+      const { token } = (await inside.claim(key, "f", 1)) as { token: string };
+      await untilOver();
+      expect(await inside.renew(key, token, 1)).toBe(true);
+      await untilOver();
+      return inside.record(key, token, "done", HOUR);
     });
 
-    it("runs once where serializable transactions race for a key, each retried as a whole", async () => {
-      const move = retry(() => inTransaction((client) => once(client), "begin isolation level serializable"), {
-        ...instant,
-        stop: () => false,
-        retryIf: retryIfErrorCode("40001"),
-      });
+    expect(claimed).toBe(true);
+    expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done", record: "done" });
+  });
 
-      const results = await Promise.all(Array.from({ length: 10 }, () => move()));
+  it("says nothing either of a key that a failed statement keeps from being freed in a savepoint", async () => {
+    const failed = inTransaction(async (client) => {
+      await client.query("savepoint before");
+      return once(client, () => client.query("select 1 / 0"));
+    });
 
-      expect(results).toEqual(Array(10).fill("done"));
+    await expect(failed).rejects.toMatchObject({ code: "22012" });
+  });
+
+  it("runs again after a rollback to a savepoint", async () => {
+    const result = await inTransaction(async (client) => {
+      await client.query("savepoint before");
+      await once(client, () => client.query("select 1 / 0")).catch(() => {});
+      await client.query("rollback to savepoint before");
+      return once(client);
+    });
+
+    expect(result).toBe("done");
+    expect(await effects()).toBe(1);
+    expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done" });
+  });
+
+  it("says so in its claim", async () => {
+    const claim = await inTransaction((client) => postgresIdempotencyStore(client).claim(key, "f", HOUR));
+
+    expect(claim).toEqual({ state: "won", token: expect.any(String), inTransaction: true });
+  });
+
+  it("says so in a savepoint too, and records there after its lease", async () => {
+    const recorded = await inTransaction(async (client) => {
+      await client.query("savepoint before");
+      const inside = postgresIdempotencyStore(client);
+      const claim = await inside.claim(key, "f", 1);
+      expect(claim).toMatchObject({ state: "won", inTransaction: true });
+      const over = "select until < clock_timestamp() as over from idempotency_keys where key = $1";
+      await vi.waitFor(async () => expect((await client.query(over, [key])).rows).toEqual([{ over: true }]), POLLING);
+      return inside.record(key, (claim as { token: string }).token, "done", HOUR);
+    });
+
+    expect(recorded).toBe(true);
+    expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done" });
+  });
+
+  it("is as one of a pool where the client is in no transaction", async () => {
+    const client = await pool.connect();
+    const claim = await postgresIdempotencyStore(client).claim(key, "f", HOUR);
+    client.release();
+
+    expect(claim).toEqual({ state: "won", token: expect.any(String) });
+    expect(await store.claim(key, "f", 1)).toMatchObject({ state: "running" });
+  });
+
+  it("goes by the time of each step, not by that of the transaction's beginning", async () => {
+    await inTransaction(async (client) => {
+      const { rows } = await client.query("select now()::text");
+      await store.claim(key, "f", 1);
+      await vi.waitFor(async () => {
+        const over = "select until < clock_timestamp() as over from idempotency_keys where key = $1";
+        expect((await client.query(over, [key])).rows).toEqual([{ over: true }]);
+      }, POLLING);
+
+      expect(await postgresIdempotencyStore(client).claim(key, "f", HOUR)).toMatchObject({ state: "won" });
+      const began = "select until - $2::timestamptz > interval '1 hour' as later from idempotency_keys where key = $1";
+      expect((await client.query(began, [key, rows[0].now])).rows).toEqual([{ later: true }]);
+    });
+  });
+
+  it("runs once where serializable transactions race for a key, each retried as a whole", async () => {
+    const move = retry(() => inTransaction((client) => once(client), "begin isolation level serializable"), {
+      ...instant,
+      stop: () => false,
+      retryIf: retryIfErrorCode("40001"),
+    });
+
+    const results = await Promise.all(Array.from({ length: 10 }, () => move()));
+
+    expect(results).toEqual(Array(10).fill("done"));
+    expect(await effects()).toBe(1);
+  });
+
+  it.each(["repeatable read", "serializable"])(
+    "refuses a %s transaction that began before the key was taken: tried again it sees the record",
+    async (level) => {
+      let begun = false;
+      const late = retry(
+        () =>
+          inTransaction(async (client) => {
+            await client.query("select count(*) from effects");
+            if (!begun) await inTransaction((other) => once(other, () => happen(other), "other"));
+            begun = true;
+            return once(client);
+          }, `begin isolation level ${level}`),
+        { ...instant, retryIf: retryIfTransient() },
+      );
+
+      expect(await late()).toBe("other");
+      expect(late.stats.attempts).toBe(2);
       expect(await effects()).toBe(1);
+    },
+  );
+
+  it.each([
+    ["after the server has committed", "cutAfter", 2],
+    ["before the server hears of it", "cutBefore", 2],
+  ] as const)("has one effect where the connection breaks in the commit, %s", async (_when, cut, attempts) => {
+    const faulty = await proxy(server);
+    const through = new Pool({ ...server.connection, port: faulty.port });
+    through.on("error", () => {});
+    const move = retry(() => inTransaction((client) => once(client), "begin", through), {
+      ...instant,
+      retryIf: retryIfTransient({ idempotent: true }),
     });
+    faulty[cut](/commit/);
 
-    it.each(["repeatable read", "serializable"])(
-      "refuses a %s transaction that began before the key was taken: tried again it sees the record",
-      async (level) => {
-        let begun = false;
-        const late = retry(
-          () =>
-            inTransaction(async (client) => {
-              await client.query("select count(*) from effects");
-              if (!begun) await inTransaction((other) => once(other, () => happen(other), "other"));
-              begun = true;
-              return once(client);
-            }, `begin isolation level ${level}`),
-          { ...instant, retryIf: retryIfTransient() },
-        );
+    expect(await move()).toBe("done");
+    expect(move.stats.attempts).toBe(attempts);
+    expect(await effects()).toBe(1);
 
-        expect(await late()).toBe("other");
-        expect(late.stats.attempts).toBe(2);
-        expect(await effects()).toBe(1);
-      },
-    );
-
-    it.each([
-      ["after the server has committed", "cutAfter", 2],
-      ["before the server hears of it", "cutBefore", 2],
-    ] as const)("has one effect where the connection breaks in the commit, %s", async (_when, cut, attempts) => {
-      const faulty = await proxy(server);
-      const through = new Pool({ ...server.connection, port: faulty.port });
-      through.on("error", () => {});
-      const move = retry(() => inTransaction((client) => once(client), "begin", through), {
-        ...instant,
-        retryIf: retryIfTransient({ idempotent: true }),
-      });
-      faulty[cut](/commit/);
-
-      expect(await move()).toBe("done");
-      expect(move.stats.attempts).toBe(attempts);
-      expect(await effects()).toBe(1);
-
-      await through.end();
-      await faulty.close();
-    });
-  },
-);
+    await through.end();
+    await faulty.close();
+  });
+});

@@ -15,14 +15,14 @@ beforeAll(async () => {
   if (missing) return;
   server = await startRedis();
   client = new Ioredis(server.connection);
-}, 120_000);
+});
 
 afterAll(async () => {
   client?.disconnect();
   await server?.close();
-}, 60_000);
+});
 
-describe.skipIf(missing)(named("redisIdempotencyStore", missing), { timeout: 30_000 }, () => {
+describe.skipIf(missing)(named("redisIdempotencyStore", missing), () => {
   it("keeps each key under its prefix, and none for longer than it lasts", async () => {
     const key = newIdempotencyKey();
     const store = redisIdempotencyStore(client);

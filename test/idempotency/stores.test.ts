@@ -1,12 +1,13 @@
 import { type IdempotencyStore, idempotent, newIdempotencyKey } from "undaunted/idempotency";
 import { virtualClock } from "undaunted/testing";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { PATIENCE } from "../limits.js";
 import { deferred } from "./deferred.js";
 import { KINDS_OF_STORE, named, type Stores } from "./kinds-of-store.js";
 
 // Time is the server's. What lasts for an hour does not end during a test, and what lasts for 1 ms is waited for.
 const HOUR = 3_600_000;
-const PATIENCE = { timeout: 20_000, interval: 2 };
+const POLLING = { timeout: PATIENCE, interval: 2 };
 
 /** Takes a key that must be free, and answers the token. */
 async function take(store: IdempotencyStore, key: string, lease = HOUR, fingerprint = "f"): Promise<string> {
@@ -17,11 +18,11 @@ async function take(store: IdempotencyStore, key: string, lease = HOUR, fingerpr
 
 /** The same, as soon as it is free. */
 function takeOnceFree(store: IdempotencyStore, key: string, fingerprint?: string): Promise<string> {
-  return vi.waitFor(() => take(store, key, HOUR, fingerprint), PATIENCE);
+  return vi.waitFor(() => take(store, key, HOUR, fingerprint), POLLING);
 }
 
 for (const { name, missing, open } of KINDS_OF_STORE) {
-  describe.skipIf(missing)(named(`a store in ${name}`, missing), { timeout: 30_000 }, () => {
+  describe.skipIf(missing)(named(`a store in ${name}`, missing), () => {
     let stores: Stores;
     let store: IdempotencyStore;
     let key: string;
@@ -29,9 +30,9 @@ for (const { name, missing, open } of KINDS_OF_STORE) {
     beforeAll(async () => {
       stores = await open();
       store = stores.store;
-    }, 120_000);
+    });
 
-    afterAll(() => stores?.close(), 60_000);
+    afterAll(() => stores?.close());
 
     // A key for each test: they all share the server.
     const test = (what: string, body: () => Promise<void>) =>
@@ -116,7 +117,7 @@ for (const { name, missing, open } of KINDS_OF_STORE) {
           );
           expect(all.some(({ state }) => state === "won")).toBe(true);
           return all;
-        }, PATIENCE);
+        }, POLLING);
 
         expect(claims.filter(({ state }) => state === "won")).toHaveLength(1);
       });
@@ -125,7 +126,7 @@ for (const { name, missing, open } of KINDS_OF_STORE) {
         await take(store, key, 0.1);
         const token = await takeOnceFree(store, key);
         expect(await store.renew(key, token, 0.1)).toBe(true);
-        const last = await vi.waitFor(() => take(store, key, Number.MAX_SAFE_INTEGER), PATIENCE);
+        const last = await vi.waitFor(() => take(store, key, Number.MAX_SAFE_INTEGER), POLLING);
 
         expect(await store.renew(key, last, Number.MAX_SAFE_INTEGER)).toBe(true);
         expect(await store.record(key, last, "done", Number.MAX_SAFE_INTEGER)).toBe(true);
@@ -183,7 +184,7 @@ for (const { name, missing, open } of KINDS_OF_STORE) {
         const token = await take(store, key, HOUR);
         await store.renew(key, token, 1);
 
-        await vi.waitFor(async () => expect(await store.renew(key, token, 1)).toBe(false), PATIENCE);
+        await vi.waitFor(async () => expect(await store.renew(key, token, 1)).toBe(false), POLLING);
 
         await take(store, key);
       });
@@ -231,7 +232,7 @@ for (const { name, missing, open } of KINDS_OF_STORE) {
       test("refuses a run whose lease is over", async () => {
         const token = await take(store, key, HOUR);
         await store.renew(key, token, 1);
-        await vi.waitFor(async () => expect(await store.renew(key, token, 1)).toBe(false), PATIENCE);
+        await vi.waitFor(async () => expect(await store.renew(key, token, 1)).toBe(false), POLLING);
 
         expect(await store.record(key, token, "done", HOUR)).toBe(false);
         await take(store, key);
@@ -242,7 +243,7 @@ for (const { name, missing, open } of KINDS_OF_STORE) {
         await vi.waitFor(async () => {
           // Again until the one before it is over.
           expect(await store.record(key, token, "done", 1)).toBe(false);
-        }, PATIENCE);
+        }, POLLING);
 
         await take(store, key);
       });
@@ -423,11 +424,11 @@ for (const { name, missing, open } of KINDS_OF_STORE) {
         const renew = vi.fn(store.renew);
         const once = idempotent(fn, { key: () => key, store: { ...store, renew }, lease: HOUR, clock });
         const result = once();
-        await vi.waitFor(() => expect(fn).toHaveBeenCalled(), PATIENCE);
+        await vi.waitFor(() => expect(fn).toHaveBeenCalled(), POLLING);
 
         for (let turn = 1; turn <= 3; turn++) {
           await clock.advance(HOUR / 3);
-          await vi.waitFor(() => expect(renew.mock.settledResults[turn - 1]?.value).toBe(true), PATIENCE);
+          await vi.waitFor(() => expect(renew.mock.settledResults[turn - 1]?.value).toBe(true), POLLING);
         }
         work.resolve("done");
 

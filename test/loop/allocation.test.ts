@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterAll, expect, it } from "vitest";
+import { PATIENCE } from "../limits.js";
 
 // Bytes are counted in a process of their own, whose young generation is so large that nothing is collected meanwhile.
 const FLAGS = ["--expose-gc", "--max-semi-space-size=256", "--min-semi-space-size=256"];
@@ -61,16 +62,14 @@ async function measured(body: string): Promise<number> {
     target: "node20",
     platform: "node",
   });
-  const { stdout } = await promisify(execFile)(process.execPath, [...FLAGS, program], { timeout: 30_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, [...FLAGS, program], { timeout: PATIENCE });
   return Number(stdout);
 }
 
 // A closure is 64 bytes, the context it needs at least 32.
 const LESS_THAN_A_CLOSURE = 16;
 
-it("a call that succeeds at once makes no run: it weighs what a promise, a closure and its call weigh", {
-  timeout: 60_000,
-}, async () => {
+it("a call that succeeds at once makes no run: it weighs what a promise, a closure and its call weigh", async () => {
   const byHand = await bytesPerCall(
     "(...args) => { const call = { fn, args, a: 1, b: 2, c: 3, d: 4 }; return fn(...args).then(passOn, () => call); }",
   );
@@ -80,14 +79,14 @@ it("a call that succeeds at once makes no run: it weighs what a promise, a closu
   expect(retried - byHand).toBeLessThan(LESS_THAN_A_CLOSURE);
 });
 
-it("a sleeping call weighs less than 800 bytes, its timer and its promises included", { timeout: 60_000 }, async () => {
+it("a sleeping call weighs less than 800 bytes, its timer and its promises included", async () => {
   const bytes = await bytesPerSleeper("{ wait: waitFixed(3_600_000) }");
 
   expect(bytes).toBeGreaterThan(300);
   expect(bytes).toBeLessThan(800);
 });
 
-it("a budget allocates nothing when a call succeeds at once", { timeout: 60_000 }, async () => {
+it("a budget allocates nothing when a call succeeds at once", async () => {
   const without = await bytesPerCall("retry(fn)");
   const withBudget = await bytesPerCall("retry(fn, { budget: retryBudget() })");
 
@@ -95,7 +94,7 @@ it("a budget allocates nothing when a call succeeds at once", { timeout: 60_000 
   expect(withBudget - without).toBeLessThan(LESS_THAN_A_CLOSURE);
 });
 
-it("a closed breaker makes a promise and nothing else", { timeout: 60_000 }, async () => {
+it("a closed breaker makes a promise and nothing else", async () => {
   const bare = await bytesPerCall("(...args) => fn(...args).then(passOn)");
   const guarded = await bytesPerCall("circuitBreaker().wrap(fn)");
 

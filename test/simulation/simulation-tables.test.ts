@@ -18,7 +18,7 @@ afterAll(() => {
 // What the small clients do after ten minutes is held in simulation.test.ts.
 const printed = reports.filter(({ scenario }) => scenario.before <= 60);
 
-it.each(printed)("docs/overload.md has the table as it is simulated: $title", { timeout: 120_000 }, async (report) => {
+it.each(printed)("docs/overload.md has the table as it is simulated: $title", async (report) => {
   const table = linesOf(asMarkdown(await tableOf(report, 1)));
 
   expect(table.length).toBeGreaterThan(4);

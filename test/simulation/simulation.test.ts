@@ -18,7 +18,7 @@ const outagesAndSeeds = outages.flatMap((outage) => seeds.map((seed) => [outage,
 /** A few seconds of a small fleet, where it does not matter what happens to it. */
 const brief: Scenario = { ...outageOf("slow"), clients: 4, before: 2, during: 2, after: 2 };
 
-describe("a fleet with retryBudget()", { timeout: 60_000 }, () => {
+describe("a fleet with retryBudget()", () => {
   it.each(outagesAndSeeds)("adds a tenth to the load of a server at most (%s, seed %i)", async (outage, seed) => {
     const run = await simulate(outageOf(outage), withBudget, seed);
 
@@ -72,18 +72,14 @@ describe("a fleet with retryBudget()", { timeout: 60_000 }, () => {
   });
 });
 
-it.each(seeds)(
-  "without a budget 4 attempts keep a server down that is well again (seed %i)",
-  { timeout: 60_000 },
-  async (seed) => {
-    const run = await simulate(outageOf("blackhole"), noBudget, seed);
+it.each(seeds)("without a budget 4 attempts keep a server down that is well again (seed %i)", async (seed) => {
+  const run = await simulate(outageOf("blackhole"), noBudget, seed);
 
-    const lastSeconds = run.seconds.slice(-30);
-    expect(sumOf(lastSeconds, "successes")).toBeLessThan(0.01 * sumOf(lastSeconds, "calls"));
-  },
-);
+  const lastSeconds = run.seconds.slice(-30);
+  expect(sumOf(lastSeconds, "successes")).toBeLessThan(0.01 * sumOf(lastSeconds, "calls"));
+});
 
-it("each contender brings its own load to a server that nothing comes back from", { timeout: 60_000 }, async () => {
+it("each contender brings its own load to a server that nothing comes back from", async () => {
   const scenario = { ...outageOf("blackhole"), after: 10 };
   const rows: unknown[] = [];
 

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { failureOf } from "./calls.js";
 import { type Grpc, proxy, startGrpc, type TcpProxy } from "./servers/index.js";
 
-describe("gRPC", { timeout: 30_000 }, () => {
+describe("gRPC", () => {
   let server: Grpc;
   let link: TcpProxy;
 

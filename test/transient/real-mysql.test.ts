@@ -2,15 +2,15 @@ import { type RetryOptions, retry, stopAfterAttempt } from "undaunted";
 import { instant } from "undaunted/testing";
 import { classifyMysqlError, type RetryIfTransientOptions, retryIfTransient } from "undaunted/transient";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { PATIENCE } from "../limits.js";
 import { barrier, failureOf } from "./calls.js";
 import { DRIVERS, type MysqlConfig, type MysqlConnection } from "./mysql-drivers.js";
 import { type Mariadb, proxy, startMariadb, type TcpProxy, whatIsMissing } from "./servers/index.js";
 import { until } from "./servers/until.js";
 
-const LONG = 120_000;
 const missing = whatIsMissing("mariadb");
 
-describe.skipIf(missing)(`MariaDB${missing ? ` (${missing})` : ""}`, { timeout: 30_000 }, () => {
+describe.skipIf(missing)(`MariaDB${missing ? ` (${missing})` : ""}`, () => {
   let server: Mariadb;
   let link: TcpProxy;
 
@@ -24,12 +24,12 @@ describe.skipIf(missing)(`MariaDB${missing ? ` (${missing})` : ""}`, { timeout: 
       "create user common@'127.0.0.1'",
       "grant all on test.* to common@'127.0.0.1'",
     );
-  }, LONG);
+  });
 
   afterAll(async () => {
     await link?.close();
     await server?.close();
-  }, LONG);
+  });
 
   beforeEach(async () => {
     await admin("delete from entry", "delete from account", "delete from effects");
@@ -66,7 +66,7 @@ describe.skipIf(missing)(`MariaDB${missing ? ` (${missing})` : ""}`, { timeout: 
       if (!found) throw new Error("none");
       return Number(found.id);
     };
-    return until(look, 20_000, () => "nobody waits for a lock");
+    return until(look, PATIENCE, () => "nobody waits for a lock");
   }
 
   describe.each(Object.entries(DRIVERS))("through %s:", (_, open) => {
@@ -231,7 +231,7 @@ describe.skipIf(missing)(`MariaDB${missing ? ` (${missing})` : ""}`, { timeout: 
         const rows = await admin("select id from information_schema.processlist where user = 'common'");
         if (rows.length >= count) throw new Error(`${rows.length} connections`);
       };
-      await until(look, 20_000, () => "no connection has ended");
+      await until(look, PATIENCE, () => "no connection has ended");
     }
 
     it.each([

@@ -4,14 +4,14 @@ import { idempotent, postgresIdempotencyStore } from "undaunted/idempotency";
 import { instant } from "undaunted/testing";
 import { classifyPostgresError, type RetryIfTransientOptions, retryIfTransient } from "undaunted/transient";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { PATIENCE } from "../limits.js";
 import { barrier, failureOf } from "./calls.js";
 import { type Postgres, proxy, startPostgres, type TcpProxy, whatIsMissing } from "./servers/index.js";
 import { until } from "./servers/until.js";
 
-const LONG = 120_000;
 const missing = whatIsMissing("postgres");
 
-describe.skipIf(missing)(`PostgreSQL${missing ? ` (${missing})` : ""}`, { timeout: 30_000 }, () => {
+describe.skipIf(missing)(`PostgreSQL${missing ? ` (${missing})` : ""}`, () => {
   let server: Postgres;
   let link: TcpProxy;
 
@@ -27,12 +27,12 @@ describe.skipIf(missing)(`PostgreSQL${missing ? ` (${missing})` : ""}`, { timeou
     `);
     const store = postgresIdempotencyStore({ query: async (text) => ({ rows: await ask(text) }) });
     await store.setUp();
-  }, LONG);
+  });
 
   afterAll(async () => {
     await link?.close();
     await server?.close();
-  }, LONG);
+  });
 
   beforeEach(async () => {
     await ask("truncate account, entry, effects, idempotency_keys; insert into account values (1, 100), (2, 100)");
@@ -97,7 +97,7 @@ describe.skipIf(missing)(`PostgreSQL${missing ? ` (${missing})` : ""}`, { timeou
       if (!found) throw new Error("none");
       return found.pid as number;
     };
-    return until(look, 20_000, () => "nobody waits for a lock");
+    return until(look, PATIENCE, () => "nobody waits for a lock");
   }
 
   /** Connections of this kind until there is no more of them. */
@@ -119,7 +119,7 @@ describe.skipIf(missing)(`PostgreSQL${missing ? ` (${missing})` : ""}`, { timeou
       const rows = await ask("select from pg_stat_activity where usename = 'common'");
       if (rows.length >= count) throw new Error(`${rows.length} clients`);
     };
-    await until(look, 20_000, () => "no client has left");
+    await until(look, PATIENCE, () => "no client has left");
   }
 
   const balances = async () => (await ask("select balance from account order by id")).map(({ balance }) => balance);

@@ -2,27 +2,27 @@ import { type RetryOptions, retry, stopAfterAttempt } from "undaunted";
 import { instant } from "undaunted/testing";
 import { classifyRedisError, type RetryIfTransientOptions, retryIfTransient } from "undaunted/transient";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { PATIENCE } from "../limits.js";
 import { failureOf } from "./calls.js";
 import { DRIVERS } from "./redis-drivers.js";
 import { freePort, proxy, type Redis, startRedis, type TcpProxy, whatIsMissing } from "./servers/index.js";
 import { until } from "./servers/until.js";
 
-const LONG = 120_000;
 const missing = whatIsMissing("redis");
 
-describe.skipIf(missing)(`Redis${missing ? ` (${missing})` : ""}`, { timeout: 30_000 }, () => {
+describe.skipIf(missing)(`Redis${missing ? ` (${missing})` : ""}`, () => {
   let server: Redis;
   let link: TcpProxy;
 
   beforeAll(async () => {
     server = await startRedis();
     link = await proxy(server);
-  }, LONG);
+  });
 
   afterAll(async () => {
     await link?.close();
     await server?.close();
-  }, LONG);
+  });
 
   beforeEach(async () => {
     await server.ask("FLUSHALL");
@@ -43,7 +43,7 @@ describe.skipIf(missing)(`Redis${missing ? ` (${missing})` : ""}`, { timeout: 30
       const clients = await server.ask("INFO", "clients");
       if (!clients.includes("blocked_clients:1")) throw new Error(clients);
     };
-    return until(look, 20_000, () => "nobody waits");
+    return until(look, PATIENCE, () => "nobody waits");
   }
 
   describe.each(Object.entries(DRIVERS))("through %s:", (_, open) => {
@@ -77,19 +77,15 @@ describe.skipIf(missing)(`Redis${missing ? ` (${missing})` : ""}`, { timeout: 30
       expect(call.stats.attempts).toBe(4);
     });
 
-    it(
-      "a server that is loading lets even a write be tried again",
-      async () => {
-        await server.ask("SET", "n", "5");
-        await server.restartLoading();
-        const call = retry(() => send(["INCR", "n"]), policy({}, { onRetry: () => server.finishLoading() }));
+    it("a server that is loading lets even a write be tried again", async () => {
+      await server.ask("SET", "n", "5");
+      await server.restartLoading();
+      const call = retry(() => send(["INCR", "n"]), policy({}, { onRetry: () => server.finishLoading() }));
 
-        expect(await call()).toBe(6);
+      expect(await call()).toBe(6);
 
-        expect(call.stats.attempts).toBe(2);
-      },
-      LONG,
-    );
+      expect(call.stats.attempts).toBe(2);
+    });
 
     it("too few replicas let even a write be tried again", async () => {
       await server.ask("CONFIG", "SET", "min-replicas-to-write", "1");
@@ -106,7 +102,7 @@ describe.skipIf(missing)(`Redis${missing ? ` (${missing})` : ""}`, { timeout: 30
       const taken = await open(server);
       const leave = async () => {
         taken.close();
-        await until(moreClients, 20_000, () => "no client has left");
+        await until(moreClients, PATIENCE, () => "no client has left");
       };
       onTestFinished(leave);
       const call = retry(() => send(["SET", "n", "1"]), policy({ idempotent: true }, { onRetry: leave }));

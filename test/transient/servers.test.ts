@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import mysql from "mysql2/promise";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { PATIENCE } from "../limits.js";
 import {
   type Mariadb,
   type Postgres,
@@ -17,8 +18,6 @@ import {
   startRedis,
   whatIsMissing,
 } from "./servers/index.js";
-
-const LONG = 120_000;
 
 /** Whether somebody takes connections there. */
 async function listens(port: number): Promise<boolean> {
@@ -40,12 +39,12 @@ const noPostgres = whatIsMissing("postgres");
 const noMariadb = whatIsMissing("mariadb");
 const noRedis = whatIsMissing("redis");
 
-describe.skipIf(noPostgres)(`PostgreSQL${reason(noPostgres)}`, { timeout: LONG }, () => {
+describe.skipIf(noPostgres)(`PostgreSQL${reason(noPostgres)}`, () => {
   let server: Postgres;
   beforeAll(async () => {
     server = await startPostgres({ max_connections: 17 });
-  }, LONG);
-  afterAll(() => server?.close(), LONG);
+  });
+  afterAll(() => server?.close());
 
   /** What one query answers, on a connection of its own. */
   async function query(text: string) {
@@ -154,12 +153,12 @@ describe.skipIf(noPostgres)(`PostgreSQL${reason(noPostgres)}`, { timeout: LONG }
   });
 });
 
-describe.skipIf(noMariadb)(`MariaDB${reason(noMariadb)}`, { timeout: LONG }, () => {
+describe.skipIf(noMariadb)(`MariaDB${reason(noMariadb)}`, () => {
   let server: Mariadb;
   beforeAll(async () => {
     server = await startMariadb({ "max-connections": 17 });
-  }, LONG);
-  afterAll(() => server?.close(), LONG);
+  });
+  afterAll(() => server?.close());
 
   async function query(text: string) {
     const client = await mysql.createConnection(server.connection);
@@ -186,12 +185,12 @@ describe.skipIf(noMariadb)(`MariaDB${reason(noMariadb)}`, { timeout: LONG }, () 
   });
 });
 
-describe.skipIf(noRedis)(`Redis${reason(noRedis)}`, { timeout: LONG }, () => {
+describe.skipIf(noRedis)(`Redis${reason(noRedis)}`, () => {
   let server: Redis;
   beforeAll(async () => {
     server = await startRedis({ maxclients: 170 });
-  }, LONG);
-  afterAll(() => server?.close(), LONG);
+  });
+  afterAll(() => server?.close());
 
   it("runs with the settings given", async () => {
     expect(await server.ask("INFO", "clients")).toContain("maxclients:170");
@@ -215,7 +214,7 @@ describe.skipIf(noRedis)(`Redis${reason(noRedis)}`, { timeout: LONG }, () => {
 
     expect(meanwhile).toEqual(Array(2).fill("-LOADING Redis is loading the dataset in memory"));
     expect(await server.ask("GET", "loaded")).toBe("one");
-  }, 30_000); // By itself it would load for 50 s.
+  });
 
   it("answers only when it thaws", async () => {
     const other = await startRedis();
@@ -248,7 +247,7 @@ describe.skipIf(noRedis)(`Redis${reason(noRedis)}`, { timeout: LONG }, () => {
     parent.kill("SIGKILL");
 
     await gone;
-    await expect.poll(() => existsSync(folder), { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => existsSync(folder), { timeout: PATIENCE }).toBe(false);
     expect(folder.startsWith(join(tmpdir(), "undaunted-redis-"))).toBe(true);
   });
 });

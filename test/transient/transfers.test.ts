@@ -5,6 +5,7 @@ import { idempotent, postgresIdempotencyStore } from "undaunted/idempotency";
 import { seededRandom } from "undaunted/testing";
 import { retryIfTransient } from "undaunted/transient";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { HOOK_TIMEOUT } from "../limits.js";
 import { ACCOUNTS, balancesAfter, inOrder, START, type Transfer, transferAll, transfers } from "./bank.js";
 import {
   type Mariadb,
@@ -16,7 +17,7 @@ import {
   whatIsMissing,
 } from "./servers/index.js";
 
-const LONG = 120_000;
+const LONG = HOOK_TIMEOUT;
 const reason = (missing: string | undefined) => (missing ? ` (${missing})` : "");
 
 /** What lasts through a restart, and does not hold the tests up. */

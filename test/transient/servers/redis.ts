@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { PATIENCE } from "../../limits.js";
 import { programOf } from "./installed.js";
 import { type Server, type Settings, serverOf } from "./server.js";
 import { until } from "./until.js";
@@ -14,8 +15,9 @@ export interface Redis extends Server {
   finishLoading(): Promise<void>;
 }
 
-// It looks at its clients after each key, and rests for so many microseconds before the next: 50 s in all.
-const SLOW: Settings = { "key-load-delay": 10_000, "loading-process-events-interval-bytes": 1024 };
+// It looks at its clients after each key, and rests for so many microseconds before the next: 250 s in all, longer
+// than a test may take.
+const SLOW: Settings = { "key-load-delay": 50_000, "loading-process-events-interval-bytes": 1024 };
 
 /** Starts a Redis of the test's own, which keeps its data when it is stopped; `settings` are as in redis.conf. */
 export async function startRedis(settings: Settings = {}): Promise<Redis> {
@@ -56,7 +58,7 @@ export async function startRedis(settings: Settings = {}): Promise<Redis> {
         const answer = await ask("GET", "filler:0");
         if (!answer.startsWith("-LOADING")) throw new Error(answer);
       };
-      await until(loads, 30_000, () => `redis does not load; its log:\n${server.log()}`);
+      await until(loads, PATIENCE, () => `redis does not load; its log:\n${server.log()}`);
     },
     finishLoading: async () => {
       await ask("CONFIG", "SET", "key-load-delay", "0");

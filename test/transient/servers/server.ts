@@ -1,3 +1,4 @@
+import { PATIENCE } from "../../limits.js";
 import { freePort } from "./free-port.js";
 import type { Account } from "./installed.js";
 import { type Running, ThrowAway } from "./throw-away.js";
@@ -47,9 +48,6 @@ export interface Server {
   log(): string;
 }
 
-// A machine that is busy needs many times what an idle one needs.
-const DEADLINE = 60_000;
-
 /** Makes a server with data of its own, and starts it. */
 export async function serverOf(recipe: Recipe, settings: Settings = {}): Promise<Server> {
   const place = new ThrowAway(recipe.name, recipe.account);
@@ -83,7 +81,7 @@ class ThrowAwayServer implements Server {
   async fill(): Promise<void> {
     if (!this.recipe.fill) return;
     await this.#run(this.recipe.fill(this.folder));
-    await within(this.#running!.ended, DEADLINE, () => this.#complaint("could not be initialised"));
+    await within(this.#running!.ended, PATIENCE, () => this.#complaint("could not be initialised"));
   }
 
   async start(settings: Settings = {}): Promise<void> {
@@ -101,7 +99,7 @@ class ThrowAwayServer implements Server {
       if (!this.#running?.isRunning) await this.#beginAgain(settings);
       await this.recipe.greet(this.port);
     };
-    await until(attempt, DEADLINE, () => this.#complaint("is not ready"));
+    await until(attempt, PATIENCE, () => this.#complaint("is not ready"));
   }
 
   async #beginAgain(settings: Settings): Promise<void> {
@@ -146,7 +144,7 @@ class ThrowAwayServer implements Server {
   async #end(signal: NodeJS.Signals): Promise<void> {
     if (!this.#running?.isRunning) return;
     this.#running.signal(signal);
-    await within(this.#running.ended, DEADLINE, () => this.#complaint(`has not ended by ${signal}`));
+    await within(this.#running.ended, PATIENCE, () => this.#complaint(`has not ended by ${signal}`));
   }
 
   #complaint(what: string): string {
