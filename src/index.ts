@@ -26,8 +26,9 @@ export type {
   CircuitStateChange,
   CircuitStats,
   CircuitVerdict,
-  SavedCircuit,
+  HalfOpenOptions,
 } from "./circuit/options.js";
+export type { SavedCircuit } from "./circuit/saved.js";
 export type {
   AnyFn,
   AttemptContext,

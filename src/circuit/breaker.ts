@@ -2,15 +2,10 @@ import { checkCallable, NO_ARGS } from "../common/callable.js";
 import { type GuardWrap, type GuardWrapSync, guardRun, guardWrap } from "../common/guard.js";
 import { type RefusePromise, refuseAsync } from "../common/sync-only.js";
 import { Circuit } from "./circuit.js";
-import {
-  type CircuitBreakerOptions,
-  type CircuitState,
-  type CircuitStats,
-  type SavedCircuit,
-  settingsOf,
-} from "./options.js";
+import { type CircuitBreakerOptions, type CircuitState, type CircuitStats, settingsOf } from "./options.js";
+import type { SavedCircuit } from "./saved.js";
 
-/** What stops calling something that is down. */
+/** Stops calling what is down. */
 export interface CircuitBreaker {
   /** Guards a function; also a decorator for methods that return a promise. */
   readonly wrap: GuardWrap;
@@ -23,6 +18,8 @@ export interface CircuitBreaker {
   /** As of now: `"closed"` lets calls through, `"open"` and `"isolated"` none, `"half-open"` a few. */
   readonly state: CircuitState;
   readonly stats: CircuitStats;
+  /** What the last failure was, since it was made or last closed; `undefined` where there was none. */
+  readonly lastFailure: unknown;
   /** Refuses every call until `close()`. */
   isolate(): void;
   /** Lets every call through again, and forgets what it has seen. */
@@ -71,6 +68,9 @@ export function breakerOf(circuit: Circuit): CircuitBreaker {
       return circuit.state.name;
     },
     stats: circuit.stats,
+    get lastFailure() {
+      return circuit.lastFailure;
+    },
     isolate: () => circuit.isolate(),
     close: () => circuit.close(),
     toJSON: () => circuit.save(),

@@ -16,8 +16,9 @@ import {
   type State,
   toSnapshot,
 } from "./machine.js";
-import type { CircuitSettings, CircuitVerdict, SavedCircuit } from "./options.js";
+import type { CircuitSettings, CircuitVerdict } from "./options.js";
 import { type Holder, Permit, type PermitBatch, Permits } from "./permits.js";
+import type { SavedCircuit } from "./saved.js";
 import { hintOf, verdictOf } from "./verdict.js";
 import type { Window } from "./window.js";
 
@@ -33,7 +34,8 @@ export class Circuit implements Holder {
   #canSkipClock = false;
   /** How long a call takes matters. */
   readonly #timed: boolean;
-  #lastFailure: unknown;
+  /** What the last failure since it was last closed was. */
+  lastFailure: unknown;
 
   constructor(private readonly settings: CircuitSettings) {
     const saved = settings.initialState;
@@ -86,19 +88,18 @@ export class Circuit implements Holder {
 
   /** Calls `fn` if there is a permit. */
   call(fn: AnyFn, self: unknown, args: readonly unknown[]): Promise<unknown> {
-    const batch = this.#admit();
+    const attempt = abandonableAttempt();
+    const batch = this.#admit(attempt?.timeout);
     if (!batch) return Promise.reject(this.#refuse());
-    const inPolicy = inAttempt();
-    const attempt = inPolicy ? abandonableAttempt() : undefined;
-    const permit = attempt || this.#timed ? new Permit(this, batch, attempt, this.#now, inPolicy) : undefined;
+    const permit = attempt || this.#timed ? new Permit(this, batch, attempt, this.#now) : undefined;
     let promise: Promise<unknown>;
     try {
       promise = Promise.resolve(fn.apply(self, args as unknown[]));
     } catch (error) {
       promise = Promise.reject(error);
     }
-    if (permit) return promise.then(permit.succeeded, permit.failed);
-    return promise.then(batch.succeeded, inPolicy ? batch.failedInPolicy : batch.failed);
+    const { succeeded, failed } = permit ?? batch;
+    return promise.then(succeeded, failed);
   }
 
   /** The same for a sync function. */
@@ -106,12 +107,11 @@ export class Circuit implements Holder {
     const batch = this.#admit();
     if (!batch) throw this.#refuse();
     const givenAt = this.#now;
-    const inPolicy = inAttempt();
     let value: unknown;
     try {
       value = fn.apply(self, args as unknown[]);
     } catch (error) {
-      return this.failed(batch, error, inPolicy, givenAt);
+      return this.failed(batch, error, givenAt);
     }
     if (isPromise(value)) {
       this.back(batch, "ignored", undefined, givenAt);
@@ -137,7 +137,7 @@ export class Circuit implements Holder {
       batch.inFlight--;
       this.stats.successes++;
       if (this.#window) this.#addWithoutClock(this.#window);
-    } else if (this.settings.classify) this.#judge(batch, { ok: true, value }, false, givenAt);
+    } else if (this.settings.classify) this.#judge(batch, { ok: true, value }, givenAt);
     else this.back(batch, "success", undefined, givenAt);
     return value;
   }
@@ -149,17 +149,17 @@ export class Circuit implements Holder {
   }
 
   /** A call threw. */
-  failed(batch: PermitBatch, error: unknown, inPolicy: boolean, givenAt = 0): never {
-    this.#judge(batch, { ok: false, error }, inPolicy, givenAt);
+  failed(batch: PermitBatch, error: unknown, givenAt = 0): never {
+    this.#judge(batch, { ok: false, error }, givenAt);
     throw error;
   }
 
   /** Goes by what an outcome says. */
-  #judge(batch: PermitBatch, outcome: Outcome, inPolicy: boolean, givenAt: number): void {
+  #judge(batch: PermitBatch, outcome: Outcome, givenAt: number): void {
     const error = outcome.ok ? undefined : outcome.error;
     let verdict: CircuitVerdict;
     try {
-      verdict = verdictOf(this.settings, outcome, inPolicy);
+      verdict = verdictOf(this.settings, outcome);
     } catch (broken) {
       this.back(batch, "ignored", error, givenAt);
       throw broken;
@@ -202,7 +202,7 @@ export class Circuit implements Holder {
     const { failed, slow } = result;
     this.stats[failed ? "failures" : "successes"]++;
     if (slow) this.stats.slow++;
-    if (failed) this.#lastFailure = error;
+    if (failed) this.lastFailure = error;
     this.#window?.add(failed, slow, now);
     this.#follow(result, now);
   }
@@ -214,15 +214,17 @@ export class Circuit implements Holder {
     if (state === this.#state) this.#become(next);
   }
 
-  /** A permit, or nothing where the circuit lets no call through. */
-  #admit(): PermitBatch | undefined {
-    const unclocked = this.#permits.takeWithoutClock();
+  /** A permit, or nothing where the circuit lets no call through. `timeout`: the attempt's own, in ms. */
+  #admit(timeout = Infinity): PermitBatch | undefined {
+    const hasLease = timeout === Infinity || timeout <= this.settings.longTimeout;
+    const unclocked = hasLease ? this.#permits.takeWithoutClock() : undefined;
     if (unclocked) return unclocked;
     const now = this.settings.clock.now();
     this.#advance(now);
     const admitted = admit(this.settings.rules, this.#state);
     if (!admitted) return undefined;
     this.#state = admitted;
+    if (!hasLease) return this.#permits.giveWithoutLease(admitted.generation, now);
     if (this.#canSkipClock) this.#permits.share(now);
     return this.#permits.give(admitted.generation, now, admitted.name !== "closed");
   }
@@ -252,7 +254,7 @@ export class Circuit implements Holder {
       this.#permits.clear();
       if (next.name === "closed") {
         this.#window = this.settings.newWindow();
-        this.#lastFailure = undefined;
+        this.lastFailure = undefined;
       }
     }
     this.#settle();
@@ -260,7 +262,9 @@ export class Circuit implements Holder {
     if (next.name === "open") this.stats.openings++;
     const { name, changed, onStateChange } = this.settings;
     changed?.(next.name);
-    if (onStateChange) callHook(this.settings, onStateChange, { name, from: last.name, to: next.name });
+    if (!onStateChange) return;
+    const cause = next.name === "open" ? this.lastFailure : undefined;
+    callHook(this.settings, onStateChange, { name, from: last.name, to: next.name, cause, stats: { ...this.stats } });
   }
 
   #settle(): void {
@@ -274,7 +278,7 @@ export class Circuit implements Holder {
     this.stats.refused++;
     const error = new CircuitOpenError(`${name}: ${SAYS[this.#state.name]}`, {
       retryAfter: this.#comeBackIn(),
-      cause: this.#lastFailure,
+      cause: this.lastFailure,
     });
     if (onRefused) callHook(this.settings, onRefused, { name, error });
     return error;
@@ -284,7 +288,9 @@ export class Circuit implements Holder {
   #comeBackIn(): number | undefined {
     const state = this.#state;
     if (state.name === "isolated") return undefined;
-    return (state.name === "open" ? state.until : this.#permits.firstEnd) - this.#now;
+    if (state.name === "open") return state.until - this.#now;
+    // Probes that have no lease come back, too, and nobody knows when.
+    return Math.min(this.#permits.firstEnd - this.#now, this.settings.lease);
   }
 }
 

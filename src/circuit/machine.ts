@@ -15,7 +15,8 @@ export interface Rules {
   readonly failureRate: number;
   readonly slowRate: number;
   readonly minimumCalls: number;
-  readonly halfOpenCalls: number;
+  /** The probes let through while half-open, and the shares of them that open it again. */
+  readonly halfOpen: { readonly calls: number; readonly failureRate: number; readonly slowRate: number };
   /** ms for the n-th opening in a row; must not throw. */
   readonly openFor: (openings: number) => number;
   readonly maxOpenFor: number;
@@ -100,9 +101,9 @@ export function elapse(state: State, now: number): State {
 }
 
 /** A call asks to be let through; `undefined` refuses it. */
-export function admit({ halfOpenCalls }: Rules, state: State): State | undefined {
+export function admit({ halfOpen }: Rules, state: State): State | undefined {
   if (state.name === "closed") return state;
-  if (state.name !== "half-open" || state.taken >= halfOpenCalls) return undefined;
+  if (state.name !== "half-open" || state.taken >= halfOpen.calls) return undefined;
   return { ...state, taken: state.taken + 1 };
 }
 
@@ -141,7 +142,7 @@ function recordHalfOpen(rules: Rules, state: HalfOpen, result: Result, now: numb
   const slow = state.slow + (result.slow ? 1 : 0);
   const comeBackAt = Math.max(state.comeBackAt, result.comeBackAt);
   if (failsProbe(rules, failures, slow)) return open(rules, state.generation, state.openings, comeBackAt, now);
-  const left = rules.halfOpenCalls - recorded;
+  const left = rules.halfOpen.calls - recorded;
   if (failsProbe(rules, failures + left, slow + left)) return { ...state, recorded, failures, slow, comeBackAt };
   return {
     ...closed(state.generation + 1),
@@ -151,9 +152,10 @@ function recordHalfOpen(rules: Rules, state: HalfOpen, result: Result, now: numb
 }
 
 /** Whether so many failures or slow calls among the probes open the circuit again. */
-function failsProbe({ failureRate, slowRate, halfOpenCalls }: Rules, failures: number, slow: number): boolean {
-  const failed = failureRate < Infinity ? failures / halfOpenCalls >= failureRate : failures > 0;
-  return failed || slow / halfOpenCalls >= slowRate;
+function failsProbe({ halfOpen }: Rules, failures: number, slow: number): boolean {
+  const { calls, failureRate, slowRate } = halfOpen;
+  const failed = failureRate < Infinity ? failures / calls >= failureRate : failures > 0;
+  return failed || slow / calls >= slowRate;
 }
 
 function open(rules: Rules, generation: number, openingsBefore: number, comeBackAt: number, now: number): Open {

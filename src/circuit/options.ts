@@ -9,6 +9,7 @@ import {
   check,
   checkOrder,
   FUNCTION,
+  OPTIONS,
   RATE,
   type Rule,
   readOptions,
@@ -19,8 +20,9 @@ import {
   TIMEOUT,
   WHOLE,
 } from "../common/validate.js";
-import type { Rules, Snapshot, State } from "./machine.js";
-import { CallWindow, type SavedCalls, TimeWindow, type Window } from "./window.js";
+import type { Rules, State } from "./machine.js";
+import { checkSaved, isTime, type SavedCircuit } from "./saved.js";
+import { CallWindow, TimeWindow, type Window } from "./window.js";
 
 /** When a breaker opens, for how long, and how it closes again. Every option is optional. */
 export interface CircuitBreakerOptions {
@@ -62,20 +64,23 @@ export interface CircuitBreakerOptions {
    */
   maxOpenFor?: number | undefined;
   /**
-   * Calls let through while half-open. They close it, or open it again, as soon as the verdict is certain: against
-   * `failureRate` and `slowRate`, and where there is no `failureRate` by the first failure.
-   * @default 1
+   * The half-open breaker's own rule. `calls` are let through, its probes; they close it, or open it again, as soon as the
+   * verdict is certain: by `failureRate` and `slowRate` (above 0 and at most 1, the latter needs `slowAfter`), which are
+   * the closed breaker's unless given here, and where there is no `failureRate` by the first failure.
+   * @default { calls: 1 }
    */
-  halfOpenCalls?: number | undefined;
+  halfOpen?: HalfOpenOptions | undefined;
   /**
-   * ms after which a call that has not settled is a failure, and a slow call: calls that hang would never be seen.
-   * @default 60_000
+   * ms after which a call that has not settled is a failure, and a slow call: calls that hang would never be seen. Where
+   * it is not given, a call in an attempt with a longer `attemptTimeout` is ended by that alone. Calls that may well take
+   * longer and have no such timeout need a longer lease.
+   * @default 60_000, or slowAfter where that is longer
    */
   lease?: number | undefined;
   /**
    * What a call that ended says; `"ignored"` counts as nothing, `undefined` is as by default.
-   * @default a value is a success, an error a failure; a `CircuitOpenError` or `BulkheadFullError` from inside, a
-   * `NonRetryableError` and a `TryAgainError` are ignored, outside a retry an error named `AbortError` too
+   * @default a value is a success, an error a failure, a timeout too; an abort (`isAbortError`), a `CircuitOpenError` or
+   * `BulkheadFullError` from inside, a `NonRetryableError` and a `TryAgainError` are ignored
    */
   classify?: ((outcome: Outcome) => CircuitVerdict | undefined) | undefined;
   /**
@@ -85,12 +90,21 @@ export interface CircuitBreakerOptions {
   retryAfter?: ((error: unknown) => number | undefined) | undefined;
   /** What `toJSON()` gave, of this or another process. */
   initialState?: SavedCircuit | undefined;
+  /** Called for each change of state. It belongs to no call: its async context is that of the call that brought the change. */
   onStateChange?: ((change: CircuitStateChange) => unknown) | undefined;
+  /** Called for each call that is refused, in that call's async context. */
   onRefused?: ((refusal: CircuitRefusal) => unknown) | undefined;
   /** Receives what hooks throw or reject with. By default a warning, once per hook. */
   onHookError?: ((error: unknown) => void) | undefined;
   /** Time: `virtualClock()` from `undaunted/testing` in tests. */
   clock?: { now(): number } | undefined;
+}
+
+/** What the calls that a half-open breaker lets through are judged by. */
+export interface HalfOpenOptions {
+  calls?: number | undefined;
+  failureRate?: number | undefined;
+  slowRate?: number | undefined;
 }
 
 /** What a call says about the health of what it called. */
@@ -104,11 +118,13 @@ export interface CircuitSettings extends HookOwner {
   readonly slowAfter: number;
   /** ms after which a permit that has not come back is a failure. */
   readonly lease: number;
+  /** ms of an attempt's own timeout from which that ends its permit, and no lease does. */
+  readonly longTimeout: number;
   readonly newWindow: () => Window | undefined;
   readonly classify: ((outcome: Outcome) => CircuitVerdict | undefined) | undefined;
   readonly retryAfter: (error: unknown) => unknown;
   readonly onStateChange: ((change: CircuitStateChange) => unknown) | undefined;
-  /** Told before any hook. */
+  /** Called before any hook. */
   readonly changed?: (state: CircuitState) => void;
   readonly onRefused: ((refusal: CircuitRefusal) => unknown) | undefined;
   readonly clock: { now(): number };
@@ -122,18 +138,16 @@ export interface CircuitStateChange {
   readonly name: string;
   readonly from: CircuitState;
   readonly to: CircuitState;
+  /** Where it opened, the last failure before: `undefined` if there was none, as where calls were only slow. */
+  readonly cause: unknown;
+  /** The counters as of then. */
+  readonly stats: CircuitStats;
 }
 
 export interface CircuitRefusal {
   readonly name: string;
   readonly error: CircuitOpenError;
 }
-
-/** A breaker's state as JSON, to be taken up by another process: remaining times instead of dates. */
-export type SavedCircuit = Snapshot & {
-  /** The calls that rates are taken over. */
-  readonly window?: readonly SavedCalls[];
-};
 
 /** Live counters of a breaker. */
 export interface CircuitStats {
@@ -160,7 +174,7 @@ export const RULES: Record<string, Rule> = {
   minimumCalls: WHOLE,
   openFor: ["a finite number of ms from 0, or a function", "any", (of) => typeof of === "function" || isTime(of)],
   maxOpenFor: TIME,
-  halfOpenCalls: WHOLE,
+  halfOpen: OPTIONS,
   lease: SPAN,
   classify: FUNCTION,
   retryAfter: FUNCTION,
@@ -171,6 +185,7 @@ export const RULES: Record<string, Rule> = {
   clock: TIME_SOURCE,
 };
 
+const HALF_OPEN: Record<string, Rule> = { calls: WHOLE, failureRate: RATE, slowRate: RATE };
 const CALLS: Rule = ["a whole number from 1 to 1,000,000", "number", (n) => n >= 1 && n <= 1e6 && Number.isInteger(n)];
 
 const DEFAULT_OPEN_FOR = 30_000;
@@ -181,9 +196,11 @@ export function settingsOf(owner: string, given: CircuitBreakerOptions): Circuit
   const { failureRate, slowRate, slowAfter, minimumCalls, clock = systemClock, onHookError } = options;
   const { openFor = DEFAULT_OPEN_FOR } = options;
   const rated = failureRate !== undefined || slowRate !== undefined;
-  if ((slowRate === undefined) !== (slowAfter === undefined)) {
+  const halfOpen = readOptions(`${owner} halfOpen`, options.halfOpen ?? {}, HALF_OPEN);
+  const slowRates = slowRate ?? halfOpen.slowRate;
+  if ((slowRates === undefined) !== (slowAfter === undefined)) {
     throw new TypeError(
-      `${owner}: slowRate and slowAfter need each other, got ${slowRate === undefined ? "slowAfter" : "slowRate"} alone`,
+      `${owner}: slowRate and slowAfter need each other, got ${slowRates === undefined ? "slowAfter" : "slowRate"} alone`,
     );
   }
   if (!rated && (options.window || minimumCalls !== undefined)) {
@@ -192,6 +209,8 @@ export function settingsOf(owner: string, given: CircuitBreakerOptions): Circuit
   }
   const { calls = Infinity, ms } = readWindow(owner, options.window ?? { calls: 100 });
   if (minimumCalls !== undefined) checkOrder(owner, "minimumCalls", minimumCalls, "the window's calls", calls);
+  const lease =
+    options.lease ?? (slowAfter !== undefined && slowAfter < Infinity ? Math.max(60_000, slowAfter) : 60_000);
   const hooks = { kind: { sync: false }, onHookError };
   if (options.initialState) checkSaved(owner, options.initialState);
   return {
@@ -202,12 +221,17 @@ export function settingsOf(owner: string, given: CircuitBreakerOptions): Circuit
       failureRate: failureRate ?? Infinity,
       slowRate: slowRate ?? Infinity,
       minimumCalls: minimumCalls ?? Math.min(20, calls),
-      halfOpenCalls: options.halfOpenCalls ?? 1,
+      halfOpen: {
+        calls: halfOpen.calls ?? 1,
+        failureRate: halfOpen.failureRate ?? failureRate ?? Infinity,
+        slowRate: halfOpen.slowRate ?? slowRate ?? Infinity,
+      },
       openFor: typeof openFor === "function" ? guarded(openFor, hooks) : () => openFor,
       maxOpenFor: options.maxOpenFor ?? 3_600_000,
     },
     slowAfter: slowAfter ?? Infinity,
-    lease: options.lease ?? 60_000,
+    lease,
+    longTimeout: options.lease === undefined ? lease : Infinity,
     newWindow: () => (rated ? (ms === undefined ? new CallWindow(calls) : new TimeWindow(ms)) : undefined),
     classify: options.classify,
     retryAfter: options.retryAfter ?? ((error) => readField(error, "retryAfter")),
@@ -216,10 +240,6 @@ export function settingsOf(owner: string, given: CircuitBreakerOptions): Circuit
     clock,
     initialState: options.initialState,
   };
-}
-
-function isTime(value: unknown): boolean {
-  return typeof value === "number" && value >= 0 && value < Infinity;
 }
 
 function readWindow(owner: string, window: object): { calls?: number; ms?: number } {
@@ -232,7 +252,7 @@ function readWindow(owner: string, window: object): { calls?: number; ms?: numbe
   return given;
 }
 
-/** A user's `openFor` that cannot leave the circuit without an answer. */
+/** A user's `openFor` where it may fail: then the circuit stays open for as long as by default. */
 function guarded(openFor: (openings: number) => number, hooks: HookOwner): (openings: number) => number {
   return (openings) => {
     try {
@@ -244,36 +264,4 @@ function guarded(openFor: (openings: number) => number, hooks: HookOwner): (open
       return DEFAULT_OPEN_FOR;
     }
   };
-}
-
-const NATURAL: Rule = ["a whole number from 0", "number", (n) => n >= 0 && Number.isInteger(n)];
-const SAVED: Record<string, Record<string, Rule>> = {
-  closed: { failures: NATURAL, openings: NATURAL, forgetIn: TIME, comeBackIn: TIME },
-  open: { openings: WHOLE, openFor: TIME, remaining: TIME },
-  isolated: {},
-};
-
-/** A saved state comes from outside: fields that are not known may be of a later version, the others must be right. */
-function checkSaved(owner: string, saved: SavedCircuit): void {
-  const states = Object.keys(SAVED);
-  check(owner, "initialState.state", saved.state, [
-    `one of ${states.join(", ")}`,
-    "string",
-    (name) => states.includes(name),
-  ]);
-  for (const [field, rule] of Object.entries(SAVED[saved.state]!)) {
-    check(owner, `initialState.${field}`, (saved as unknown as Record<string, unknown>)[field], rule);
-  }
-  const calls = ["a list of [age, calls, failures, slow]", "object", isSavedCalls] as const;
-  if (saved.window !== undefined) check(owner, "initialState.window", saved.window, calls);
-}
-
-function isSavedCalls(window: unknown): boolean {
-  const isCount = (count: unknown) => isTime(count) && Number.isInteger(count);
-  const isEntry = (entry: unknown) => {
-    if (!Array.isArray(entry) || entry.length !== 4) return false;
-    const [age, calls, failures, slow] = entry;
-    return isTime(age) && [calls, failures, slow].every(isCount) && failures <= calls && slow <= calls;
-  };
-  return Array.isArray(window) && window.every(isEntry);
 }

@@ -8,10 +8,10 @@ const CLOSE = 0.05;
 // What became void belongs to no generation.
 const VOID = -1;
 
-/** Who hears how a call that had a permit ended. */
+/** Learns how a call that had a permit ended. */
 export interface Holder {
   succeeded<T>(batch: PermitBatch, value: T, givenAt?: number): T;
-  failed(batch: PermitBatch, error: unknown, inPolicy: boolean, givenAt?: number): never;
+  failed(batch: PermitBatch, error: unknown, givenAt?: number): never;
   abandoned(batch: PermitBatch, reason: unknown, timedOut: boolean, givenAt: number): void;
 }
 
@@ -26,7 +26,6 @@ export class PermitBatch {
   undated = false;
   readonly succeeded: <T>(value: T) => T;
   readonly failed: (error: unknown) => never;
-  readonly failedInPolicy: (error: unknown) => never;
 
   constructor(
     holder: Holder,
@@ -36,8 +35,7 @@ export class PermitBatch {
     public last = first,
   ) {
     this.succeeded = (value) => holder.succeeded(this, value);
-    this.failed = (error) => holder.failed(this, error, false);
-    this.failedInPolicy = (error) => holder.failed(this, error, true);
+    this.failed = (error) => holder.failed(this, error);
   }
 }
 
@@ -48,9 +46,8 @@ export class Permit implements AbandonListener {
   constructor(
     private readonly holder: Holder,
     private readonly batch: PermitBatch,
-    private readonly attempt: Attempt | undefined,
+    private attempt: Attempt | undefined,
     private readonly givenAt: number,
-    private readonly inPolicy: boolean,
   ) {
     attempt?.onAbandoned(this);
   }
@@ -59,7 +56,7 @@ export class Permit implements AbandonListener {
     this.#return() ? this.holder.succeeded(this.batch, value, this.givenAt) : value;
 
   readonly failed = (error: unknown): never => {
-    if (this.#return()) this.holder.failed(this.batch, error, this.inPolicy, this.givenAt);
+    if (this.#return()) this.holder.failed(this.batch, error, this.givenAt);
     throw error;
   };
 
@@ -72,6 +69,8 @@ export class Permit implements AbandonListener {
     if (this.#back) return false;
     this.#back = true;
     this.attempt?.offAbandoned(this);
+    // An error that keeps this permit must not keep the attempt, which keeps the error before.
+    this.attempt = undefined;
     return true;
   }
 }
@@ -121,6 +120,11 @@ export class Permits {
     this.#batches.push(batch);
     this.#newest = batch;
     return batch;
+  }
+
+  /** A permit that no lease ends, since something else surely does. */
+  giveWithoutLease(generation: number, now: number): PermitBatch {
+    return new PermitBatch(this.holder, generation, now);
   }
 
   /**

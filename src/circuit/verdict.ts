@@ -1,7 +1,8 @@
 import type { Outcome } from "../common/attempt.js";
 import { report } from "../common/call-hook.js";
 import { StrategyError } from "../common/errors.js";
-import { codeOf, readField } from "../common/inspect.js";
+import { codeOf } from "../common/inspect.js";
+import { isAbortError } from "../common/is-abort.js";
 import { requireSync } from "../common/thenable.js";
 import { show } from "../common/validate.js";
 import type { CircuitSettings, CircuitVerdict } from "./options.js";
@@ -9,11 +10,11 @@ import type { CircuitSettings, CircuitVerdict } from "./options.js";
 const VERDICTS: readonly unknown[] = ["success", "failure", "ignored"];
 
 /** What an outcome says about the callee, by `classify` or by default. Throws a `StrategyError` where `classify` fails. */
-export function verdictOf({ classify }: CircuitSettings, outcome: Outcome, inPolicy: boolean): CircuitVerdict {
-  if (!classify) return byDefault(outcome, inPolicy);
+export function verdictOf({ classify }: CircuitSettings, outcome: Outcome): CircuitVerdict {
+  if (!classify) return byDefault(outcome);
   try {
     const verdict = requireSync("classify", classify(outcome));
-    if (verdict === undefined) return byDefault(outcome, inPolicy);
+    if (verdict === undefined) return byDefault(outcome);
     if (VERDICTS.includes(verdict)) return verdict;
     throw new TypeError(`classify must return "success", "failure", "ignored" or undefined, got ${show(verdict)}`);
   } catch (cause) {
@@ -41,10 +42,8 @@ const NOBODYS_FAULT: readonly unknown[] = [
   "ERR_TRY_AGAIN",
 ];
 
-function byDefault(outcome: Outcome, inPolicy: boolean): CircuitVerdict {
+function byDefault(outcome: Outcome): CircuitVerdict {
   if (outcome.ok) return "success";
   const { error } = outcome;
-  // Inside a policy an abort of the caller's is heard on the attempt, and this one is the function's own.
-  const aborted = !inPolicy && readField(error, "name") === "AbortError";
-  return aborted || NOBODYS_FAULT.includes(codeOf(error)) ? "ignored" : "failure";
+  return isAbortError(error) || NOBODYS_FAULT.includes(codeOf(error)) ? "ignored" : "failure";
 }

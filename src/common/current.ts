@@ -17,6 +17,8 @@ export interface Abandonment {
 export class Attempt implements AttemptContext {
   readonly attempt: number;
   readonly previousError: unknown;
+  /** ms after which its own timeout ends it; Infinity for never. */
+  readonly timeout: number;
   #abandoned: Abandonment | undefined;
   #controller: AbortController | undefined;
   #listeners: Set<AbandonListener> | undefined;
@@ -24,6 +26,7 @@ export class Attempt implements AttemptContext {
   constructor(source: AttemptSource) {
     this.attempt = source.attempt;
     this.previousError = source.previousError;
+    this.timeout = source.timeout ?? Infinity;
     this.#abandoned = source.abandoned;
   }
 
@@ -65,6 +68,8 @@ export interface AttemptSource {
   readonly previousError: unknown;
   /** Whether something can abandon the attempt. */
   readonly cancellable: boolean;
+  /** ms after which its own timeout does so, if it has one. */
+  readonly timeout?: number;
   /** Why nobody waits for the attempt any more, where that came before the context. */
   readonly abandoned?: Abandonment | undefined;
   context?: Attempt | undefined;

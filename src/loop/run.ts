@@ -76,6 +76,10 @@ export class Run implements AttemptSource, Call {
     return this.policy.cancellable;
   }
 
+  get timeout(): number {
+    return this.policy.attemptTimeout;
+  }
+
   /** Begins the next attempt. */
   protected begin(): void {
     const { onAttempt } = this.policy;

@@ -67,10 +67,10 @@ describe("a circuit breaker", () => {
     );
   });
 
-  it("loses no permit: after any history, once it is half-open again, halfOpenCalls get through", async () => {
+  it("loses no permit: after any history, once it is half-open again, halfOpen.calls get through", async () => {
     await fc.assert(
       fc.asyncProperty(history, async (history) => {
-        const { halfOpenCalls, lease } = limitsOf(history.options);
+        const { halfOpen, lease } = limitsOf(history.options);
         const { real } = await play(history);
         const { breaker, clock } = real;
         for (const end of real.ends) end(outcomeOf(FAILURE));
@@ -84,7 +84,7 @@ describe("a circuit breaker", () => {
         await clock.advance(0);
         const second = permitsLeft(breaker, hang);
 
-        expect([first, second]).toEqual([halfOpenCalls, halfOpenCalls]);
+        expect([first, second]).toEqual([halfOpen.calls, halfOpen.calls]);
       }),
       { numRuns: 150 },
     );
@@ -199,7 +199,7 @@ describe("a circuit breaker", () => {
               expect(error).toBeInstanceOf(CircuitOpenError);
               expect(error.retryAfter).toBe(asked.retryAfter);
             } else {
-              const verdict = verdictOf(answer, false, options.classify !== undefined);
+              const verdict = verdictOf(answer, options.classify !== undefined);
               const { retryAfter } = answer.returns ? FAILURE : answer;
               model.end(asked, verdict, error, retryAfter, clock.now());
             }
@@ -226,7 +226,7 @@ describe("a circuit breaker", () => {
           const here = {
             ...options,
             window,
-            halfOpenCalls: 1,
+            halfOpen: { calls: 1 },
             openFor: (openings: number) => openFor * openings,
             clock,
           };
@@ -270,7 +270,7 @@ describe("a circuit breaker", () => {
     );
   });
 
-  it("lets at most halfOpenCalls of 1,000 callers through while half-open, whatever settles when", async () => {
+  it("lets at most halfOpen.calls of 1,000 callers through while half-open, whatever settles when", async () => {
     let full = 0;
     await fc.assert(
       fc.asyncProperty(
@@ -280,7 +280,13 @@ describe("a circuit breaker", () => {
         async (halfOpenCalls, failureRate, seed) => {
           const random = seededRandom(seed);
           const clock = virtualClock();
-          const breaker = circuitBreaker({ consecutiveFailures: 1, failureRate, halfOpenCalls, lease: 500, clock });
+          const breaker = circuitBreaker({
+            consecutiveFailures: 1,
+            failureRate,
+            halfOpen: { calls: halfOpenCalls },
+            lease: 500,
+            clock,
+          });
           await hangAll(breaker, clock, 500);
           await clock.advance(30_000);
           // What is out or has counted; what is ignored makes room for another.
@@ -337,7 +343,7 @@ describe("the state machine of a circuit breaker", () => {
     failureRate: rate,
     slowRate: rate,
     minimumCalls: fc.integer({ min: 1, max: 20 }),
-    halfOpenCalls: fc.integer({ min: 1, max: 20 }),
+    halfOpen: fc.record({ calls: fc.integer({ min: 1, max: 20 }), failureRate: rate, slowRate: rate }),
     openFor: fc.constantFrom(
       () => 100,
       (openings: number) => openings * 10,

@@ -276,7 +276,7 @@ describe("what a failure asks for", () => {
 
   it("counts of a probe, too", async () => {
     const clock = virtualClock();
-    const rates = { failureRate: 0.5, halfOpenCalls: 3 };
+    const rates = { failureRate: 0.5, halfOpen: { calls: 3 } };
     const breaker = circuitBreaker({ ...rates, openFor: 1_000, initialState: OPEN_NO_LONGER, clock });
 
     await fail(breaker, busy(60_000));

@@ -1,11 +1,11 @@
-import { CircuitOpenError, circuitBreaker } from "undaunted";
+import { type CircuitBreakerOptions, CircuitOpenError, circuitBreaker } from "undaunted";
 import { virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
 import { begin, down, never, OPEN_NO_LONGER, play } from "./calls.js";
 
 describe("a half-open breaker", () => {
   it.each([1, 3, 10])("lets %d of 1,000 concurrent callers through", async (halfOpenCalls) => {
-    const breaker = circuitBreaker({ halfOpenCalls, initialState: OPEN_NO_LONGER });
+    const breaker = circuitBreaker({ halfOpen: { calls: halfOpenCalls }, initialState: OPEN_NO_LONGER });
     const load = vi.fn(never);
     const guarded = breaker.wrap(load);
 
@@ -42,7 +42,7 @@ describe("a half-open breaker", () => {
     [10, 1, "FFFFFFFFF", "half-open"],
     [10, 1, "S", "closed"],
   ])("with %d calls and a rate of %s is judged as soon as it is certain: %s: %s", async (calls, rate, ends, state) => {
-    const breaker = circuitBreaker({ halfOpenCalls: calls, failureRate: rate, initialState: OPEN_NO_LONGER });
+    const breaker = circuitBreaker({ halfOpen: { calls: calls }, failureRate: rate, initialState: OPEN_NO_LONGER });
 
     await play(breaker, ends);
 
@@ -59,7 +59,7 @@ describe("a half-open breaker", () => {
   ])("with four calls and rates of a half is judged by slow ones likewise: %j: %s", async (durations, state) => {
     const clock = virtualClock();
     const rates = { failureRate: 0.5, slowRate: 0.5, slowAfter: 100 };
-    const breaker = circuitBreaker({ ...rates, halfOpenCalls: 4, initialState: OPEN_NO_LONGER, clock });
+    const breaker = circuitBreaker({ ...rates, halfOpen: { calls: 4 }, initialState: OPEN_NO_LONGER, clock });
 
     for (const ms of durations) await breaker.run(() => clock.sleepSync(ms));
 
@@ -67,7 +67,7 @@ describe("a half-open breaker", () => {
   });
 
   it("opens at the first failure where only slow calls have a rate", async () => {
-    const options = { halfOpenCalls: 4, slowRate: 0.5, slowAfter: 100, initialState: OPEN_NO_LONGER };
+    const options = { halfOpen: { calls: 4 }, slowRate: 0.5, slowAfter: 100, initialState: OPEN_NO_LONGER };
     const breaker = circuitBreaker({ ...options, clock: virtualClock() });
 
     await play(breaker, "F");
@@ -76,7 +76,7 @@ describe("a half-open breaker", () => {
   });
 
   it("leaves out of its verdict what the probes not asked for would have said", async () => {
-    const breaker = circuitBreaker({ halfOpenCalls: 3, failureRate: 0.5, initialState: OPEN_NO_LONGER });
+    const breaker = circuitBreaker({ halfOpen: { calls: 3 }, failureRate: 0.5, initialState: OPEN_NO_LONGER });
     const [first, second, third] = [begin(breaker), begin(breaker), begin(breaker)];
 
     await first.succeed();
@@ -89,7 +89,13 @@ describe("a half-open breaker", () => {
 
   it("tells whom it refuses when the oldest probe's lease ends, and why it had opened", async () => {
     const clock = virtualClock();
-    const breaker = circuitBreaker({ consecutiveFailures: 1, openFor: 1_000, halfOpenCalls: 2, lease: 500, clock });
+    const breaker = circuitBreaker({
+      consecutiveFailures: 1,
+      openFor: 1_000,
+      halfOpen: { calls: 2 },
+      lease: 500,
+      clock,
+    });
     await play(breaker, "F");
     await clock.advance(1_000);
     begin(breaker);
@@ -167,7 +173,7 @@ describe("a result from before a change", () => {
 
   it("does not move a later half-open breaker when it is a probe of an earlier one", async () => {
     const clock = virtualClock();
-    const breaker = circuitBreaker({ consecutiveFailures: 1, halfOpenCalls: 2, openFor: 1_000, clock });
+    const breaker = circuitBreaker({ consecutiveFailures: 1, halfOpen: { calls: 2 }, openFor: 1_000, clock });
     await play(breaker, "F");
     await clock.advance(1_000);
     const late = begin(breaker);
@@ -202,5 +208,73 @@ describe("a result from before a change", () => {
 
     expect(breaker.state).toBe("closed");
     expect(breaker.stats.failures).toBe(0);
+  });
+});
+
+describe("the half-open rule", () => {
+  const probes = async (options: CircuitBreakerOptions, script: string) => {
+    const breaker = circuitBreaker({ ...options, initialState: OPEN_NO_LONGER });
+    await play(breaker, script);
+    return breaker.state;
+  };
+
+  it.each([
+    ["FFS", "half-open"],
+    ["FFF", "half-open"],
+    ["FFFF", "open"],
+    ["FFFSSSSSSS", "closed"],
+  ])("has a failureRate of its own beside consecutiveFailures: %s leaves it %s", async (script, state) => {
+    const options = { consecutiveFailures: 2, halfOpen: { calls: 10, failureRate: 0.31 } };
+
+    expect(await probes(options, script)).toBe(state);
+  });
+
+  it("opens no closed breaker", async () => {
+    const breaker = circuitBreaker({ consecutiveFailures: 2, halfOpen: { calls: 10, failureRate: 0.1 } });
+
+    await play(breaker, "FS".repeat(50));
+
+    expect(breaker.state).toBe("closed");
+  });
+
+  it("takes the place of the closed rate, which it is by default", async () => {
+    const closed = { failureRate: 0.5, minimumCalls: 1 };
+
+    expect(await probes({ ...closed, halfOpen: { calls: 4 } }, "FF")).toBe("open");
+    expect(await probes({ ...closed, halfOpen: { calls: 4, failureRate: 0.25 } }, "F")).toBe("open");
+    expect(await probes({ ...closed, halfOpen: { calls: 4, failureRate: 1 } }, "FFF")).toBe("half-open");
+  });
+
+  it("has a slowRate of its own, for which slowAfter is enough", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({
+      consecutiveFailures: 2,
+      slowAfter: 100,
+      halfOpen: { calls: 2, slowRate: 0.5 },
+      initialState: OPEN_NO_LONGER,
+      clock,
+    });
+
+    const slow = breaker.run(() => new Promise<void>((resolve) => void clock.setTimer(resolve, 100)));
+    await clock.advance(100);
+    await slow;
+
+    expect(breaker.state).toBe("open");
+  });
+
+  it.each([
+    [{ halfOpen: 3 }, "circuitBreaker: halfOpen must be an object, got 3"],
+    [{ halfOpen: { calls: 0 } }, "circuitBreaker halfOpen: calls must be a whole number from 1, got 0"],
+    [
+      { halfOpen: { failureRate: 30 } },
+      "circuitBreaker halfOpen: failureRate must be a number above 0, at most 1, got 30",
+    ],
+    [
+      { halfOpen: { rate: 0.3 } },
+      'circuitBreaker halfOpen: there is no option "rate"; allowed are calls, failureRate, slowRate',
+    ],
+    [{ halfOpen: { slowRate: 0.3 } }, "circuitBreaker: slowRate and slowAfter need each other, got slowRate alone"],
+  ])("is refused when it makes no sense: %j", (options, message) => {
+    expect(() => circuitBreaker(options as CircuitBreakerOptions)).toThrow(message);
   });
 });

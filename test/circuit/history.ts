@@ -78,7 +78,13 @@ export const options: fc.Arbitrary<CircuitBreakerOptions> = fc
   .tuple(
     fc.record({
       consecutiveFailures: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined, freq: 2 }),
-      halfOpenCalls: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined }),
+      halfOpen: fc.option(
+        fc.record({
+          calls: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined }),
+          failureRate: fc.option(share, { nil: undefined }),
+        }),
+        { nil: undefined },
+      ),
       openFor: fc.oneof(
         fc.integer({ min: 0, max: 500 }),
         fc.integer({ min: 1, max: 100 }).map((ms) => (openings: number) => ms * openings ** 2),
@@ -163,10 +169,10 @@ function errorOf(answer: Answer): Error {
 }
 
 /** What a breaker takes it for, by a classify of the user's own or by itself. */
-export function verdictOf(answer: Answer, inPolicy: boolean, classifies: boolean): CircuitVerdict {
+export function verdictOf(answer: Answer, classifies: boolean): CircuitVerdict {
   if (classifies) return answer.verdict;
   if (answer.returns) return "success";
-  return answer.kind === "non-retryable" || (answer.kind === "abort" && !inPolicy) ? "ignored" : "failure";
+  return answer.kind === "plain" ? "failure" : "ignored";
 }
 
 const isPermit = (asked: object): asked is Permit => "era" in asked;
@@ -344,12 +350,12 @@ function valueIn(outcome: Outcome<unknown>): unknown {
 
 function end(
   { now, classifies }: Model,
-  { circuit, permit, policy, abandoned }: Partial<Call> & Pick<Call, "circuit" | "permit">,
+  { circuit, permit, abandoned }: Partial<Call> & Pick<Call, "circuit" | "permit">,
   answer: Answer,
   outcome: Outcome<unknown>,
 ): void {
   if (abandoned) return;
-  const verdict = verdictOf(answer, policy !== undefined, classifies);
+  const verdict = verdictOf(answer, classifies);
   if (outcome.ok) circuit.end(permit, verdict, undefined, undefined, now);
   else circuit.end(permit, verdict, outcome.error, answer.retryAfter, now);
 }

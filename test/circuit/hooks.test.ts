@@ -1,4 +1,10 @@
-import { type CircuitBreaker, type CircuitBreakerOptions, CircuitOpenError, circuitBreaker } from "undaunted";
+import {
+  type CircuitBreaker,
+  type CircuitBreakerOptions,
+  CircuitOpenError,
+  type CircuitStateChange,
+  circuitBreaker,
+} from "undaunted";
 import { virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
 import { PATIENCE } from "../limits.js";
@@ -29,8 +35,66 @@ describe("onStateChange", () => {
         ["half-open", "closed"],
         ["closed", "isolated"],
         ["isolated", "closed"],
-      ].map(([from, to]) => [{ name: "users", from, to }]),
+      ].map(([from, to]) => [expect.objectContaining({ name: "users", from, to })]),
     );
+  });
+
+  it("gets the failure that opened it, and nothing for any other change", async () => {
+    const clock = virtualClock();
+    const causes: unknown[] = [];
+    const onStateChange = ({ to, cause }: CircuitStateChange) => causes.push([to, cause]);
+    const breaker = circuitBreaker({ consecutiveFailures: 1, onStateChange, clock });
+    const [full, gone] = [new Error("disk full"), new Error("gone")];
+
+    await breaker.run(() => Promise.reject(full)).catch(() => {});
+    await clock.advance(30_000);
+    await breaker.run(() => Promise.reject(gone)).catch(() => {});
+    await clock.advance(30_000);
+    await breaker.run(() => "well");
+    breaker.isolate();
+
+    expect(causes).toEqual([
+      ["open", full],
+      ["half-open", undefined],
+      ["open", gone],
+      ["half-open", undefined],
+      ["closed", undefined],
+      ["isolated", undefined],
+    ]);
+    expect((causes[0] as unknown[])[1]).toBe(full);
+  });
+
+  it("gets the last failure where a success was what the rate waited for", async () => {
+    const onStateChange = vi.fn();
+    const breaker = circuitBreaker({ failureRate: 0.5, minimumCalls: 3, onStateChange });
+
+    await play(breaker, "FFS");
+
+    expect(onStateChange.mock.calls).toEqual([[expect.objectContaining({ to: "open", cause: down })]]);
+  });
+
+  it("gets no cause where calls were slow and none failed", async () => {
+    const clock = virtualClock();
+    const onStateChange = vi.fn();
+    const breaker = circuitBreaker({ slowRate: 1, slowAfter: 10, minimumCalls: 1, onStateChange, clock });
+
+    const slow = breaker.run(() => new Promise<void>((resolve) => void clock.setTimer(resolve, 10)));
+    await clock.advance(10);
+    await slow;
+
+    expect(onStateChange.mock.calls).toEqual([[expect.objectContaining({ to: "open", cause: undefined })]]);
+  });
+
+  it("gets the counters as of then, which later calls do not change", async () => {
+    const changes: CircuitStateChange[] = [];
+    const breaker = circuitBreaker({ consecutiveFailures: 2, onStateChange: (change) => changes.push(change) });
+
+    await play(breaker, "SFF");
+    breaker.close();
+    await play(breaker, "S");
+
+    expect(changes[0]!.stats).toEqual({ successes: 1, failures: 2, ignored: 0, slow: 0, refused: 0, openings: 1 });
+    expect(changes[0]!.stats).not.toBe(breaker.stats);
   });
 
   it("hears of half-open when the state is read", async () => {
@@ -43,7 +107,9 @@ describe("onStateChange", () => {
 
     expect(breaker.state).toBe("half-open");
 
-    expect(onStateChange).toHaveBeenLastCalledWith({ name: "circuit breaker", from: "open", to: "half-open" });
+    expect(onStateChange).toHaveBeenLastCalledWith(
+      expect.objectContaining({ name: "circuit breaker", from: "open", to: "half-open" }),
+    );
   });
 
   it("hears nothing where the state stays the same", async () => {
@@ -276,5 +342,34 @@ describe("the stats", () => {
 
     expect(breaker.state).toBe("closed");
     expect(breaker.stats).toMatchObject({ successes: 1, slow: 1 });
+  });
+});
+
+describe("lastFailure", () => {
+  it("is what the last failure was, until the breaker closes", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 2, clock });
+    const [first, second] = [new Error("first"), new Error("second")];
+    expect(breaker.lastFailure).toBeUndefined();
+
+    await breaker.run(() => Promise.reject(first)).catch(() => {});
+    expect(breaker.lastFailure).toBe(first);
+    await breaker.run(() => "well");
+    expect(breaker.lastFailure).toBe(first);
+    for (let n = 0; n < 2; n++) await breaker.run(() => Promise.reject(second)).catch(() => {});
+    expect(breaker.lastFailure).toBe(second);
+    await clock.advance(30_000);
+    await breaker.run(() => "well");
+
+    expect(breaker.state).toBe("closed");
+    expect(breaker.lastFailure).toBeUndefined();
+  });
+
+  it("is not what was ignored", async () => {
+    const breaker = circuitBreaker();
+
+    await breaker.run(() => Promise.reject(new DOMException("aborted", "AbortError"))).catch(() => {});
+
+    expect(breaker.lastFailure).toBeUndefined();
   });
 });

@@ -1,5 +1,5 @@
-import { type CircuitBreaker, CircuitOpenError, circuitBreaker } from "undaunted";
-import { virtualClock } from "undaunted/testing";
+import { type CircuitBreaker, CircuitOpenError, circuitBreaker, retry, stopAfterAttempt } from "undaunted";
+import { type VirtualClock, virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
 import { begin } from "./calls.js";
 
@@ -57,7 +57,7 @@ describe("calls that hang", () => {
 
   it("are slow calls, too", async () => {
     const clock = virtualClock();
-    const breaker = circuitBreaker({ slowRate: 1, slowAfter: 90_000, minimumCalls: 2, clock });
+    const breaker = circuitBreaker({ slowRate: 1, slowAfter: 90_000, minimumCalls: 2, lease: 60_000, clock });
     hang(breaker, 2);
 
     await clock.advance(60_000);
@@ -328,7 +328,7 @@ describe("a probe that hangs", () => {
   });
 
   it("is one failure among the probes where there is a rate", async () => {
-    const { clock, breaker } = await halfOpen({ halfOpenCalls: 3, failureRate: 0.5 });
+    const { clock, breaker } = await halfOpen({ halfOpen: { calls: 3 }, failureRate: 0.5 });
     hang(breaker, 1);
 
     await clock.advance(1_000);
@@ -340,7 +340,7 @@ describe("a probe that hangs", () => {
   });
 
   it("is dated by itself, though another began a moment later", async () => {
-    const { clock, breaker } = await halfOpen({ halfOpenCalls: 2 });
+    const { clock, breaker } = await halfOpen({ halfOpen: { calls: 2 } });
     hang(breaker, 1);
     await clock.advance(10);
     hang(breaker, 1);
@@ -348,5 +348,113 @@ describe("a probe that hangs", () => {
     await clock.advance(990);
 
     expect(breaker.state).toBe("open");
+  });
+});
+
+describe("the lease of a call that may take long", () => {
+  const late = (breaker: CircuitBreaker, clock: VirtualClock, ms: number) =>
+    breaker.wrap(() => new Promise<string>((resolve) => void clock.setTimer(() => resolve("ok"), ms)));
+
+  it("is at least slowAfter, where none is given", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ slowRate: 1, slowAfter: 120_000, minimumCalls: 1, clock });
+    const calls = Promise.all([1, 2].map(late(breaker, clock, 90_000)));
+
+    await clock.advance(90_000);
+
+    expect(await calls).toEqual(["ok", "ok"]);
+    expect(breaker.stats).toMatchObject({ successes: 2, failures: 0, slow: 0 });
+    hang(breaker, 1);
+    await clock.advance(119_999);
+    expect([breaker.state, breaker.stats.failures]).toEqual(["closed", 0]);
+    await clock.advance(1);
+    expect([breaker.state, breaker.stats.failures]).toEqual(["closed", 1]);
+  });
+
+  it("is a minute where slowAfter has no end", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ slowRate: 1, slowAfter: Infinity, minimumCalls: 1, clock });
+    hang(breaker, 1);
+
+    await clock.advance(60_000);
+
+    expect([breaker.state, breaker.stats.failures]).toEqual(["open", 1]);
+  });
+
+  it("is not what ends a call whose attempt has a longer timeout", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 1, clock });
+    const load = retry(late(breaker, clock, 90_000), { attemptTimeout: 120_000, clock });
+
+    const calls = Promise.all([load(), load()]);
+    await clock.advance(61_000);
+    expect(breaker.state).toBe("closed");
+    await clock.advance(29_000);
+
+    expect(await calls).toEqual(["ok", "ok"]);
+    expect(breaker.stats).toMatchObject({ successes: 2, failures: 0 });
+  });
+
+  it("gives way to that timeout, which is a failure when it is up", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 1, clock });
+    const load = retry(
+      breaker.wrap(() => new Promise(() => {})),
+      { attemptTimeout: 120_000, stop: stopAfterAttempt(1), clock },
+    );
+
+    const ended = expect(load()).rejects.toThrow("timed out");
+    await clock.advance(119_999);
+    expect(breaker.state).toBe("closed");
+    await clock.advance(1);
+    await ended;
+
+    expect(breaker.state).toBe("open");
+  });
+
+  it.each([
+    ["given", { lease: 60_000 }, 120_000],
+    ["as long as the attempt's timeout", {}, 60_000],
+    ["that of an attempt without a timeout", {}, undefined],
+  ])("ends a call when it is %s", async (_, options, attemptTimeout) => {
+    const clock = virtualClock();
+    const { signal } = new AbortController();
+    const breaker = circuitBreaker({ consecutiveFailures: 1, ...options, clock });
+    // The lease is looked at before the attempt's timer fires.
+    const attempts = virtualClock();
+    retry(
+      breaker.wrap(() => new Promise(() => {})),
+      { attemptTimeout, signal, clock: attempts },
+    )();
+
+    await clock.advance(60_000);
+
+    expect(breaker.state).toBe("open");
+  });
+
+  it("is counted apart: the lease of a call beside it still ends", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 9, clock });
+    const result = retry(late(breaker, clock, 90_000), { attemptTimeout: 120_000, clock })();
+    hang(breaker, 1);
+
+    await clock.advance(90_000);
+
+    expect(await result).toBe("ok");
+    expect(breaker.stats).toMatchObject({ failures: 1, successes: 1 });
+  });
+
+  it("says when to come back to a half-open breaker whose probe has none", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 1, openFor: 1_000, clock });
+    await breaker.run(() => Promise.reject(new Error("down"))).catch(() => {});
+    await clock.advance(1_000);
+    retry(late(breaker, clock, 90_000), { attemptTimeout: 120_000, clock })();
+
+    const refused = await breaker.run(() => {}).catch((error: CircuitOpenError) => error);
+
+    expect(refused).toMatchObject({ retryAfter: 60_000 });
+    await clock.advance(90_000);
+    expect(breaker.state).toBe("closed");
   });
 });

@@ -17,7 +17,7 @@ const rules: Rules = {
   failureRate: Infinity,
   slowRate: Infinity,
   minimumCalls: 1,
-  halfOpenCalls: 2,
+  halfOpen: { calls: 2, failureRate: Infinity, slowRate: Infinity },
   openFor: (openings) => openings * 100,
   maxOpenFor: 1_000,
 };

@@ -11,14 +11,14 @@ export interface Limits {
   readonly slowAfter: number;
   readonly window: { readonly calls?: number; readonly ms?: number };
   readonly minimumCalls: number;
-  readonly halfOpenCalls: number;
+  readonly halfOpen: { readonly calls: number; readonly failureRate: number; readonly slowRate: number };
   readonly openFor: (openings: number) => number;
   readonly maxOpenFor: number;
   readonly lease: number;
 }
 
 export function limitsOf(options: CircuitBreakerOptions): Limits {
-  const { failureRate, slowRate, openFor = 30_000 } = options;
+  const { failureRate, slowRate, openFor = 30_000, halfOpen = {} } = options;
   const rated = failureRate !== undefined || slowRate !== undefined;
   const window: Limits["window"] = options.window ?? { calls: 100 };
   return {
@@ -28,10 +28,14 @@ export function limitsOf(options: CircuitBreakerOptions): Limits {
     slowAfter: options.slowAfter ?? Infinity,
     window,
     minimumCalls: options.minimumCalls ?? Math.min(20, window.calls ?? 20),
-    halfOpenCalls: options.halfOpenCalls ?? 1,
+    halfOpen: {
+      calls: halfOpen.calls ?? 1,
+      failureRate: halfOpen.failureRate ?? failureRate ?? Infinity,
+      slowRate: halfOpen.slowRate ?? slowRate ?? Infinity,
+    },
     openFor: typeof openFor === "number" ? () => openFor : openFor,
     maxOpenFor: options.maxOpenFor ?? 3_600_000,
-    lease: options.lease ?? 60_000,
+    lease: options.lease ?? Math.max(60_000, options.slowAfter ?? 0),
   };
 }
 
@@ -132,7 +136,7 @@ export class CircuitModel {
     this.look(now);
     const { era } = this;
     const taken = this.permits.filter((permit) => permit.era === era && permit.end !== "ignored").length;
-    if (era.name === "closed" || (era.name === "half-open" && taken < this.limits.halfOpenCalls)) {
+    if (era.name === "closed" || (era.name === "half-open" && taken < this.limits.halfOpen.calls)) {
       const permit: Permit = { era, at: now };
       this.permits.push(permit);
       return permit;
@@ -228,18 +232,17 @@ export class CircuitModel {
   }
 
   private judgeHalfOpen(now: number): void {
-    const { failureRate, slowRate, halfOpenCalls } = this.limits;
+    const { calls, failureRate, slowRate } = this.limits.halfOpen;
     const results = this.results.filter(({ era }) => era === this.era);
     const failures = results.filter(({ failed }) => failed).length;
     const slow = results.filter((result) => result.slow).length;
     const opens = (failures: number, slow: number) =>
-      (failureRate < Infinity ? failures / halfOpenCalls >= failureRate : failures > 0) ||
-      slow / halfOpenCalls >= slowRate;
+      (failureRate < Infinity ? failures / calls >= failureRate : failures > 0) || slow / calls >= slowRate;
     if (opens(failures, slow)) {
       this.open(now, this.era.openings);
       return;
     }
-    const upTo = Array.from({ length: halfOpenCalls - results.length + 1 }, (_, more) => more);
+    const upTo = Array.from({ length: calls - results.length + 1 }, (_, more) => more);
     const mayOpen = upTo.some((more) => upTo.some((moreSlow) => opens(failures + more, slow + moreSlow)));
     if (mayOpen) return;
     this.enter({ ...this.era, name: "closed", until: now + this.era.lasted, zero: this.clockZero });

@@ -33,8 +33,8 @@ describe("an option of a breaker that makes no sense is refused when it is made"
     [{ openFor: Infinity }, "openFor must be a finite number of ms from 0, or a function, got Infinity"],
     [{ maxOpenFor: -1 }, `maxOpenFor ${time}, got -1`],
     [{ maxOpenFor: Infinity }, `maxOpenFor ${time}, got Infinity`],
-    [{ halfOpenCalls: 0 }, `halfOpenCalls ${whole}, got 0`],
-    [{ halfOpenCalls: Infinity }, `halfOpenCalls ${whole}, got Infinity`],
+    [{ halfOpen: { calls: 0 } }, `halfOpen: calls ${whole}, got 0`],
+    [{ halfOpen: { calls: Infinity } }, `halfOpen: calls ${whole}, got Infinity`],
     [{ lease: 0 }, "lease must be a finite number of ms above 0, got 0"],
     [{ lease: Infinity }, "lease must be a finite number of ms above 0, got Infinity"],
     [{ failureRate: 1, window: { calls: 1_000_001 } }, `calls ${whole} to 1,000,000, got 1000001`],
@@ -133,7 +133,7 @@ describe("an option of a breaker is accepted", () => {
     { failureRate: 1, window: { calls: 1_000_000 } },
     { failureRate: Number.MIN_VALUE, window: { ms: 0.5 }, minimumCalls: 1_000 },
     { slowRate: 1, slowAfter: 0.1 },
-    { openFor: 0, maxOpenFor: 0, lease: 0.1, halfOpenCalls: 1_000 },
+    { openFor: 0, maxOpenFor: 0, lease: 0.1, halfOpen: { calls: 1_000 } },
   ])("at its limits: %j", (options) => {
     expect(() => circuitBreaker(options)).not.toThrow();
   });
