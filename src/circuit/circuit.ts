@@ -1,7 +1,7 @@
 import type { AnyFn, Outcome } from "../common/attempt.js";
 import { callHook, report } from "../common/call-hook.js";
 import { abandonableAttempt, inAttempt } from "../common/current.js";
-import { CircuitOpenError } from "../common/errors.js";
+import type { CircuitOpenError } from "../common/errors.js";
 import { isPromise, refusePromise } from "../common/sync-only.js";
 import {
   admit,
@@ -10,14 +10,17 @@ import {
   exceedsRate,
   fromSnapshot,
   isolated,
+  LAPSED,
   type Result,
   record,
   release,
   type State,
+  SUCCESS,
   toSnapshot,
 } from "./machine.js";
 import type { CircuitSettings, CircuitVerdict } from "./options.js";
 import { type Holder, Permit, type PermitBatch, Permits } from "./permits.js";
+import { refusalOf } from "./refusal.js";
 import type { SavedCircuit } from "./saved.js";
 import { hintOf, verdictOf } from "./verdict.js";
 import type { Window } from "./window.js";
@@ -102,7 +105,6 @@ export class Circuit implements Holder {
     return promise.then(succeeded, failed);
   }
 
-  /** The same for a sync function. */
   callSync(fn: AnyFn, self: unknown, args: readonly unknown[]): unknown {
     const batch = this.#admit();
     if (!batch) throw this.#refuse();
@@ -276,10 +278,7 @@ export class Circuit implements Holder {
   #refuse(): CircuitOpenError {
     const { name, onRefused } = this.settings;
     this.stats.refused++;
-    const error = new CircuitOpenError(`${name}: ${SAYS[this.#state.name]}`, {
-      retryAfter: this.#comeBackIn(),
-      cause: this.lastFailure,
-    });
+    const error = refusalOf(name, this.#state.name, this.#comeBackIn(), this.lastFailure);
     if (onRefused) callHook(this.settings, onRefused, { name, error });
     return error;
   }
@@ -293,12 +292,3 @@ export class Circuit implements Holder {
     return Math.min(this.#permits.firstEnd - this.#now, this.settings.lease);
   }
 }
-
-const SUCCESS: Result = { failed: false, slow: false, comeBackAt: -Infinity };
-const LAPSED: Result = { failed: true, slow: true, comeBackAt: -Infinity };
-const SAYS = {
-  closed: "the circuit is closed",
-  open: "the circuit is open",
-  "half-open": "half-open: all probe calls are in flight",
-  isolated: "the circuit is isolated by hand",
-};

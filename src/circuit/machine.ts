@@ -73,6 +73,9 @@ export interface Result {
 }
 
 const NEVER_ASKED = -Infinity;
+export const SUCCESS: Result = { failed: false, slow: false, comeBackAt: NEVER_ASKED };
+/** A call that had not ended when its lease did. */
+export const LAPSED: Result = { failed: true, slow: true, comeBackAt: NEVER_ASKED };
 
 /** A closed circuit without a past. */
 export function closed(generation: number): Closed {
