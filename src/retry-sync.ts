@@ -10,7 +10,7 @@ import type {
 import { callHook } from "./common/call-hook.js";
 import { checkCallable, NO_ARGS } from "./common/callable.js";
 import { copyProperties } from "./common/copy-properties.js";
-import { type AttemptSource, enter, FIRST, leave } from "./common/current.js";
+import { type Attempt, enter, FIRST, leave, PlainAttempt } from "./common/current.js";
 import { StrategyError } from "./common/errors.js";
 import { nextOrdinal, rememberExhausted } from "./common/exhausted.js";
 import { isPromise, type RefusePromise, refuseAsync, refusePromise } from "./common/sync-only.js";
@@ -172,12 +172,12 @@ function attemptAgain(call: Call, attempt: number, last: Outcome): Outcome {
   if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf(call, attempt));
   target.stats.attempts++;
   target.stats.retries++;
-  return attemptAs({ attempt, previousError: last.ok ? undefined : last.error, cancellable: false }, call);
+  return attemptAs(new PlainAttempt(attempt, last.ok ? undefined : last.error, false), call);
 }
 
-/** Makes an attempt that starts as `source`. */
-function attemptAs(source: AttemptSource, { target, self, args }: Call): Outcome {
-  const outer = enter(source);
+/** Makes `attempt`. */
+function attemptAs(attempt: Attempt, { target, self, args }: Call): Outcome {
+  const outer = enter(attempt);
   try {
     return { ok: true, value: target.fn.apply(self, args as unknown[]) };
   } catch (error) {

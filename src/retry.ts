@@ -1,9 +1,8 @@
 import type { AnyFn, AttemptContext, OptionsFor, Promised, RetryOptions, RetryStats } from "./common/attempt.js";
 import { checkCallable, NO_ARGS } from "./common/callable.js";
 import { copyProperties } from "./common/copy-properties.js";
-import { Attempt, FIRST } from "./common/current.js";
 import { ASYNC, type CompiledPolicy, compile, overlay, type PolicySource, sourceOf } from "./loop/policy.js";
-import { start } from "./loop/start.js";
+import { start, succeededUnder } from "./loop/start.js";
 import { addWithAndStats, TASK_TARGET, type Target, targetOf } from "./loop/target.js";
 
 /** `F`, retried. */
@@ -47,7 +46,7 @@ export function runWithRetry<T = any>(
   try {
     checkCallable("runWithRetry", task);
     const policy = compile(ASYNC, options);
-    return start(TASK_TARGET, policy, task, NO_ARGS, new Attempt(FIRST)) as Promise<Awaited<T>>;
+    return start(TASK_TARGET, policy, task, NO_ARGS) as Promise<Awaited<T>>;
   } catch (error) {
     return Promise.reject(error);
   }
@@ -55,6 +54,8 @@ export function runWithRetry<T = any>(
 
 /** The wrapper of an async policy, without the looks of what it wraps. */
 export function wrap(target: Target, source: PolicySource): object {
+  // Made once where there is one policy for all calls.
+  const succeeded = typeof source === "function" ? undefined : succeededUnder(target, source);
   const retried = function (this: unknown, ...args: unknown[]) {
     let policy: CompiledPolicy;
     try {
@@ -64,7 +65,7 @@ export function wrap(target: Target, source: PolicySource): object {
       target.stats.failures++;
       return Promise.reject(error);
     }
-    return start(target, policy, this, args);
+    return start(target, policy, this, args, succeeded);
   };
   return addWithAndStats(retried, target.stats, (overrides) => wrap(target, overlay(ASYNC, source, overrides)));
 }

@@ -182,6 +182,12 @@ export interface RetryOptions<T = any> extends CommonOptions<T> {
   /** What an attempt that had timed out or was aborted settled with after all. */
   onLateResult?: ((outcome: Outcome<T>) => void) | undefined;
   /**
+   * A call that begins in the synchronous part of an attempt ends with that attempt, when it times out or is aborted.
+   * `true`: it does not, and what it gives up on may be retried: for work that several calls share, as a token that all wait for.
+   * @default false
+   */
+  detached?: boolean | undefined;
+  /**
    * `true`: a pending sleep or timeout does not keep the process alive.
    * @default false
    */

@@ -2,7 +2,7 @@
 export interface Clock {
   /** ms from any fixed point, never going back. */
   now(): number;
-  /** Calls `fn` once after `ms`; answers a function that cancels it. `unref`: do not keep the process alive for it. */
+  /** Calls `fn` once after `ms`; returns a function that cancels it. `unref`: do not keep the process alive for it. */
   setTimer(fn: () => void, ms: number, unref?: boolean): () => void;
 }
 
@@ -12,6 +12,12 @@ export interface SyncClock {
   now(): number;
   /** Blocks the thread for `ms`. */
   sleepSync(ms: number): void;
+}
+
+/** A timer of the runtime's: Node's can be kept from keeping the process alive, a browser's is a number. */
+export interface Timer {
+  ref?(): unknown;
+  unref?(): unknown;
 }
 
 // Runtimes keep a timer's delay in a signed 32-bit integer and fire one that does not fit after 1 ms.
@@ -28,9 +34,51 @@ function setTimer(fn: () => void, ms: number, unref = false): () => void {
     );
     return () => cancel();
   }
-  const timer: ReturnType<typeof setTimeout> & { unref?(): void } = setTimeout(fn, ms);
+  const timer = startTimer(fn, ms, unref);
+  return () => stopTimer(timer);
+}
+
+/** A bare timer of at most 2^31-1 ms. */
+export function startTimer(fn: () => void, ms: number, unref: boolean): Timer {
+  const timer = setTimeout(fn, ms) as Timer;
   if (unref) timer.unref?.();
-  return () => clearTimeout(timer);
+  return timer;
+}
+
+export function stopTimer(timer: Timer): void {
+  clearTimeout(timer as unknown as number);
+}
+
+/** Whether a bare timer can be set for so long. */
+export function isShort(ms: number): boolean {
+  return ms <= LONGEST_TIMER;
+}
+
+const { setTimeout: nativeTimeout, performance: nativePerformance } = globalThis;
+const nativeNow = nativePerformance?.now;
+let readNatively = false;
+
+/** ms by the system's monotonic clock. */
+export function now(): number {
+  // A getter in Node: read once.
+  const { performance } = globalThis;
+  readNatively = performance === nativePerformance && performance.now === nativeNow;
+  return performance.now();
+}
+
+/**
+ * Whether timers, and time as it was last read, are those that were there when this module was loaded: fake ones come and
+ * go.
+ */
+export function hasSystemTime(): boolean {
+  return readNatively && globalThis.setTimeout === nativeTimeout;
+}
+
+/** Calls `fn` when input and output have had one turn of the event loop. */
+export function whenIoHadItsTurn(fn: () => void, unref: boolean): void {
+  const { setImmediate } = globalThis as { setImmediate?: (fn: () => void) => Timer };
+  const timer = setImmediate ? setImmediate(fn) : startTimer(fn, 0, unref);
+  if (unref) timer.unref?.();
 }
 
 function sleepSync(ms: number): void {
@@ -45,10 +93,33 @@ function sleepSync(ms: number): void {
   }
 }
 
-const now = () => performance.now();
-
 /** The system's monotonic clock. Globals are looked up at call time, so that fake timers work. */
 export const systemClock: Clock = { now, setTimer };
 
 /** The same for sync policies. */
 export const systemSyncClock: SyncClock = { now, sleepSync };
+
+/**
+ * Calls `timeUp` after `ms`, as a timeout needs it: by the system's clock, one that comes late was kept waiting by this
+ * process, and lets input and output have one turn first, since the answer may be there. Returns what cancels it.
+ */
+export function setDeadline(clock: Clock, timeUp: () => void, ms: number, unref: boolean | undefined): () => void {
+  if (clock !== systemClock) return clock.setTimer(timeUp, ms, unref);
+  const due = now() + ms;
+  let over = false;
+  const end = () => {
+    if (!over) timeUp();
+  };
+  const cancel = setTimer(
+    () => {
+      if (now() - due > 1) whenIoHadItsTurn(end, !!unref);
+      else end();
+    },
+    ms,
+    unref,
+  );
+  return () => {
+    over = true;
+    cancel();
+  };
+}

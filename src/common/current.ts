@@ -1,9 +1,12 @@
 import type { AttemptContext } from "./attempt.js";
 
-/** A guard that holds something for an attempt. */
+/** Something that ends with an attempt: a permit, a slot, a call begun inside it. */
 export interface AbandonListener {
   /** Nobody waits for the attempt any more: its own time was up, or something else ended it. Must not throw. */
   abandoned(reason: unknown, timedOut: boolean): void;
+  /** The links of the attempt's list: nobody else writes to them. */
+  previous?: AbandonListener | undefined;
+  next?: AbandonListener | undefined;
 }
 
 /** How an attempt was abandoned. */
@@ -13,82 +16,125 @@ export interface Abandonment {
   readonly timedOut: boolean;
 }
 
-/** The attempt in progress as its code sees it; its signal is made only when read. */
-export class Attempt implements AttemptContext {
-  readonly attempt: number;
-  readonly previousError: unknown;
-  /** ms after which its own timeout ends it; Infinity for never. */
-  readonly timeout: number;
-  #abandoned: Abandonment | undefined;
-  #controller: AbortController | undefined;
-  #listeners: Set<AbandonListener> | undefined;
+/** An attempt, as its own code, guards and the calls begun inside it know it. */
+export abstract class Attempt implements AttemptContext {
+  /** From 1. */
+  abstract readonly attempt: number;
+  abstract readonly previousError: unknown;
+  /** Something can abandon it. */
+  abstract readonly cancellable: boolean;
+  /** ms after which its own timeout does so; Infinity for never. */
+  abstract readonly timeout: number;
+  // Not #private: that costs as much again as all the rest of a call that succeeds.
+  private abandonment: Abandonment | undefined = undefined;
+  private controller: AbortController | undefined = undefined;
+  // A list whose links are in what it holds: to come and go costs no memory.
+  private firstListener: AbandonListener | undefined = undefined;
+  private lastListener: AbandonListener | undefined = undefined;
 
-  constructor(source: AttemptSource) {
-    this.attempt = source.attempt;
-    this.previousError = source.previousError;
-    this.timeout = source.timeout ?? Infinity;
-    this.#abandoned = source.abandoned;
+  /** What its own code gets. */
+  get context(): AttemptContext {
+    return this;
   }
 
+  /** Made only when read; read late, it is found already aborted. */
   get signal(): AbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController();
-      if (this.#abandoned) this.#controller.abort(this.#abandoned.reason);
+    if (!this.controller) {
+      this.controller = new AbortController();
+      this.heedAborts();
+      if (this.abandonment) this.controller.abort(this.abandonment.reason);
     }
-    return this.#controller.signal;
+    return this.controller.signal;
   }
+
+  /** Whether `signal` is the one that its own code sees. */
+  owns(signal: AbortSignal): boolean {
+    return this.controller?.signal === signal;
+  }
+
+  /** How it was abandoned, if it was. */
+  get ending(): Abandonment | undefined {
+    return this.abandonment;
+  }
+
+  /** Somebody waits for its end: from now on an abort must reach it at once. */
+  heedAborts(): void {}
 
   /** Nobody waits for this attempt any more. */
-  abandon(abandonment: Abandonment): void {
-    const { reason, timedOut } = abandonment;
-    this.#abandoned ??= abandonment;
-    const listeners = this.#listeners;
-    this.#listeners = undefined;
-    for (const listener of listeners ?? []) listener.abandoned(reason, timedOut);
-    this.#controller?.abort(reason);
+  abandon(reason: unknown, timedOut: boolean): void {
+    this.abandonment ??= { reason, timedOut };
+    for (let listener = this.firstListener; listener; listener = this.firstListener) {
+      this.offAbandoned(listener);
+      listener.abandoned(reason, timedOut);
+    }
+    this.controller?.abort(this.abandonment.reason);
   }
 
-  /** Tells `listener` when this attempt is abandoned, at once where it has been. */
+  /** Calls `listener` when this attempt is abandoned, at once where it has been. */
   onAbandoned(listener: AbandonListener): void {
-    if (this.#abandoned) listener.abandoned(this.#abandoned.reason, this.#abandoned.timedOut);
-    else {
-      this.#listeners ??= new Set();
-      this.#listeners.add(listener);
-    }
+    this.heedAborts();
+    if (this.abandonment) return listener.abandoned(this.abandonment.reason, this.abandonment.timedOut);
+    listener.previous = this.lastListener;
+    listener.next = undefined;
+    if (this.lastListener) this.lastListener.next = listener;
+    else this.firstListener = listener;
+    this.lastListener = listener;
   }
 
   offAbandoned(listener: AbandonListener): void {
-    this.#listeners?.delete(listener);
+    const { previous, next } = listener;
+    if (!previous && this.firstListener !== listener) return;
+    if (previous) previous.next = next;
+    else this.firstListener = next;
+    if (next) next.previous = previous;
+    else this.lastListener = previous;
+    listener.previous = undefined;
+    listener.next = undefined;
   }
 }
 
-/** What stands in the slot while an attempt starts: its context is made when somebody asks for it. */
-export interface AttemptSource {
-  readonly attempt: number;
-  readonly previousError: unknown;
-  /** Whether something can abandon the attempt. */
-  readonly cancellable: boolean;
-  /** ms after which its own timeout does so, if it has one. */
-  readonly timeout?: number;
-  /** Why nobody waits for the attempt any more, where that came before the context. */
-  readonly abandoned?: Abandonment | undefined;
-  context?: Attempt | undefined;
+/** An attempt that is nothing else beside. */
+export class PlainAttempt extends Attempt {
+  constructor(
+    readonly attempt: number,
+    readonly previousError: unknown,
+    readonly cancellable: boolean,
+    readonly timeout = Infinity,
+  ) {
+    super();
+  }
 }
 
-type Slot = AttemptSource | Attempt | undefined;
+interface Slot {
+  /** The attempt being started. */
+  current: Attempt | undefined;
+  readonly first: Attempt;
+}
 
-let current: Slot;
+const KEY = Symbol.for("undaunted.attempt");
 
-/** Makes `source` the attempt being started; answers what `leave` restores. */
-export function enter(source: AttemptSource | Attempt): Slot {
-  const outer = current;
-  current = source;
+// On globalThis, so that an ESM and a CJS copy of the package agree.
+function shared(): Slot {
+  const home = globalThis as { [KEY]?: Slot };
+  home[KEY] ??= { current: undefined, first: new PlainAttempt(1, undefined, false) };
+  return home[KEY];
+}
+
+const slot = /* @__PURE__ */ shared();
+
+/** Stands for a first attempt that nothing can interrupt: most calls never ask for it. */
+export const FIRST: Attempt = /* @__PURE__ */ (() => slot.first)();
+
+/** Makes `attempt` the one being started; returns what `leave` restores. */
+export function enter(attempt: Attempt): Attempt | undefined {
+  const outer = slot.current;
+  slot.current = attempt;
   return outer;
 }
 
 /** Ends what `enter` began. */
-export function leave(outer: Slot): void {
-  current = outer;
+export function leave(outer: Attempt | undefined): void {
+  slot.current = outer;
 }
 
 /** Calls `fn` as a part of an attempt that began before. */
@@ -101,9 +147,6 @@ export function resume<T>(attempt: Attempt, fn: () => T): T {
   }
 }
 
-/** Stands for a first attempt that nothing can interrupt: most calls never ask for its context. */
-export const FIRST: AttemptSource = { attempt: 1, previousError: undefined, cancellable: false };
-
 /**
  * The attempt being started, for functions whose parameters are the caller's own: its number, its `signal`, and what
  * the attempt before it threw. Valid until the function's first `await`; elsewhere it throws an `Error`. The same
@@ -114,34 +157,30 @@ export const FIRST: AttemptSource = { attempt: 1, previousError: undefined, canc
  * await load(); // => 1
  */
 export function currentAttempt(): AttemptContext {
-  if (!current) {
+  const attempt = theAttempt();
+  if (!attempt) {
     throw new Error(
       "currentAttempt() is valid only inside a function that is being retried, before its first await: " +
         "call it first and keep what it returns",
     );
   }
-  return theAttempt()!;
+  return attempt.context;
 }
 
 /** The attempt being started, if any, to make it the current one again later. */
 export function theAttempt(): Attempt | undefined {
-  if (current === FIRST) {
-    // Others start under the same stand-in.
-    const context = new Attempt(FIRST);
-    current = context;
-    return context;
-  }
-  if (!current || current instanceof Attempt) return current;
-  current.context ??= new Attempt(current);
-  return current.context;
+  // Others start under the same stand-in.
+  if (slot.current === FIRST) slot.current = new PlainAttempt(1, undefined, false);
+  return slot.current;
 }
 
 /** The attempt being started, if there is one that can be abandoned. */
 export function abandonableAttempt(): Attempt | undefined {
-  return current && (current instanceof Attempt || current.cancellable) ? theAttempt() : undefined;
+  const { current } = slot;
+  return current?.cancellable ? current : undefined;
 }
 
 /** Whether an attempt is being started. */
 export function inAttempt(): boolean {
-  return current !== undefined;
+  return slot.current !== undefined;
 }

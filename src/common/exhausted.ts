@@ -47,6 +47,47 @@ export function isHopeless(error: unknown, ordinal: number, depth: number): bool
   return isNoted(ledger.hopeless, error, ordinal, depth);
 }
 
+/**
+ * For so many microtasks a call that gives up keeps its error to itself. What is wrapped around it can have the error only
+ * from it, and so later: whoever decides about the same error meanwhile was given it by somebody else, as drivers give one
+ * error to all that waits on a connection.
+ */
+const HELD_BACK = 32;
+
+interface GivingUp {
+  readonly error: unknown;
+  readonly ordinal: number;
+  readonly hopeless: boolean;
+  readonly reject: (error: unknown) => void;
+  readonly due: number;
+}
+
+const RESOLVED = /* @__PURE__ */ Promise.resolve();
+let ticks = 0;
+// All calls that give up at about the same time share one list, in the order in which they are due.
+let givingUp: GivingUp[] = [];
+let released = 0;
+
+/** Gives up on `error` as `rememberExhausted` notes it and rejects with it, 32 microtasks later, both in one. */
+export function giveUpOn(error: unknown, ordinal: number, hopeless: boolean, reject: (error: unknown) => void): void {
+  givingUp.push({ error, ordinal, hopeless, reject, due: ticks + HELD_BACK });
+  if (givingUp.length === 1) RESOLVED.then(tick);
+}
+
+function tick(): void {
+  ticks++;
+  for (let next = givingUp[released]; next && next.due <= ticks; next = givingUp[released]) {
+    released++;
+    rememberExhausted(next.error, next.ordinal, next.hopeless);
+    next.reject(next.error);
+  }
+  if (released < givingUp.length) RESOLVED.then(tick);
+  else {
+    givingUp = [];
+    released = 0;
+  }
+}
+
 function note(numbers: WeakMap<object, number>, error: unknown, ordinal: number): void {
   if (isTrackable(error) && !(numbers.get(error)! > ordinal)) numbers.set(error, ordinal);
 }

@@ -4,36 +4,148 @@ export interface AbortListener {
   cut(reason: unknown): void;
 }
 
-/** The runs that an abort of `signal` interrupts. */
-export interface AbortSource {
-  readonly signal: AbortSignal;
-  readonly listener: () => void;
-  readonly runs: Set<AbortListener>;
+/** A listener that most often leaves in the turn in which it came: until then it is kept by its links alone. */
+export interface Newcomer extends AbortListener {
+  isNew: boolean;
+  before: Newcomer | undefined;
+  after: Newcomer | undefined;
 }
 
-// A listener per run makes n runs on one signal quadratic in Node; a set of runs behind one listener is linear.
-const abortSources = /* @__PURE__ */ new WeakMap<AbortSignal, AbortSource>();
+/** The one listener that there is on a signal, and those whom it serves: a listener per call is quadratic in Node. */
+export class AbortSource {
+  readonly #listeners = new Set<AbortListener>();
+  #newest: Newcomer | undefined;
+  #listening = false;
+  /** The end of this turn is waited for. */
+  #due = false;
 
-/** The one abort source there is on a signal. */
-export function abortSourceOf(signal: AbortSignal): AbortSource {
-  const known = abortSources.get(signal);
-  if (known) return known;
-  const runs = new Set<AbortListener>();
-  const listener = () => {
-    for (const each of runs) each.cut(signal.reason);
+  constructor(readonly signal: AbortSignal) {}
+
+  /** Whether it has aborted and its listeners have not heard of it. */
+  get isUnheard(): boolean {
+    return !this.#listening && this.signal.aborted;
+  }
+
+  /** Adds a listener that hears of an abort before anything but microtasks follows, or at once after `listen`. */
+  join(newcomer: Newcomer): void {
+    newcomer.isNew = true;
+    newcomer.before = this.#newest;
+    if (this.#newest) this.#newest.after = newcomer;
+    this.#newest = newcomer;
+    if (this.#due) return;
+    this.#due = true;
+    if (sources.push(this) === 1) atEndOfTurn(settleAll);
+  }
+
+  /** Forgets a listener that joined. */
+  leave(newcomer: Newcomer): void {
+    if (!newcomer.isNew) return this.remove(newcomer);
+    const { before, after } = newcomer;
+    if (before) before.after = after;
+    if (after) after.before = before;
+    else this.#newest = before;
+    newcomer.isNew = false;
+    newcomer.before = undefined;
+    newcomer.after = undefined;
+    this.#rest();
+  }
+
+  add(listener: AbortListener): void {
+    this.#listeners.add(listener);
+    this.listen();
+  }
+
+  remove(listener: AbortListener): void {
+    if (this.#listeners.delete(listener)) this.#rest();
+  }
+
+  /** The last one to leave takes the listener off the signal. */
+  #rest(): void {
+    if (!this.#listening || this.#newest || this.#listeners.size > 0) return;
+    this.#listening = false;
+    this.signal.removeEventListener("abort", this.#heard);
+  }
+
+  /** Listens from now on, so that an abort is heard at once. */
+  listen(): void {
+    if (this.#listening) return;
+    if (this.signal.aborted) return this.#heard();
+    this.#listening = true;
+    this.signal.addEventListener("abort", this.#heard);
+  }
+
+  /** The turn ends: those who are still there stay. */
+  settle(): void {
+    this.#due = false;
+    this.#keepNewcomers();
+    if (this.#listeners.size > 0) this.listen();
+  }
+
+  #keepNewcomers(): void {
+    let first = this.#newest;
+    while (first?.before) first = first.before;
+    for (let each = first; each; each = first) {
+      first = each.after;
+      each.isNew = false;
+      each.before = undefined;
+      each.after = undefined;
+      this.#listeners.add(each);
+    }
+    this.#newest = undefined;
+  }
+
+  readonly #heard = (): void => {
+    this.#keepNewcomers();
+    for (const each of this.#listeners) each.cut(reasonOf(this.signal));
   };
-  const source = { signal, listener, runs };
-  abortSources.set(signal, source);
+}
+
+const known = /* @__PURE__ */ new WeakMap<AbortSignal, AbortSource>();
+
+/** The one abort source there is of a signal. */
+export function abortSourceOf(signal: AbortSignal): AbortSource {
+  let source = known.get(signal);
+  if (!source) {
+    source = new AbortSource(signal);
+    known.set(signal, source);
+  }
   return source;
 }
 
-/** Interrupts `run` when the signal aborts, until `offAbort`. */
-export function onAbort({ signal, listener, runs }: AbortSource, run: AbortListener): void {
-  if (runs.size === 0) signal.addEventListener("abort", listener);
-  runs.add(run);
+/** Cancels `listener` when the signal aborts, until `offAbort`. */
+export function onAbort(source: AbortSource, listener: AbortListener): void {
+  source.add(listener);
 }
 
-/** Forgets `run`; the last one to leave takes the listener off. */
-export function offAbort({ signal, listener, runs }: AbortSource, run: AbortListener): void {
-  if (runs.delete(run) && runs.size === 0) signal.removeEventListener("abort", listener);
+export function offAbort(source: AbortSource, listener: AbortListener): void {
+  source.remove(listener);
 }
+
+/** Why a signal aborted. */
+export function reasonOf(signal: AbortSignal): unknown {
+  return signal.reason;
+}
+
+let sources: AbortSource[] = [];
+
+// Most of what a signal costs is to come and go as its listener: calls that are over in the turn in which they began are
+// spared it, and those of one turn share it.
+function settleAll(): void {
+  const due = sources;
+  sources = [];
+  for (const each of due) each.settle();
+}
+
+const RESOLVED = /* @__PURE__ */ Promise.resolve();
+
+/** Calls back when the microtasks of this turn are done, where the runtime can say so, else in a microtask. */
+function atEndOfTurn(callback: () => void): void {
+  const { process } = globalThis as { process?: { nextTick?: NextTick } };
+  RESOLVED.then(() => {
+    // A fake one, which has a clock, may never call back.
+    if (process?.nextTick && !("clock" in process.nextTick)) process.nextTick(callback);
+    else callback();
+  });
+}
+
+type NextTick = (callback: () => void) => void;

@@ -16,3 +16,18 @@ export function requireSync<T>(what: string, value: T): T {
   Promise.resolve(value).then(undefined, () => {});
   throw new TypeError(`${what} must be synchronous; it returned a promise`);
 }
+
+/**
+ * A promise of `value` whose `then` is the usual one, as `await` takes it: one of the promise's own, which a mock or an
+ * instrumentation gave it, is not called, whatever it would do.
+ */
+export function promiseOf<T>(value: T | PromiseLike<T>): Promise<T> {
+  const promise = Promise.resolve(value);
+  return promise.then === Promise.prototype.then ? promise : adopt(promise);
+}
+
+function adopt<T>(promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    Promise.prototype.then.call(promise, resolve as (value: unknown) => void, reject);
+  });
+}

@@ -48,6 +48,22 @@ export function reachesDeadline({ totalTimeout, clock }: CompiledPolicy, started
   return totalTimeout < Infinity && clock.now() - startedAt + delay >= totalTimeout;
 }
 
+/**
+ * Whether a `stop` that looks at the coming sleep would stop by now, where more than `elapsed` ms have passed: predicates,
+ * hooks, a budget or a late timer may have taken them.
+ */
+export function asksStopAgain(
+  policy: CompiledPolicy,
+  startedAt: number,
+  state: State,
+  elapsed: number,
+  delay: number,
+): boolean {
+  const now = policy.clock.now() - startedAt;
+  if (now <= elapsed) return false;
+  return !!ask(policy, "stop", policy.stop, Object.assign({}, state, { elapsed: now, delay }));
+}
+
 /** The error that giving up for `reason` ends in. */
 export function finalError(policy: CompiledPolicy, state: State, reason: GiveUpReason): unknown {
   const { outcome } = state;

@@ -1,7 +1,8 @@
 import type { RetryBudget, RetryOptions, Stop, Wait } from "../common/attempt.js";
-import { type Clock, type SyncClock, systemClock, systemSyncClock } from "../common/clock.js";
+import { type Clock, isShort, type SyncClock, systemClock, systemSyncClock } from "../common/clock.js";
 import { type AbortSource, abortSourceOf } from "../common/interrupt.js";
 import {
+  BOUNDS_THE_NEXT_START,
   isMarked,
   JUDGES_VALUES,
   mark,
@@ -22,6 +23,7 @@ import {
   STRING,
   TIMEOUT,
 } from "../common/validate.js";
+import { DeadlineQueue } from "./deadline-queue.js";
 
 // `stopAfterAttempt(4)` and `waitFullJitter({ base: 500, max: 20_000 })`, written out: few programs need the rest of those.
 export const usualStop = /* @__PURE__ */ mark<Stop>(({ attempt }) => attempt >= 4, 0);
@@ -52,6 +54,7 @@ export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
   readonly name: RetryOptions["name"] = undefined;
   readonly signal: RetryOptions["signal"] = undefined;
   readonly unref: RetryOptions["unref"] = undefined;
+  readonly detached: RetryOptions["detached"] = undefined;
   readonly clock: Clock & SyncClock;
   readonly random: () => number = usualRandom;
   /** Some strategy, hook or timeout looks at `elapsed`. */
@@ -64,6 +67,10 @@ export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
   readonly takesAnyValue: boolean;
   /** Something can end an attempt from outside. */
   readonly cancellable: boolean;
+  /** `stop` is, or holds, a limit on when the next attempt may begin. */
+  readonly stopsBeforeDelay: boolean;
+  /** The timeouts of its first attempts; from its second call on, since an options object may be used but once. */
+  timeouts: DeadlineQueue | "next time" | undefined = undefined;
   /** A value must pass the run before it goes to the caller. */
   readonly mustInspectValue: boolean;
 
@@ -82,6 +89,7 @@ export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
     const bits = traitsOfAll([stop, wait]) | ofPredicate | ofBudget;
     this.budgetReadsArgs = (ofBudget & READS_ARGS) > 0;
     this.readsValues = (ofPredicate & JUDGES_VALUES) > 0;
+    this.stopsBeforeDelay = (traitsOf(stop) & BOUNDS_THE_NEXT_START) > 0;
     this.takesAnyValue = !this.readsValues && !onSuccess;
     this.cancellable = abortSources.length > 0 || this.attemptTimeout < Infinity || totalTimeout < Infinity;
     this.mustInspectValue = this.cancellable || !this.takesAnyValue || !!budget;
@@ -89,8 +97,23 @@ export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
       (bits & READS_ELAPSED) > 0 ||
       !this.takesAnyValue ||
       totalTimeout < Infinity ||
+      this.attemptTimeout < Infinity ||
       !!(this.onRetry || this.onGiveUp || this.fallback);
   }
+}
+
+/** ms that attempt `n` may take. */
+export function attemptTimeoutOf({ attemptTimeout }: CompiledPolicy, _attempt: number): number {
+  return attemptTimeout;
+}
+
+/** The queue for timeouts of `ms`, the only ones that first attempts under `policy` have; none at its first call. */
+export function queueOf(policy: CompiledPolicy, ms: number): DeadlineQueue | undefined {
+  const { timeouts } = policy;
+  if (typeof timeouts === "object") return timeouts;
+  if (!timeouts || !isShort(ms)) policy.timeouts = "next time";
+  else policy.timeouts = new DeadlineQueue(ms, !!policy.unref);
+  return typeof policy.timeouts === "object" ? policy.timeouts : undefined;
 }
 
 /** What the policies of the async and the sync loop differ in. */
@@ -101,8 +124,6 @@ export interface LoopKind {
   readonly table: Record<string, Rule>;
   readonly clock: Clock | SyncClock;
   readonly compiled: WeakMap<object, CompiledPolicy>;
-  /** What was compiled last: a block in a loop comes with the same options each time. */
-  last: { readonly options: object; readonly policy: CompiledPolicy } | undefined;
 }
 
 const COMMON: Record<string, Rule> = {
@@ -124,7 +145,7 @@ const COMMON: Record<string, Rule> = {
 
 /** A kind whose policies take the common options and `more`. */
 function kindOf(owner: string, sync: boolean, clock: Clock | SyncClock, more: Record<string, Rule>): LoopKind {
-  return { owner, sync, clock, table: { ...COMMON, ...more }, compiled: new WeakMap(), last: undefined };
+  return { owner, sync, clock, table: { ...COMMON, ...more }, compiled: new WeakMap() };
 }
 
 /** What an async policy takes beside the common options. */
@@ -133,6 +154,7 @@ export const ASYNC = /* @__PURE__ */ kindOf("retry", false, systemClock, {
   signal: ["an AbortSignal", "object", (signal) => typeof signal.aborted === "boolean" && !!signal.addEventListener],
   onLateResult: FUNCTION,
   unref: BOOLEAN,
+  detached: BOOLEAN,
   clock: ["a Clock", "object", /* @__PURE__ */ hasMethods("now", "setTimer")],
 });
 
@@ -145,15 +167,8 @@ const NO_OPTIONS = {};
 
 /** The policy of an options object, which is read once and remembered. Throws on an option that makes no sense. */
 export function compile(kind: LoopKind, options: object = NO_OPTIONS): CompiledPolicy {
-  return kind.last?.options === options ? kind.last.policy : find(kind, options);
-}
-
-function find(kind: LoopKind, options: object): CompiledPolicy {
   const { owner, table, compiled } = kind;
-  const policy =
-    compiled.get(options) ?? remember(compiled, options, policyOf(kind, readOptions(owner, options, table)));
-  kind.last = { options, policy };
-  return policy;
+  return compiled.get(options) ?? remember(compiled, options, policyOf(kind, readOptions(owner, options, table)));
 }
 
 /** A policy, or a function that returns one for each call. */

@@ -1,22 +1,66 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "../common/attempt.js";
 import { callHook } from "../common/call-hook.js";
-import { type Attempt, type AttemptSource, enter, leave } from "../common/current.js";
-import { nextOrdinal, rememberExhausted } from "../common/exhausted.js";
-import { isThenable } from "../common/thenable.js";
+import { type Attempt, enter, leave, PlainAttempt } from "../common/current.js";
+import { giveUpOn, nextOrdinal } from "../common/exhausted.js";
+import { isThenable, promiseOf } from "../common/thenable.js";
 import { bookInBudget, recordSuccess } from "./book.js";
-import { type Decision, decide, type Ending, exhausts, finalError, finalState, isNonRetryable } from "./decide.js";
+import {
+  asksStopAgain,
+  type Decision,
+  decide,
+  type Ending,
+  exhausts,
+  finalError,
+  finalState,
+  isNonRetryable,
+  reachesDeadline,
+} from "./decide.js";
 import { type Call, type State, startOf, stateOf } from "./state.js";
+
+/**
+ * Where a call is. Beside what is named, a call with a `totalTimeout` holds that timer until it is over.
+ *
+ *     starting ──▶ attempting ──▶ deciding ──▶ sleeping ──▶ starting
+ *     (onAttempt)  (the timer of  (retryIf,    (its timer)
+ *                  the attempt)    budget,
+ *                                  onRetry)──▶ accepted ──▶ over
+ *                                         │    (the value, onSuccess)
+ *                                         └──▶ given up ──▶ over
+ *                                              (onGiveUp, fallback)
+ *
+ * The time of an attempt being up leads from attempting to deciding. An abort leads from anywhere to over, the deadline to
+ * given up; from accepted both lead to over with the value, and a fallback may outlast the deadline.
+ */
+type Phase = "starting" | "attempting" | "deciding" | "sleeping" | "accepted" | "given up" | "over";
 
 // After so many retries in a row without a delay, the next one lets timers and I/O have their turn.
 const IMMEDIATE_IN_A_ROW = 64;
 
 /**
- * A promise resolved with this stays pending for ever and holds nothing. It is what a microtask answers that leads to the
+ * A promise resolved with this stays pending for ever and holds nothing. It is what a microtask returns that leads to the
  * caller and must not resolve the call's promise, not even again: Node makes much of a promise that is resolved twice.
  */
-const PENDING_FOREVER = { then() {} };
+export const PENDING_FOREVER = { then() {} };
 
 export const RESOLVED = /* @__PURE__ */ Promise.resolve();
+
+/** What can end a call from outside. */
+export interface RunLimits {
+  /** The call ends because the attempt that it was begun in did: it has exhausted nothing. */
+  readonly isLinkedEnd: boolean;
+  /** Past the deadline nothing waits for a hook. */
+  readonly waitsForHooks: boolean;
+  /** Makes the attempt that is to begin, and sets its timer. */
+  attemptBegins(attempt: number, previousError: unknown): Attempt;
+  /** The attempt in progress has ended, with this state. */
+  attemptEnded(): void;
+  decides(state: State): void;
+  /** A fallback may take as long as it likes. */
+  fallsBack(): void;
+  /** Keeps what cancels the sleep that began. */
+  sleeps(cancel: () => void): void;
+  close(): void;
+}
 
 interface Payment {
   readonly tokens: number;
@@ -25,288 +69,314 @@ interface Payment {
 }
 
 /**
- * One call in flight, once its first attempt has not ended it, or where something must come before that attempt or may
- * interrupt it.
+ * A call in flight, once its first attempt has not ended it, or where something must come before that attempt.
  *
- * `resolve` and `reject` are the native ones of the caller's own promise, and every later attempt begins, and is waited for,
- * under a `then` that ends in that `resolve`: an engine follows only native functions from a pending promise to whoever
- * awaits it, and that is what keeps the caller in the stack of an error thrown by a later attempt (`at async …`).
+ * `resolve` and `reject` are the native ones of the caller's own promise, and every attempt begins, and is waited for,
+ * under a `then` that ends in that `resolve` (decision 1): that keeps the caller in the stack of an error thrown by a later
+ * attempt. A step that may end in another attempt returns whether it does: whoever took the step makes the attempt, in the
+ * same microtask where that leads to the caller, else in one of its own (`launch`).
  */
-export class Run implements AttemptSource, Call {
-  readonly target: Call["target"];
-  readonly policy: Call["policy"];
-  readonly self: unknown;
-  readonly args: Call["args"];
-  readonly ordinal: number;
-  readonly startedAt: number;
-  previousError: unknown;
-  context: Attempt | undefined;
+export class Run {
+  phase: Phase = "deciding";
   /** Incremented on every interruption: callbacks that hold an older number do nothing. */
-  protected turn = 0;
+  turn = 0;
+  attemptOrdinal: number;
   /** How the last attempt ended. */
-  protected outcome: Outcome | undefined;
-  protected givenUp: GiveUpState | undefined;
-  protected attemptOrdinal: number;
-  /** What goes on may end in another attempt, which can begin at once: this is where that leads to the caller. */
-  #leads = false;
+  outcome: Outcome | undefined = undefined;
+  final: GiveUpState | undefined = undefined;
   /** What was taken for a retry that has not begun, and what the last one took. */
-  #owed: Payment | undefined;
-  #paid: Payment | undefined;
+  #owed: Payment | undefined = undefined;
+  #paid: Payment | undefined = undefined;
   #previousDelay = 0;
   #idle = 0;
   #immediate = 0;
 
   constructor(
-    { target, policy, self, args, ordinal, startedAt }: Call,
+    private readonly call: Call,
     /** Attempts begun. */
     public attempt: number,
     private readonly resolve: (value: unknown) => void,
     private readonly reject: (error: unknown) => void,
+    /** What can end the call from outside, if anything can. */
+    private readonly limits?: RunLimits | undefined,
   ) {
-    this.target = target;
-    this.policy = policy;
-    this.self = self;
-    this.args = args;
-    this.ordinal = ordinal;
-    this.startedAt = startedAt;
-    this.attemptOrdinal = ordinal;
+    this.attemptOrdinal = call.ordinal;
   }
 
-  get cancellable(): boolean {
-    return this.policy.cancellable;
+  /** Begins the next attempt; returns whether it is to be made now. */
+  begin(): boolean {
+    this.phase = "starting";
+    const { onAttempt } = this.call.policy;
+    return onAttempt ? this.#tell(onAttempt, startOf(this.call, this.attempt + 1), () => true) : true;
   }
 
-  get timeout(): number {
-    return this.policy.attemptTimeout;
+  /** Begins the next attempt when `pending`, what its hook returned, is done. */
+  beginAfter(pending: Promise<void>): void {
+    this.phase = "starting";
+    this.#hold(pending, this.turn, () => true);
   }
 
-  /** Begins the next attempt. */
-  protected begin(): void {
-    const { onAttempt } = this.policy;
-    if (onAttempt) this.tell(onAttempt, startOf(this, this.attempt + 1), () => this.launch());
-    else this.launch();
-  }
-
-  /** Makes an attempt, in a microtask of its own where this one does not lead to the caller. */
+  /** Makes an attempt, in a microtask of its own. */
   launch(): void {
-    const { turn } = this;
-    if (this.#leads) this.#leads = false;
-    else RESOLVED.then(() => (this.isLate(turn) ? PENDING_FOREVER : this.invoke())).then(this.resolve);
+    const turn = this.turn;
+    RESOLVED.then(() => (turn === this.turn ? this.#invoke() : PENDING_FOREVER)).then(this.resolve);
   }
 
-  /** Begins something that may launch an attempt, where that leads to the caller; `land` makes the attempt. */
-  protected lead(): void {
-    this.#leads = true;
-  }
-
-  // Once all that led to it has returned: of the ten lines of a stack, few may be ours.
-  protected land(): void {
-    if (this.#leads) this.#leads = false;
-    else this.invoke();
-  }
-
-  private invoke(): object {
-    const { target, policy, self, args, turn, outcome } = this;
+  #invoke(): object {
+    const { target, policy, self, args } = this.call;
     const { fn, stats } = target;
-    stats.attempts++;
-    this.context = undefined;
+    const turn = this.turn;
+    this.phase = "attempting";
+    const outcome = this.outcome;
     if (this.attempt++ > 0) {
-      this.previousError = outcome?.ok === false ? outcome.error : undefined;
       stats.retries++;
       this.attemptOrdinal = nextOrdinal();
       this.#paid = this.#owed;
       this.#owed = undefined;
     }
-    const outer = enter(this);
+    stats.attempts++;
     let promise: Promise<unknown>;
+    const { limits } = this;
+    const previousError = outcome?.ok === false ? outcome.error : undefined;
+    const outer = enter(new PlainAttempt(this.attempt, previousError, false));
     try {
-      this.arm();
-      promise = Promise.resolve(fn.apply(self, args as unknown[]));
+      if (limits) enter(limits.attemptBegins(this.attempt, previousError));
+      promise = promiseOf(fn.apply(self, args as unknown[]));
     } catch (error) {
       // Dealt with in a microtask of its own, as a rejection is.
-      RESOLVED.then(() => this.ended({ ok: false, error }, turn)).then(this.resolve);
+      RESOLVED.then(() => this.#ended({ ok: false, error }, turn)).then(this.resolve);
       return PENDING_FOREVER;
     } finally {
       leave(outer);
     }
-    const returned = policy.mustInspectValue ? (value: unknown) => this.returned(value, turn) : target.succeeded;
-    promise.then(returned, (error) => this.ended({ ok: false, error }, turn)).then(this.resolve);
+    const returned =
+      policy.mustInspectValue || limits ? (value: unknown) => this.#returned(value, turn) : target.succeeded;
+    promise.then(returned, (error: unknown) => this.#ended({ ok: false, error }, turn)).then(this.resolve);
     return PENDING_FOREVER;
   }
 
-  /** Something may have to end the attempt that begins now. */
-  protected arm(): void {}
-
-  /** Whether an interruption came after `turn`. */
-  protected isLate(turn: number): boolean {
-    return turn !== this.turn;
-  }
-
   /** An attempt returned. Most values are the call's: they go on to its promise from here. */
-  private returned(value: unknown, turn: number): unknown {
-    if (this.isLate(turn) || !this.policy.takesAnyValue) return this.ended({ ok: true, value }, turn);
+  #returned(value: unknown, turn: number): unknown {
+    if (turn !== this.turn || !this.call.policy.takesAnyValue) return this.#ended({ ok: true, value }, turn);
     // Before the budget is paid: its own code may abort, and what is accepted stays so.
-    this.close();
-    this.countSuccess();
+    this.#close();
+    this.#countSuccess();
     return value;
   }
 
   /** An attempt ended, in a microtask that leads to the caller. */
-  private ended(outcome: Outcome, turn: number): object {
-    const { onLateResult } = this.policy;
-    if (!this.isLate(turn)) {
-      this.lead();
-      this.settled(outcome);
-      this.land();
-    } else if (onLateResult) callHook(this.policy, onLateResult, outcome);
+  #ended(outcome: Outcome, turn: number): object {
+    const { policy } = this.call;
+    if (turn === this.turn) {
+      if (this.settle(outcome)) this.#invoke();
+    } else if (policy.onLateResult) callHook(policy, policy.onLateResult, outcome);
     return PENDING_FOREVER;
   }
 
   /** An attempt ended: what follows? */
-  settled(outcome: Outcome): void {
-    const { turn } = this;
+  settle(outcome: Outcome): boolean {
+    const turn = this.turn;
+    this.phase = "deciding";
+    this.limits?.attemptEnded();
     try {
       const state = this.stateOf(outcome);
-      this.decided(state, decide(this.policy, state, this.attemptOrdinal), turn);
+      return this.goBy(state, decide(this.call.policy, state, this.attemptOrdinal), turn);
     } catch (error) {
       if (turn === this.turn) this.fail(error);
+      return false;
     }
   }
 
   /** Goes by a decision, once it is there. */
-  decided(state: State, decision: Decision | Promise<Decision>, turn = this.turn): void {
+  goBy(state: State, decision: Decision | Promise<Decision>, turn = this.turn): boolean {
     this.outcome = state.outcome;
+    this.limits?.decides(state);
     if (typeof decision === "object") {
-      this.hold(
+      return this.#hold(
         decision,
         turn,
-        (made) => this.follow(state, made),
+        (made) => this.#follow(state, made),
         (made) => this.refund(made, state),
       );
-    } else if (turn === this.turn) this.follow(state, decision);
-    else this.refund(decision, state);
+    }
+    if (turn === this.turn) return this.#follow(state, decision);
+    this.refund(decision, state);
+    return false;
   }
 
-  private follow(state: State, decision: Decision): void {
-    if (decision === "accept") this.accept(state);
-    else if (typeof decision === "number") this.retry(state, decision);
-    else this.giveUp(state, decision);
+  #follow(state: State, decision: Decision): boolean {
+    if (typeof decision === "number") return this.#retry(state, decision);
+    return decision === "accept" ? this.#accept(state) : this.giveUp(state, decision);
   }
 
-  protected stateOf(outcome: Outcome): State {
-    return stateOf(this, this.attempt, outcome, this.#previousDelay, this.#idle);
-  }
-
-  private retry(state: State, taken: number): void {
+  #retry(state: State, taken: number): boolean {
     // Read before the hook: a hook that writes to the state changes nothing.
-    const { delay } = state;
+    const { delay, elapsed } = state;
     this.#owed = taken > 0 ? { tokens: taken, state } : undefined;
-    const { onRetry } = this.policy;
-    if (onRetry) this.tell(onRetry, state, () => this.sleep(state, delay));
-    else this.sleep(state, delay);
+    const { onRetry } = this.call.policy;
+    return onRetry
+      ? this.#tell(onRetry, state, () => this.#sleep(state, delay, elapsed))
+      : this.#sleep(state, delay, elapsed);
   }
 
-  /** Answers what ends the sleep: nobody does, and nobody need keep it, where nothing can interrupt the run. */
-  protected sleep(_state: State, ms: number): (() => void) | undefined {
-    const { clock, unref } = this.policy;
+  #sleep(state: State, ms: number, elapsed: number): boolean {
+    const { policy, startedAt } = this.call;
+    if (reachesDeadline(policy, startedAt, ms)) return this.#giveUpUnpaid(state, "deadline");
+    if (policy.stopsBeforeDelay && asksStopAgain(policy, startedAt, state, elapsed, ms))
+      return this.#giveUpUnpaid(state, "stopped");
     if (ms === 0 && ++this.#immediate < IMMEDIATE_IN_A_ROW) {
       this.#previousDelay = 0;
-      this.begin();
-      return undefined;
+      return this.begin();
     }
     this.#immediate = 0;
+    this.phase = "sleeping";
+    // Kept only where it is asked for again: a sleeping call should weigh little.
+    const last = policy.stopsBeforeDelay ? state : undefined;
     const wake = () => {
       this.#previousDelay = ms;
       this.#idle += ms;
-      this.target.stats.idle += ms;
-      this.begin();
+      this.call.target.stats.idle += ms;
+      if (last && this.#isTooLate(last, elapsed + ms)) return;
+      if (this.begin()) this.launch();
     };
     // A pause between immediate retries is no sleep: it keeps the process alive.
-    return clock.setTimer(wake, ms, unref && ms > 0);
+    const cancel = policy.clock.setTimer(wake, ms, policy.unref && ms > 0);
+    // Nothing else ever cancels it, so nothing else need keep it.
+    this.limits?.sleeps(cancel);
+    return false;
+  }
+
+  /** The timer came late: would `stop` let an attempt begin now? */
+  #isTooLate(state: State, planned: number): boolean {
+    const { policy, startedAt } = this.call;
+    try {
+      if (!asksStopAgain(policy, startedAt, state, planned, 0)) return false;
+      this.#giveUpUnpaid(state, "stopped");
+    } catch (error) {
+      this.fail(error);
+    }
+    return true;
   }
 
   /** Takes the value for the call's: from then on nothing takes it back. */
-  protected accept(state: State): void {
+  #accept(state: State): boolean {
     // Read before the hook, as above.
     const { value } = state.outcome as { value: unknown };
-    this.countSuccess();
-    this.tell(this.policy.onSuccess, state, () => this.finish(value));
+    this.phase = "accepted";
+    this.#countSuccess();
+    const { onSuccess } = this.call.policy;
+    return onSuccess ? this.#tell(onSuccess, state, () => this.finish(value)) : this.finish(value);
   }
 
-  /** Returns the accepted value. */
-  protected finish(value: unknown): void {
-    this.close();
+  /** Returns a value, the accepted one or a fallback's. */
+  finish(value: unknown): false {
+    this.#close();
     this.resolve(value);
+    return false;
   }
 
-  protected giveUp(state: State, reason: GiveUpReason, error = finalError(this.policy, state, reason)): void {
-    const { onGiveUp } = this.policy;
-    this.givenUp = finalState(state, reason, error);
+  /** The same at once, without waiting for the hook any more. */
+  finishAccepted(): void {
+    this.finish((this.outcome as { value: unknown }).value);
+  }
+
+  #giveUpUnpaid(state: State, reason: GiveUpReason): false {
+    this.refund();
+    return this.giveUp(state, reason);
+  }
+
+  giveUp(state: State, reason: GiveUpReason, error = finalError(this.call.policy, state, reason)): false {
+    const { onGiveUp } = this.call.policy;
+    this.phase = "given up";
+    this.final = finalState(state, reason, error);
     // A copy, so that a hook that writes to it changes nothing.
-    if (onGiveUp) this.tell(onGiveUp, { ...this.givenUp }, () => this.fallBack());
-    else this.fallBack();
+    return onGiveUp ? this.#tell(onGiveUp, { ...this.final }, () => this.fallBack()) : this.fallBack();
   }
 
-  protected fallBack(): void {
-    const { fallback } = this.policy;
+  fallBack(): false {
+    const { fallback } = this.call.policy;
     const { turn } = this;
-    if (!fallback) return this.fail(this.givenUp!.error);
+    this.limits?.fallsBack();
+    if (!fallback) return this.fail(this.final!.error);
     const answer = (value: unknown) => {
-      this.target.stats.failures++;
-      this.close();
-      this.resolve(value);
+      this.call.target.stats.failures++;
+      return this.finish(value);
     };
     try {
-      const pending = fallback(this.givenUp!);
-      if (isThenable(pending)) this.hold(Promise.resolve(pending), turn, answer);
+      const pending = fallback(this.final!);
+      if (isThenable(pending)) this.#hold(Promise.resolve(pending), turn, answer);
       else if (turn === this.turn) answer(pending);
     } catch (error) {
       if (turn === this.turn) this.fail(error);
     }
+    return false;
   }
 
-  /** Ends the call in `error`. */
-  protected fail(error: unknown, final: Ending | undefined = this.givenUp): void {
-    if (final && exhausts(final)) rememberExhausted(error, this.ordinal, isNonRetryable(final));
-    this.target.stats.failures++;
-    this.close();
-    this.reject(error);
+  /**
+   * Ends the call in `error`. It is over at once; its caller hears of it when whoever else was given this very error has
+   * decided what to do with it.
+   */
+  fail(error: unknown, final: Ending | undefined = this.final): false {
+    this.end(error, final);
     this.refund();
+    return false;
   }
 
-  /** The call is over: lets go of all that could still happen to it. */
-  protected close(): void {}
+  /** The same, with what was taken for a retry still to be given back. */
+  end(error: unknown, final: Ending | undefined): void {
+    this.call.target.stats.failures++;
+    this.#close();
+    if (final && exhausts(final) && !this.call.policy.detached && !this.limits?.isLinkedEnd) {
+      giveUpOn(error, this.call.ordinal, isNonRetryable(final), this.reject);
+    } else this.reject(error);
+  }
 
-  /** Calls a hook, if there is one, and goes on with `next`. */
-  private tell<A>(hook: ((arg: A) => unknown) | undefined, arg: A, next: () => void): void {
+  /** Makes all that is in progress late. */
+  interrupt(): number {
+    return ++this.turn;
+  }
+
+  /** Calls a hook and goes on with `next`. */
+  #tell<A, R extends boolean>(hook: (arg: A) => unknown, arg: A, next: () => R): R | false {
     const { turn } = this;
-    this.after(hook && callHook(this.policy, hook, arg), turn, next);
-  }
-
-  /** Goes on with `next` when a hook is done, unless the run was interrupted meanwhile. */
-  protected after(pending: Promise<void> | undefined, turn: number, next: () => void): void {
-    if (pending) this.hold(pending, turn, next);
-    else if (!this.isLate(turn)) next();
+    const pending = callHook(this.call.policy, hook, arg);
+    if (pending && this.limits?.waitsForHooks !== false) return this.#hold(pending, turn, next);
+    return turn === this.turn && next();
   }
 
   /** Waits for something of the user's, which an interruption makes late. */
-  private hold<V>(pending: Promise<V>, turn: number, next: (value: V) => void, late?: (value: V) => void): void {
-    const fail = (error: unknown) => {
-      if (turn === this.turn) this.fail(error);
-    };
-    pending.then((value) => (this.isLate(turn) ? late?.(value) : next(value))).then(undefined, fail);
+  #hold<V>(pending: Promise<V>, turn: number, next: (value: V) => boolean, late?: (value: V) => void): false {
+    pending
+      .then((value) => {
+        if (turn !== this.turn) late?.(value);
+        else if (next(value)) this.launch();
+      })
+      .then(undefined, (error) => {
+        if (turn === this.turn) this.fail(error);
+      });
+    return false;
   }
 
-  private countSuccess(): void {
-    const { policy, target } = this;
+  #countSuccess(): void {
+    const { policy, target, args } = this.call;
     target.stats.successes++;
-    if (policy.budget) recordSuccess(policy, this.#paid?.tokens ?? 0, this.#paid?.state, this.args);
+    if (policy.budget) recordSuccess(policy, this.#paid?.tokens ?? 0, this.#paid?.state, args);
   }
 
   /** Gives back what was taken for a retry that is not going to begin. */
-  protected refund(taken: Decision | undefined = this.#owed?.tokens, state = this.#owed?.state): void {
+  refund(taken: Decision | undefined = this.#owed?.tokens, state = this.#owed?.state): void {
     this.#owed = undefined;
     // No other decision is above 0.
-    if ((taken as number) > 0) bookInBudget(this.policy, "refund", taken as number, state);
+    if ((taken as number) > 0) bookInBudget(this.call.policy, "refund", taken as number, state);
+  }
+
+  stateOf(outcome: Outcome): State {
+    return stateOf(this.call, this.attempt, outcome, this.#previousDelay, this.#idle);
+  }
+
+  /** The call is over: lets go of all that could still happen to it. */
+  #close(): void {
+    this.phase = "over";
+    this.limits?.close();
   }
 }

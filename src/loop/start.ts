@@ -1,14 +1,15 @@
 import { callHook } from "../common/call-hook.js";
 import { NO_ARGS } from "../common/callable.js";
-import { type Attempt, type AttemptSource, enter, FIRST, leave } from "../common/current.js";
+import { type Attempt, abandonableAttempt, enter, FIRST, leave, PlainAttempt } from "../common/current.js";
 import { nextOrdinal } from "../common/exhausted.js";
+import { promiseOf } from "../common/thenable.js";
 import { recordSuccess } from "./book.js";
-import { CancellableRun } from "./cancellable-run.js";
+import { CancellableCall, Link } from "./cancellable-call.js";
 import { type Decision, decide } from "./decide.js";
 import type { CompiledPolicy } from "./policy.js";
 import { RESOLVED, Run } from "./run.js";
 import { type Call, callOf, type State, startOf, stateOf } from "./state.js";
-import type { Target } from "./target.js";
+import { TASK_TARGET, type Target } from "./target.js";
 
 /** Starts a call. A success of its first attempt ends here; a run is made where that fails, or where more is asked for. */
 export function start(
@@ -16,66 +17,76 @@ export function start(
   policy: CompiledPolicy,
   self: unknown,
   args: readonly unknown[],
-  context: AttemptSource | Attempt = FIRST,
+  succeeded = succeededUnder(target, policy),
 ): Promise<unknown> {
   const { fn, stats } = target;
-  const ordinal = nextOrdinal();
-  const call = callOf(target, policy, self, args, ordinal, policy.needsClock ? policy.clock.now() : 0);
   stats.calls++;
-  if (policy.cancellable) {
-    const run = new CancellableRun(call);
-    run.start();
-    return run.promise;
+  const ordinal = nextOrdinal();
+  let startedAt: number;
+  try {
+    startedAt = policy.needsClock ? policy.clock.now() : 0;
+  } catch (error) {
+    stats.failures++;
+    return Promise.reject(error);
   }
+  const outer = outerOf(policy);
+  if (outer || policy.cancellable) {
+    const link = outer && new Link(outer);
+    return new CancellableCall(target, policy, self, args, ordinal, startedAt, link).start();
+  }
+  const call = callOf(target, policy, self, args, ordinal, startedAt);
   if (policy.onAttempt) {
     const pending = callHook(policy, policy.onAttempt, startOf(call, 1));
     if (pending) return pending.then(() => runOf(call, 0, (run) => run.launch()));
   }
-  const outer = enter(context);
-  let promise: Promise<unknown>;
   stats.attempts++;
+  let promise: Promise<unknown>;
+  // A block, which is its call's `this`, is given its context: that is quicker than to have it ask.
+  const attempt = target === TASK_TARGET ? new PlainAttempt(1, undefined, false) : FIRST;
+  const before = enter(attempt);
   try {
-    // A block, which is its call's `this`, has its context already: that is quicker.
-    promise = Promise.resolve(
-      context === FIRST ? fn.apply(self, args as unknown[]) : (self as (context: unknown) => unknown)(context),
+    promise = promiseOf(
+      attempt === FIRST ? fn.apply(self, args as unknown[]) : (self as (context: unknown) => unknown)(attempt.context),
     );
   } catch (error) {
     return RESOLVED.then(() => failed(call, error));
   } finally {
-    leave(outer);
+    leave(before);
   }
-  let returned: (value: unknown) => unknown = target.succeeded;
-  if (policy.mustInspectValue) {
-    returned =
-      policy.takesAnyValue && !policy.budgetReadsArgs ? payingFor(target, policy) : (value) => judged(call, value);
-  }
+  const returned = succeeded ?? ((value: unknown) => inspected(call, value));
   return promise.then(returned, (error) => failed(call, error));
+}
+
+/** The attempt that a call ends with; one that was handed that attempt's signal ends by that. */
+function outerOf({ detached, abortSources }: CompiledPolicy): Attempt | undefined {
+  const outer = detached ? undefined : abandonableAttempt();
+  return outer && abortSources.some(({ signal }) => outer.owns(signal)) ? undefined : outer;
 }
 
 /**
  * What the caller's promise is resolved with where a call goes on as a run: it hands over its own native `resolve` and
  * `reject`, so that the run needs no promise of its own.
  */
-function runOf(call: Call, attempt: number, begin: (run: Run) => void): PromiseLike<unknown> {
-  const then = (resolve: (value: unknown) => void, reject: (error: unknown) => void) =>
+function runOf(call: Call, attempt: number, begin: (run: Run) => unknown): PromiseLike<unknown> {
+  const go = (resolve: (value: unknown) => void, reject: (error: unknown) => void) =>
     begin(new Run(call, attempt, resolve, reject));
-  return { then } as PromiseLike<unknown>;
+  return { then: go } as PromiseLike<unknown>;
 }
 
 function failed(call: Call, error: unknown): PromiseLike<unknown> {
-  return runOf(call, 1, (run) => run.settled({ ok: false, error }));
+  return runOf(call, 1, (run) => run.settle({ ok: false, error }) && run.launch());
 }
 
 /** A first value that somebody looks at: what is accepted at once needs no run. */
-function judged(call: Call, value: unknown): unknown {
+function inspected(call: Call, value: unknown): unknown {
   const { policy } = call;
-  if (policy.takesAnyValue) return paid(call, value);
+  if (policy.takesAnyValue) return recordAndCount(call, value);
   const state = stateOf(call, 1, { ok: true, value }, 0, 0);
   if (policy.readsValues) {
     const decision = decisionOn(call, state);
-    if (decision !== "accept") return runOf(call, 1, (run) => run.decided(state, decision));
+    if (decision !== "accept") return runOf(call, 1, (run) => run.goBy(state, decision) && run.launch());
   }
-  paid(call, value);
+  recordAndCount(call, value);
   const { onSuccess } = policy;
   const pending = onSuccess && callHook(policy, onSuccess, state);
   return pending ? pending.then(() => value) : value;
@@ -91,16 +102,15 @@ function decisionOn({ target, policy, ordinal }: Call, state: State): Decision |
 }
 
 /** Counts a call that succeeded at once, pays its budget, and hands the value on. */
-function paid({ target, policy, args }: Call, value: unknown): unknown {
+function recordAndCount({ target, policy, args }: Call, value: unknown): unknown {
   if (policy.budget) recordSuccess(policy, 0, undefined, args);
   return target.succeeded(value);
 }
 
-/** `paid` for a budget that does not look at the arguments: one closure for all calls under one policy. */
-function payingFor(target: Target, policy: CompiledPolicy): (value: unknown) => unknown {
-  if (target.paying?.policy !== policy) {
-    const call = callOf(target, policy, undefined, NO_ARGS, 0, 0);
-    target.paying = { policy, succeeded: (value) => paid(call, value) };
-  }
-  return target.paying.succeeded;
+/** What counts a call that succeeded at once, for all calls alike, where nothing looks at its value or its arguments. */
+export function succeededUnder(target: Target, policy: CompiledPolicy): ((value: unknown) => unknown) | undefined {
+  if (!policy.mustInspectValue) return target.succeeded;
+  if (!policy.takesAnyValue || policy.budgetReadsArgs) return undefined;
+  const call = callOf(target, policy, undefined, NO_ARGS, 0, 0);
+  return (value) => recordAndCount(call, value);
 }

@@ -1,7 +1,6 @@
 import type { AttemptContext } from "../common/attempt.js";
 import { type Callable, checkCallable } from "../common/callable.js";
 import { theAttempt } from "../common/current.js";
-import type { CompiledPolicy } from "./policy.js";
 import { Stats } from "./stats.js";
 
 /** What is retried. */
@@ -12,8 +11,6 @@ export interface Target {
   readonly stats: Stats;
   /** Counts a call that succeeded at once, and hands its value on. */
   readonly succeeded: <T>(value: T) => T;
-  /** What does so under the budget of the policy that was last asked for. */
-  paying: { readonly policy: CompiledPolicy; readonly succeeded: (value: unknown) => unknown } | undefined;
 }
 
 export function ownName(fn: Callable): string {
@@ -30,18 +27,17 @@ export function targetOf(owner: string, fn: unknown, name?: string): Target {
     stats.successes++;
     return value;
   };
-  return { fn, name: name ?? ownName(fn), stats, succeeded, paying: undefined };
+  return { fn, name: name ?? ownName(fn), stats, succeeded };
 }
 
 /** The target of all blocks: a block is its call's `this`, and gets the attempt's context. */
 export const TASK_TARGET: Target = {
   fn(this: (context: AttemptContext) => unknown) {
-    return this(theAttempt()!);
+    return this(theAttempt()!.context);
   },
   name: undefined,
   stats: /* @__PURE__ */ new Stats(),
   succeeded: (value) => value,
-  paying: undefined,
 };
 
 /** Adds `with` and `stats`. */

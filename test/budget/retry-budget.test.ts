@@ -575,29 +575,6 @@ describe("a call that succeeds at once", () => {
 
     expect(reads).toBe(0);
   });
-
-  it("pays through one function for all calls under one policy", async () => {
-    const handed: unknown[] = [];
-    // The native promise that a loop is given as it is, with an eye on what is handed to its `then`.
-    const watched = (): Promise<string> => {
-      const promise = Promise.resolve("ok");
-      const { then } = promise;
-      return Object.assign(promise, {
-        then(...reactions: Parameters<typeof then>) {
-          handed.push(reactions[0]);
-          return then.apply(promise, reactions);
-        },
-      });
-    };
-    const wrapped = retry(watched, { budget: retryBudget() });
-
-    await wrapped();
-    await wrapped();
-
-    expect(handed).toHaveLength(2);
-    expect(handed[0]).toBeTypeOf("function");
-    expect(handed[1]).toBe(handed[0]);
-  });
 });
 
 describe("retryBudgets", () => {

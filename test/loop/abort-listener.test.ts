@@ -20,18 +20,21 @@ describe("the listener on a signal", () => {
     ["fails at once", async () => Promise.reject(busy), { wait: waitFixed(1_000) }],
     ["waits for its first hook", async () => "ok", { onAttempt: never }],
     ["looks at its values", async () => "pending", { retryIf: retryIfOutcome(() => true), wait: waitFixed(1_000) }],
-  ])("is added a microtask after a call whose function %s, once for all such calls", async (_what, fn, options) => {
-    const { signal, added, listeners, abort } = countedSignal();
-    const call = retry(fn as () => Promise<string>, { signal, clock: virtualClock(), ...options });
+  ])(
+    "is added at the end of the turn in which calls began whose function %s, once for all of them",
+    async (_what, fn, options) => {
+      const { signal, added, listeners, abort } = countedSignal();
+      const call = retry(fn as () => Promise<string>, { signal, clock: virtualClock(), ...options });
 
-    const results = Promise.allSettled([call(), call(), call()]);
-    for (let i = 0; i < 5; i++) await null;
-    expect([added(), listeners.size]).toEqual([1, 1]);
-    abort();
+      const results = Promise.allSettled([call(), call(), call()]);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect([added(), listeners.size]).toEqual([1, 1]);
+      abort();
 
-    expect(await results).toEqual(Array(3).fill({ status: "rejected", reason }));
-    expect(listeners.size).toBe(0);
-  });
+      expect(await results).toEqual(Array(3).fill({ status: "rejected", reason }));
+      expect(listeners.size).toBe(0);
+    },
+  );
 
   it("adds the listener at once where the attempt asks for its signal", () => {
     const { signal, added, abort } = countedSignal();

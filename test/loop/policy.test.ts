@@ -144,7 +144,7 @@ describe.each(wrappers)("an option of %s that makes no sense", (owner, wrap) => 
 });
 
 describe.each(wrappers)("the options of %s", (owner, wrap) => {
-  const asyncOnly = ["attemptTimeout", "signal", "onLateResult", "unref"];
+  const asyncOnly = ["attemptTimeout", "signal", "onLateResult", "unref", "detached"];
   const all = [...common, ...(owner === "retry" ? asyncOnly : []), "clock"].join(", ");
 
   it.each(["attempts", "retries", "Stop", "", "constructor", "toString"])("refuses an option %j", (option) => {

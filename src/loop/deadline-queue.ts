@@ -1,0 +1,80 @@
+import { now, startTimer, stopTimer, type Timer, whenIoHadItsTurn } from "../common/clock.js";
+
+/** Something whose time can be up. */
+export interface Timed {
+  /** When, by the system's clock. */
+  due: number;
+  /** The links of its queue: nobody else writes to them. */
+  earlier: Timed | undefined;
+  later: Timed | undefined;
+  timeUp(): void;
+}
+
+// Timers are kept to a millisecond: one that fires within the last may be early.
+const TOLERANCE = 1;
+
+/**
+ * Timeouts of one length: they are due in the order in which they began, so one timer serves them all. It is set for the
+ * first in line and not cleared when that leaves: timers are most of what a timeout costs, and hardly one is needed.
+ */
+export class DeadlineQueue {
+  #first: Timed | undefined;
+  #last: Timed | undefined;
+  #timer: Timer | undefined;
+
+  constructor(
+    private readonly ms: number,
+    private readonly unref: boolean,
+  ) {}
+
+  add(timed: Timed, startedAt: number): void {
+    timed.due = startedAt + this.ms;
+    timed.earlier = this.#last;
+    if (this.#last) this.#last.later = timed;
+    else this.#first = timed;
+    this.#last = timed;
+    if (!this.#timer) this.#arm(this.ms);
+    else if (!this.unref && !timed.earlier) this.#timer.ref?.();
+  }
+
+  remove(timed: Timed): void {
+    const { earlier, later } = timed;
+    if (!earlier && this.#first !== timed) return;
+    if (earlier) earlier.later = later;
+    else this.#first = later;
+    if (later) later.earlier = earlier;
+    else this.#last = earlier;
+    timed.earlier = undefined;
+    timed.later = undefined;
+    if (!this.#first && this.#timer) this.#idle(this.#timer);
+  }
+
+  /** Nothing is in line: the timer must not keep the process alive. */
+  #idle(timer: Timer): void {
+    if (timer.unref) timer.unref();
+    else {
+      stopTimer(timer);
+      this.#timer = undefined;
+    }
+  }
+
+  #arm(ms: number): void {
+    this.#timer = startTimer(this.#fired, ms, this.unref);
+  }
+
+  readonly #fired = (): void => {
+    this.#timer = undefined;
+    // A timer that comes late was kept waiting by this process, and the answer may be there: it goes first.
+    if (this.#first && now() - this.#first.due > TOLERANCE) whenIoHadItsTurn(this.#endDue, this.unref);
+    else this.#endDue();
+  };
+
+  readonly #endDue = (): void => {
+    const time = now();
+    for (let first = this.#first; first && first.due - time < TOLERANCE; first = this.#first) {
+      this.remove(first);
+      first.timeUp();
+    }
+    if (this.#first && !this.#timer) this.#arm(Math.max(1, this.#first.due - time));
+  };
+}
