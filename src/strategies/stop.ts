@@ -1,5 +1,5 @@
 import type { Stop } from "../common/attempt.js";
-import { mark, READS_ELAPSED, BOUNDS_THE_NEXT_START, traitsOfAll } from "../common/traits.js";
+import { BOUNDS_THE_NEXT_START, mark, READS_ELAPSED, traitsOfAll } from "../common/traits.js";
 import { BOUND, COUNT, check, checkAll } from "../common/validate.js";
 
 /**
