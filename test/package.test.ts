@@ -85,7 +85,17 @@ describe("the tarball", () => {
     const others = packed.filter((path) => !/^dist\/[\w-]+(\.js|\.cjs|\.d\.ts|\.d\.cts)$/.test(path));
 
     // The pages that the README leads to are at hand where it is read.
-    const names = ["comparison", "errors", "http", "idempotency", "migrating", "options", "overload", "performance"];
+    const names = [
+      "comparison",
+      "errors",
+      "http",
+      "idempotency",
+      "idempotency-stores",
+      "migrating",
+      "options",
+      "overload",
+      "performance",
+    ];
     const pages = [...names, "recipes", "transient-errors"].map((page) => `docs/${page}.md`);
     expect(others.sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", ...pages, "package.json"]);
   });

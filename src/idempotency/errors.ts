@@ -3,8 +3,8 @@ import { rename } from "../common/errors.js";
 // See src/errors.ts for why `name` is a getter, and what `code` is for.
 
 /**
- * Another call with the same key is still running. Worth another attempt, in `retryAfter` ms: then it is done, or its lease is
- * over.
+ * Another call with the same key is still running. Worth another attempt, in `retryAfter` ms: then it should be done, or its lease
+ * is over.
  *
  * @example
  * new IdempotencyInFlightError("order-42", 5_000).message; // => "a call with the key \"order-42\" is running"
@@ -20,7 +20,7 @@ export class IdempotencyInFlightError extends Error {
 
   constructor(
     readonly key: string,
-    /** ms until the other call's lease ends, unless it is renewed. */
+    /** ms after which it is worth coming back: as long as such a call takes, at most until the other one's lease ends. */
     readonly retryAfter: number,
   ) {
     super(`a call with the key ${JSON.stringify(key)} is running`);
@@ -43,7 +43,53 @@ export class IdempotencyMismatchError extends Error {
 }
 
 /**
- * The call ran, but its result is not on record: it cannot be kept as JSON, the lease was lost meanwhile, or the store failed.
+ * A call with the key failed in such a manner that its effect may have happened, and nobody knows. Never retried: `settle`, `forget` or
+ * `wasDone` decides. `cause` is what that call failed with, as far as it could be kept.
+ *
+ * @example
+ * new IdempotencyUndecidedError("order-42").code; // => "ERR_IDEMPOTENCY_UNDECIDED"
+ */
+export class IdempotencyUndecidedError extends Error {
+  override get name(): "IdempotencyUndecidedError" {
+    return "IdempotencyUndecidedError";
+  }
+  override set name(name: string) {
+    rename(this, name);
+  }
+  readonly code = "ERR_IDEMPOTENCY_UNDECIDED";
+
+  constructor(
+    readonly key: string,
+    options: { cause?: unknown } = {},
+  ) {
+    super(
+      `a call with the key ${JSON.stringify(key)} may have had its effect, or not: settle or forget the key, or give wasDone`,
+      "cause" in options ? { cause: options.cause } : undefined,
+    );
+  }
+}
+
+/** The call ran for longer than `maxRun`: its key is undecided until it ends, or until somebody decides. Never retried. */
+export class IdempotencyTimeoutError extends Error {
+  override get name(): "IdempotencyTimeoutError" {
+    return "IdempotencyTimeoutError";
+  }
+  override set name(name: string) {
+    rename(this, name);
+  }
+  readonly code = "ERR_IDEMPOTENCY_TIMEOUT";
+
+  constructor(
+    readonly key: string,
+    /** ms allowed. */
+    readonly timeout: number,
+  ) {
+    super(`the call with the key ${JSON.stringify(key)} ran for longer than ${timeout} ms`);
+  }
+}
+
+/**
+ * The call ran, but its result is not on record: it cannot be kept, the lease was lost meanwhile, or the store failed.
  * Never retried: it would happen again. `value` is what the call returned.
  */
 export class IdempotencyRecordError extends Error {

@@ -1,8 +1,21 @@
 export { newIdempotencyKey } from "../common/new-key.js";
-export { IdempotencyInFlightError, IdempotencyMismatchError, IdempotencyRecordError } from "./errors.js";
-export { Idempotent, idempotent } from "./idempotent.js";
-export { memoryIdempotencyStore } from "./memory-store.js";
-export type { IdempotentOptions } from "./options.js";
+export {
+  IdempotencyInFlightError,
+  IdempotencyMismatchError,
+  IdempotencyRecordError,
+  IdempotencyTimeoutError,
+  IdempotencyUndecidedError,
+} from "./errors.js";
+export { Idempotent, type IdempotentFunction, idempotent } from "./idempotent.js";
+export type { IdempotencyKeys, IdempotencyState } from "./keys.js";
+export { type MemoryIdempotencyStoreOptions, memoryIdempotencyStore } from "./memory-store.js";
+export {
+  type MysqlIdempotencyStore,
+  type MysqlIdempotencyStoreOptions,
+  type MysqlQueryable,
+  mysqlIdempotencyStore,
+} from "./mysql-store.js";
+export type { FailureMeaning, IdempotentOptions, Replay, WasDone } from "./options.js";
 export {
   type PostgresIdempotencyStore,
   type PostgresIdempotencyStoreOptions,
@@ -10,4 +23,12 @@ export {
   type Queryable,
 } from "./postgres-store.js";
 export { type RedisClient, type RedisIdempotencyStoreOptions, redisIdempotencyStore } from "./redis-store.js";
-export type { Claim, IdempotencyStore } from "./store.js";
+export type { TableStore } from "./sql.js";
+export {
+  type SqliteDatabase,
+  type SqliteIdempotencyStore,
+  type SqliteIdempotencyStoreOptions,
+  type SqliteStatement,
+  sqliteIdempotencyStore,
+} from "./sqlite-store.js";
+export type { Claim, Held, IdempotencyStore } from "./store.js";

@@ -1,118 +1,77 @@
-import { describe, readField } from "../common/inspect.js";
+import { describe } from "../common/inspect.js";
+import { type PlainError, reviveError, toPlainError } from "../common/plain-error.js";
+import { tagged, untagged } from "./tagged-json.js";
 
-// What a later call gets must be what the first one got. JSON changes more than it refuses: a Date becomes a string, a
-// NaN null, a Map an empty object. So everything that would come back as something else is refused, but for what few would
-// tell apart: -0 comes back as 0, an object without a prototype as a plain one, and a property that is undefined is left out.
+/** How results become text and come back, where JSON is not enough. */
+export interface Codec {
+  readonly serialize: (value: any) => string;
+  readonly deserialize: (text: string) => any;
+}
 
-/** A result as it is kept: as JSON, or why it cannot be. Never throws. */
-export function recordOf(value: unknown): { readonly text: string; readonly refused: string | undefined } {
+/** What stands on record under a key. `at` is when it was written, in epoch ms. */
+export type Entry =
+  /** The call returned `value`. */
+  | { readonly state: "done"; readonly at: number; readonly value: unknown }
+  /** The call failed for good. */
+  | { readonly state: "failed"; readonly at: number; readonly error: Error }
+  /** The call returned a value that cannot be kept. */
+  | { readonly state: "unrecorded"; readonly at: number; readonly why: string }
+  /** Nobody knows whether the call's effect has happened; `error` is what it failed with. */
+  | { readonly state: "undecided"; readonly at: number; readonly error: Error | undefined };
+
+/** A record's text, and where a result cannot be kept, why. */
+interface Written {
+  readonly text: string;
+  readonly refused: string | undefined;
+}
+
+/** The record of a result, or of why there can be none. Never throws. */
+export function recordOfValue(value: unknown, codec: Codec | undefined): Written {
+  const kept = codec ? serialized(value, codec) : tagged(value);
+  if ("refused" in kept) return { text: written({ refused: kept.refused }), refused: kept.refused };
+  return { text: written("text" in kept ? { text: kept.text } : { value: kept.plain }), refused: undefined };
+}
+
+function serialized(value: unknown, { serialize }: Codec): { readonly text: string } | { readonly refused: string } {
   try {
-    return { text: JSON.stringify({ value: copyOf(value, "the result", IN_ORDER) }), refused: undefined };
+    const text = serialize(value);
+    return typeof text === "string"
+      ? { text }
+      : { refused: `serialize must return a string; it returned a ${typeof text}` };
   } catch (error) {
-    const refused = flawOf(error, "the result");
-    return { text: JSON.stringify({ refused }), refused };
+    return { refused: `serialize failed: ${describe(error)}` };
   }
 }
 
-/** What `recordOf` wrote. */
-export function readRecord(text: string): { readonly value: unknown; readonly refused: string | undefined } {
-  const { value, refused } = JSON.parse(text);
-  return { value, refused };
+/** The record of a failure that later calls are to meet again. */
+export function recordOfFailure(error: unknown): string {
+  return written({ failed: toPlainError(error) });
 }
 
-/**
- * Arguments as JSON, to tell them from others: the order of an object's keys says nothing, nor does an `undefined` at the end. Throws
- * a `TypeError` that names what JSON cannot tell.
- */
-export function jsonOf(owner: string, args: readonly unknown[]): string {
-  let count = args.length;
-  while (count > 0 && args[count - 1] === undefined) count--;
-  try {
-    // Each in a list of its own, so that undefined is not taken for null.
-    const told = args.slice(0, count).map((arg, index) => {
-      return arg === undefined ? [] : [copyOf(arg, `argument ${index + 1}`, SORTED)];
-    });
-    return JSON.stringify(told);
-  } catch (cause) {
-    const options = cause instanceof Flaw ? undefined : { cause };
-    throw new TypeError(`${owner}: ${flawOf(cause, "an argument")}; give a fingerprint of your own`, options);
-  }
+/** The record of a call of which nobody knows whether its effect has happened. `token` makes it unlike any other. */
+export function recordOfDoubt(token: string, error: unknown): string {
+  return written({ undecided: { token, error: toPlainError(error) } });
 }
 
-/** What JSON would change. */
-class Flaw extends Error {}
-
-function flawOf(error: unknown, what: string): string {
-  return error instanceof Flaw ? error.message : `${what} cannot be made JSON: ${describe(error)}`;
+function written(content: object): string {
+  return JSON.stringify({ ...content, at: Date.now() });
 }
 
-type KeysOf = (value: object) => string[];
-const IN_ORDER: KeysOf = (value) => Object.keys(value);
-const SORTED: KeysOf = (value) => Object.keys(value).sort();
-
-/**
- * A copy that JSON gives back as it is; throws where there is none. Each property is read once: a getter may answer something
- * else the second time.
- */
-function copyOf(value: unknown, path: string, keysOf: KeysOf, above: readonly object[] = []): unknown {
-  switch (typeof value) {
-    case "undefined":
-    case "string":
-    case "boolean":
-      return value;
-    case "number":
-      if (Number.isFinite(value)) return value;
-      throw new Flaw(`${path} is ${value}, which JSON does not have`);
-    case "object":
-      return value === null ? null : copyOfObject(value, path, keysOf, above);
-    default:
-      throw new Flaw(`${path} is a ${typeof value}, which JSON does not have`);
-  }
-}
-
-function copyOfObject(value: object, path: string, keysOf: KeysOf, above: readonly object[]): object {
-  if (above.includes(value)) throw new Flaw(`${path} is a cycle`);
-  if (!isPlain(value)) throw new Flaw(`${path} is of the kind ${kindOf(value)}, which JSON does not have`);
-  if (typeof (value as { toJSON?: unknown }).toJSON === "function") throw new Flaw(`${path} has a toJSON of its own`);
-  if (Object.getOwnPropertySymbols(value).some((key) => Object.prototype.propertyIsEnumerable.call(value, key))) {
-    throw new Flaw(`${path} has a symbol for a key, which JSON does not have`);
-  }
-  const inside = [...above, value];
-  if (Array.isArray(value)) return copyOfArray(value, path, keysOf, inside);
-  // Without a prototype "__proto__" is a key like any other.
-  const copy = Object.create(null);
-  for (const key of keysOf(value)) {
-    copy[key] = copyOf((value as Record<string, unknown>)[key], `${path}.${key}`, keysOf, inside);
-  }
-  return copy;
-}
-
-function copyOfArray(value: readonly unknown[], path: string, keysOf: KeysOf, inside: readonly object[]): unknown[] {
-  const copy: unknown[] = [];
-  // By index: what is missing is undefined, and JSON makes null of it.
-  for (let index = 0; index < value.length; index++) {
-    const each = value[index];
-    if (each === undefined) throw new Flaw(`${path}[${index}] is undefined`);
-    copy.push(copyOf(each, `${path}[${index}]`, keysOf, inside));
-  }
-  const more = Object.keys(value)[value.length];
-  if (more !== undefined) throw new Flaw(`${path} is an array that also has a property ${JSON.stringify(more)}`);
-  return copy;
-}
-
-/** Whether it is an array or object of no class, of whatever realm. */
-function isPlain(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value);
-  // The prototype of arrays is an array itself, that of a subclass is not.
-  if (Array.isArray(value)) return Array.isArray(prototype);
-  return (prototype === null || Object.hasOwn(prototype, "hasOwnProperty")) && tagOf(value) === "Object";
-}
-
-function kindOf(value: object): string {
-  const tag = tagOf(value);
-  return tag === "Object" || tag === "Array" ? String(readField(readField(value, "constructor"), "name")) : tag;
-}
-
-function tagOf(value: object): string {
-  return Object.prototype.toString.call(value).slice("[object ".length, -1);
+/** What stands in a record. Throws where it is none, or one that cannot be read. */
+export function readRecord(text: string, codec: Codec | undefined): Entry {
+  const content = JSON.parse(text) as {
+    readonly at?: number;
+    readonly value?: unknown;
+    readonly text?: string;
+    readonly refused?: string;
+    readonly failed?: PlainError;
+    readonly undecided?: { readonly error?: PlainError };
+  };
+  const { at = 0, undecided, failed, refused } = content;
+  if (undecided) return { state: "undecided", at, error: undecided.error && reviveError(undecided.error) };
+  if (failed) return { state: "failed", at, error: reviveError(failed) };
+  if (refused !== undefined) return { state: "unrecorded", at, why: refused };
+  if (content.text === undefined) return { state: "done", at, value: untagged(content.value) };
+  if (!codec) throw new TypeError("it was written by a serialize, and there is no deserialize to read it");
+  return { state: "done", at, value: codec.deserialize(content.text) };
 }

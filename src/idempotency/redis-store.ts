@@ -1,6 +1,6 @@
 import { newIdempotencyKey } from "../common/new-key.js";
-import { check, hasMethods, type Rule, readOptions, STRING } from "../common/validate.js";
-import type { Claim, IdempotencyStore } from "./store.js";
+import { check, hasMethods, type Rule, readOptions, STRING, show } from "../common/validate.js";
+import type { Claim, Held, IdempotencyStore } from "./store.js";
 
 /** A client of Redis that runs scripts: of `ioredis` or of `redis`, also to a cluster. */
 export interface RedisClient {
@@ -45,6 +45,18 @@ local held = redis.call('hmget', KEYS[1], 'token', 'record')
 if held[1] == ARGV[1] and not held[2] then redis.call('del', KEYS[1]) end
 return 0`;
 
+const PEEK = `
+local held = redis.call('hmget', KEYS[1], 'fingerprint', 'record')
+if not held[1] then return {'free'} end
+if held[2] then return {'done', held[1], held[2]} end
+return {'running', held[1], tostring(redis.call('pttl', KEYS[1]))}`;
+
+const SWAP = `
+if redis.call('hget', KEYS[1], 'record') ~= ARGV[1] then return 0 end
+if ARGV[3] == '' then return redis.call('del', KEYS[1]) end
+redis.call('hset', KEYS[1], 'record', ARGV[2])
+return redis.call('pexpire', KEYS[1], ARGV[3])`;
+
 /**
  * Keeps keys and results in Redis: for a client of `ioredis` or of `redis`. Every step is one script. What Redis loses (a failover
  * before it was copied, an eviction) may happen again: where that must not be, use `postgresIdempotencyStore`. Throws a `TypeError` for
@@ -60,6 +72,7 @@ export function redisIdempotencyStore(
   options: RedisIdempotencyStoreOptions = {},
 ): IdempotencyStore {
   check("redisIdempotencyStore", "client", client, CLIENT);
+  refuseOthers(client);
   const { prefix = "idempotency:" } = readOptions("redisIdempotencyStore", options, { prefix: STRING });
   // ioredis takes the keys and arguments in a row, redis in an object.
   const inARow = hasMethods("defineCommand")(client as unknown as Record<string, unknown>);
@@ -73,10 +86,8 @@ export function redisIdempotencyStore(
   return {
     async claim(key, fingerprint, lease): Promise<Claim> {
       const token = newIdempotencyKey();
-      const [state, known, more] = (await run(CLAIM, key, fingerprint, token, ms(lease))) as string[];
-      if (state === "won") return { state, token };
-      if (state === "done") return { state, fingerprint: known!, record: more! };
-      return { state: "running", fingerprint: known!, retryAfter: Math.max(0, Number(more)) };
+      const reply = await run(CLAIM, key, fingerprint, token, ms(lease));
+      return wordOf(reply) === "won" ? { state: "won", token } : heldOf(reply)!;
     },
 
     async renew(key, token, lease) {
@@ -90,5 +101,36 @@ export function redisIdempotencyStore(
     async release(key, token) {
       await run(RELEASE, key, token);
     },
+
+    async peek(key) {
+      return heldOf(await run(PEEK, key));
+    },
+
+    async swap(key, from, to, keep) {
+      const facts = to === undefined ? ["", ""] : [to, ms(keep)];
+      return Number(await run(SWAP, key, from, ...facts)) === 1;
+    },
   };
+}
+
+const wordOf = (reply: unknown) => (Array.isArray(reply) ? reply[0] : undefined);
+
+/** What CLAIM and PEEK say of a key. */
+function heldOf(reply: unknown): Held | undefined {
+  const [state, fingerprint, more] = Array.isArray(reply) ? reply : [];
+  if (state === "free") return undefined;
+  if (state === "done") return { state, fingerprint, record: more };
+  if (state === "running") return { state, fingerprint, retryAfter: Math.max(0, Number(more)) };
+  throw new TypeError(
+    `redisIdempotencyStore: client must be one of ioredis or redis; its eval returned ${show(reply)}`,
+  );
+}
+
+/** @upstash/redis speaks HTTP, and takes keys and arguments as two arrays. */
+function refuseOthers(client: RedisClient): void {
+  const { createScript, sendCommand, defineCommand } = client as unknown as Record<string, unknown>;
+  if (typeof createScript !== "function" || sendCommand || defineCommand) return;
+  throw new TypeError(
+    "redisIdempotencyStore: client must be one of ioredis or redis; that of @upstash/redis has an eval of another kind",
+  );
 }

@@ -30,6 +30,12 @@ describe("newIdempotencyKey", () => {
     expect(newIdempotencyKey()).toBe("f0f1f2f3-f4f5-46f7-b8f9-fafbfcfdfeff");
   });
 
+  it.each([undefined, {}])("names what is missing where crypto is %j", (crypto) => {
+    vi.stubGlobal("crypto", crypto);
+
+    expect(() => newIdempotencyKey()).toThrow(/^newIdempotencyKey: there is no crypto.getRandomValues here/);
+  });
+
   it("keeps a key of zeros a UUID of version 4", () => {
     vi.stubGlobal("crypto", { getRandomValues: (array: Uint8Array) => array });
 

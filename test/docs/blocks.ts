@@ -81,7 +81,7 @@ function nameOf(node: ts.Node): string {
   return (named as ts.NamedDeclaration | undefined)?.name?.getText() ?? "";
 }
 
-const LANGUAGES = ["ts", "js", "python", "sh", "json", "text", "diff", "mermaid"];
+const LANGUAGES = ["ts", "js", "python", "sh", "sql", "json", "text", "diff", "mermaid"];
 const WORDS = ["no-run", "continued"];
 
 /** What is wrong with a block before anyone looks at its code as a program. */

@@ -71,7 +71,7 @@ describe("@Idempotent", () => {
   });
 
   it("keeps the results of two methods together where they share a store", async () => {
-    const once = Idempotent({ ...byFirst, store: memoryIdempotencyStore() });
+    const once = Idempotent({ ...byFirst, name: "test", store: memoryIdempotencyStore() });
     class Shop {
       @once
       async order(_key: string): Promise<string> {
@@ -126,13 +126,13 @@ describe("@Idempotent", () => {
     await expect(shop.order("a")).rejects.toBeInstanceOf(IdempotencyInFlightError);
   });
 
-  it("tells of arguments that JSON does not have in its own name", async () => {
+  it("names itself where an argument cannot be told from another", async () => {
     class Shop {
       @Idempotent({ key: () => "k1" })
-      async order(_at: Date): Promise<void> {}
+      async order(_then: () => void): Promise<void> {}
     }
 
-    await expect(new Shop().order(new Date(0))).rejects.toThrow("@Idempotent: argument 1 is of the kind Date");
+    await expect(new Shop().order(() => {})).rejects.toThrow("@Idempotent: argument 1 is a function");
   });
 
   it("keeps the method's name and length", () => {

@@ -104,10 +104,26 @@ describe("idempotent", () => {
 
   it("shares results through a store", async () => {
     const store = memoryIdempotencyStore();
-    const a = idempotent(async () => "a", { key, store });
-    const b = idempotent(async () => "b", { key, store });
+    const a = idempotent(async () => "a", { key, name: "test", store });
+    const b = idempotent(async () => "b", { key, name: "test", store });
 
     expect([await a(), await b()]).toEqual(["a", "a"]);
+  });
+
+  it("keeps results of two names apart in one store", async () => {
+    const store = memoryIdempotencyStore();
+    const charge = idempotent(async () => "charged", { key, name: "charge", store });
+    const refund = idempotent(async () => "refunded", { key, name: "refund", store });
+
+    expect([await charge(), await refund(), await charge()]).toEqual(["charged", "refunded", "charged"]);
+  });
+
+  it("gives the store its name and the key", async () => {
+    const memory = memoryIdempotencyStore();
+    const claim = vi.fn(memory.claim);
+    await idempotent(async () => "a", { key, name: "a.b-c_1", store: { ...memory, claim } })();
+
+    expect(claim.mock.calls[0]![0]).toBe("a.b-c_1:k1");
   });
 });
 
@@ -189,6 +205,22 @@ describe("the key", () => {
   });
 });
 
+const cycle: { self?: unknown } = {};
+cycle.self = cycle;
+
+class Order {
+  constructor(readonly id: unknown) {}
+}
+class Url {
+  readonly #href: string;
+  constructor(href: string) {
+    this.#href = href;
+  }
+  toJSON() {
+    return this.#href;
+  }
+}
+
 describe("a call with other arguments under the same key", () => {
   it("is refused once there is a result", async () => {
     const fn = vi.fn(async (amount: number) => amount);
@@ -220,6 +252,22 @@ describe("a call with other arguments under the same key", () => {
     ["in kind", [1], ["1"]],
     ["by undefined for null", [undefined, 1], [null, 1]],
     ["by null for nothing", [], [null]],
+    ["in a date", [new Date(0)], [new Date(1)]],
+    ["by a date for its text", [new Date(0)], [new Date(0).toJSON()]],
+    ["in a bigint", [1n], [2n]],
+    ["by a bigint for a number", [1n], [1]],
+    ["in bytes", [new Uint8Array([1])], [new Uint8Array([2])]],
+    ["in a buffer", [new Uint8Array([1]).buffer], [new Uint8Array([2]).buffer]],
+    ["in an instance's property", [new Order("a")], [new Order("b")]],
+    ["in what an instance says of itself", [new Url("a")], [new Url("b")]],
+    ["in a map", [new Map([["a", 1]])], [new Map([["a", 2]])]],
+    ["in a set", [new Set([1])], [new Set([2])]],
+    ["in URL parameters", [new URLSearchParams("a=1")], [new URLSearchParams("a=2")]],
+    ["by NaN for null", [Number.NaN], [null]],
+    ["in an error's message", [new Error("a")], [new Error("b")]],
+    ["in a regular expression", [/a/], [/b/]],
+    ["in a list's undefined", [[undefined]], [[null]]],
+    ["by a list for what a date is written as", [new Date(0)], [["date", 0]]],
   ])("is refused where they differ %s", async (_what, first, second) => {
     const once = idempotent(async (..._args: unknown[]) => "done", { key });
     await once(...first);
@@ -231,6 +279,9 @@ describe("a call with other arguments under the same key", () => {
     ["in the order of keys", [{ a: 1, b: { c: 1, d: 2 } }], [{ b: { d: 2, c: 1 }, a: 1 }]],
     ["by a property that is undefined", [{ a: 1, b: undefined }], [{ a: 1 }]],
     ["by an undefined at the end", ["a", undefined], ["a"]],
+    ["by a class", [new Order("a")], [{ id: "a" }]],
+    ["in which object it is, of a date", [new Date(0)], [new Date(0)]],
+    ["by a generator, which is for the function to read", [[1].values()], [[2].values()]],
   ])("is not another one where they differ %s only", async (_what, first, second) => {
     const once = idempotent(async (..._args: unknown[]) => "done", { key });
     await once(...first);
@@ -253,7 +304,13 @@ describe("a call with other arguments under the same key", () => {
 
   it.each([
     ["a function", () => {}, "argument 2 is a function, which JSON does not have"],
-    ["a date", new Date(0), "argument 2 is of the kind Date, which JSON does not have"],
+    ["a symbol", Symbol("s"), "argument 2 is a symbol, which JSON does not have"],
+    ["a cycle", cycle, "argument 2.self is a cycle"],
+    [
+      "an object with a symbol for a key",
+      { [Symbol("s")]: 1 },
+      "argument 2 has a symbol for a key, which JSON does not have",
+    ],
     [
       "a getter that throws",
       {
@@ -325,10 +382,10 @@ describe("a fingerprint of one's own", () => {
 
   it("is kept as a hash only", async () => {
     const store = memoryIdempotencyStore();
-    const once = idempotent(async () => "done", { key, store, fingerprint: () => "secret" });
+    const once = idempotent(async () => "done", { key, name: "test", store, fingerprint: () => "secret" });
     await once();
 
-    const claim = await store.claim("k1", "", 1);
+    const claim = await store.claim("test:k1", "", 1);
 
     expect(claim).toMatchObject({ state: "done", fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/) });
   });
@@ -407,6 +464,38 @@ describe("a call while another with its key runs", () => {
     expect(fn).toHaveBeenCalledTimes(1);
   });
 
+  it("is told the median of the function's last runs, at most what is left of the lease", async () => {
+    const clock = virtualClock();
+    const once = idempotent(
+      (_key: string, ms: number) => new Promise<void>((resolve) => void clock.setTimer(resolve, ms)),
+      {
+        key: (id) => id,
+        clock,
+        lease: 900,
+        fingerprint: () => "",
+      },
+    );
+    const retryAfter = async (id: string) => {
+      void once(id, 1e6);
+      await clock.advance(0);
+      return once(id, 1).catch((error: IdempotencyInFlightError) => error.retryAfter);
+    };
+    const run = async (...times: number[]) => {
+      for (const ms of times) {
+        const ran = once(`run ${clock.now()} ${ms}`, ms);
+        await clock.advance(ms);
+        await ran;
+      }
+    };
+
+    await run(300, 100, 200);
+    expect(await retryAfter("a")).toBe(200);
+    await run(5_000, 5_000, 5_000);
+    expect(await retryAfter("b")).toBe(300);
+    await run(...Array(15).fill(7_000));
+    expect(await retryAfter("c")).toBe(900);
+  });
+
   it("leaves the other one's result alone when it is refused", async () => {
     const work = deferred<string>();
     const once = idempotent(() => work.promise, { key });
@@ -421,7 +510,7 @@ describe("a call while another with its key runs", () => {
   it("comes after it in the store, since a call asks for its key at once", () => {
     const store = memoryIdempotencyStore();
     const claim = vi.fn(store.claim);
-    const once = idempotent(async () => "done", { key, store: { ...store, claim } });
+    const once = idempotent(async () => "done", { key, name: "test", store: { ...store, claim } });
 
     once();
 

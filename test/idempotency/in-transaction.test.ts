@@ -17,7 +17,7 @@ it("in the caller's transaction what cannot be recorded was not done: the store'
   const store = storeInTransaction();
   const lost = Object.assign(new Error("connection lost"), { code: "ECONNRESET" });
   store.record.mockRejectedValueOnce(lost);
-  const call = idempotent(async () => "done", { key: () => "k", store });
+  const call = idempotent(async () => "done", { key: () => "k", name: "test", store });
 
   await expect(call()).rejects.toBe(lost);
 
@@ -28,7 +28,7 @@ it("in the caller's transaction a call that could not be recorded is tried again
   const store = storeInTransaction();
   store.record.mockRejectedValueOnce(new Error("connection lost"));
   const call = retry(
-    idempotent(async () => "done", { key: () => "k", store }),
+    idempotent(async () => "done", { key: () => "k", name: "test", store }),
     { wait: waitNone },
   );
 
@@ -38,7 +38,7 @@ it("in the caller's transaction a call that could not be recorded is tried again
 it("in the caller's transaction a key needs no renewing", async () => {
   const store = storeInTransaction();
   const clock = virtualClock();
-  const call = idempotent(async () => "done", { key: () => "k", store, lease: 30, clock });
+  const call = idempotent(async () => "done", { key: () => "k", name: "test", store, lease: 30, clock });
 
   const result = call();
   await clock.advance(100);
@@ -53,7 +53,7 @@ it("in the caller's transaction a key that cannot be freed is nobody's concern: 
   store.release.mockRejectedValueOnce(new Error("connection lost"));
   const onStoreError = vi.fn();
   const failure = new Error("no money");
-  const call = idempotent(() => Promise.reject(failure), { key: () => "k", store, onStoreError });
+  const call = idempotent(() => Promise.reject(failure), { key: () => "k", name: "test", store, onStoreError });
 
   await expect(call()).rejects.toBe(failure);
 

@@ -38,7 +38,12 @@ describe("the lease of a running call", () => {
     const memory = memoryIdempotencyStore({ clock });
     const claim = vi.fn(memory.claim);
     const renew = vi.fn(memory.renew);
-    const once = idempotent(() => new Promise(() => {}), { key, clock, store: { ...memory, claim, renew } });
+    const once = idempotent(() => new Promise(() => {}), {
+      key,
+      clock,
+      name: "test",
+      store: { ...memory, claim, renew },
+    });
     once();
 
     await clock.advance(20_000 - 1);
@@ -46,7 +51,7 @@ describe("the lease of a running call", () => {
     await clock.advance(1);
 
     expect(claim.mock.calls[0]![2]).toBe(60_000);
-    expect(renew.mock.calls).toEqual([["k1", expect.any(String), 60_000]]);
+    expect(renew.mock.calls).toEqual([["test:k1", expect.any(String), 60_000]]);
   });
 
   it("is renewed by timers that do not keep the process alive", async () => {
@@ -78,7 +83,7 @@ describe("the lease of a running call", () => {
     const work = deferred<string>();
     const renewal = deferred<boolean>();
     const store = { ...memory, renew: () => renewal.promise };
-    const first = idempotent(() => work.promise, { key, clock, store })();
+    const first = idempotent(() => work.promise, { key, clock, name: "test", store })();
     await clock.advance(20_000);
     work.resolve("done");
     await first;
@@ -99,6 +104,7 @@ describe("the lease of a running call", () => {
       key,
       clock,
       lease: 3_000,
+      name: "test",
       store: { ...memory, renew },
       onStoreError: (error) => errors.push(error),
     });
@@ -121,6 +127,7 @@ describe("the lease of a running call", () => {
       key,
       clock,
       lease: 3_000,
+      name: "test",
       store: { ...memory, renew },
       onStoreError: () => {},
     });
@@ -131,11 +138,56 @@ describe("the lease of a running call", () => {
     expect(await first).toBe("done");
   });
 
+  it("that is not renewed by two thirds of it is reported, for the work may hold the connection that the store needs", async () => {
+    const clock = virtualClock();
+    const memory = memoryIdempotencyStore({ clock });
+    const renewal = deferred<boolean>();
+    const errors: unknown[] = [];
+    void idempotent(() => new Promise(() => {}), {
+      ...{ key, clock, name: "test", lease: 3_000, store: { ...memory, renew: () => renewal.promise } },
+      onStoreError: (error) => void errors.push(error),
+    })();
+
+    await clock.advance(1_999);
+    expect(errors).toEqual([]);
+    await clock.advance(1);
+    expect(errors).toEqual([
+      new Error(
+        'the lease of the key "test:k1" is not renewed yet, after two thirds of its 3000 ms: the store is slow, or waits for a ' +
+          "connection that the work holds; give it a pool of its own",
+      ),
+    ]);
+    await clock.advance(60_000);
+    expect(errors).toHaveLength(1);
+    renewal.resolve(true);
+    await clock.advance(2_000);
+    expect(clock.pending).toBe(1);
+  });
+
+  it("is not reported as overdue where the call ends meanwhile", async () => {
+    const clock = virtualClock();
+    const work = deferred<string>();
+    const errors: unknown[] = [];
+    const store = { ...memoryIdempotencyStore({ clock }), renew: () => new Promise<boolean>(() => {}) };
+    const first = idempotent(() => work.promise, {
+      ...{ key, clock, name: "test", lease: 3_000, store },
+      onStoreError: (error) => void errors.push(error),
+    })();
+    await clock.advance(1_500);
+    work.resolve("done");
+    await first;
+
+    await clock.advance(60_000);
+
+    expect(errors).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+
   it("is asked for no more once it is lost", async () => {
     const clock = virtualClock();
     const memory = memoryIdempotencyStore({ clock });
     const renew = vi.fn(async () => false);
-    idempotent(() => new Promise(() => {}), { key, clock, store: { ...memory, renew } })();
+    idempotent(() => new Promise(() => {}), { key, clock, name: "test", store: { ...memory, renew } })();
 
     await clock.advance(100_000);
 
@@ -146,8 +198,8 @@ describe("the lease of a running call", () => {
     const clock = virtualClock();
     const store = memoryIdempotencyStore({ clock });
     const crashed = { ...clock, setTimer: () => () => {} };
-    idempotent(() => new Promise(() => {}), { key, clock: crashed, store, lease: 3_000 })();
-    const once = idempotent(async () => "done", { key, clock, store });
+    idempotent(() => new Promise(() => {}), { key, clock: crashed, name: "test", store, lease: 3_000 })();
+    const once = idempotent(async () => "done", { key, clock, name: "test", store });
 
     await clock.advance(2_999);
     await expect(once()).rejects.toMatchObject({ code: "ERR_IDEMPOTENCY_IN_FLIGHT", retryAfter: 1 });
@@ -163,9 +215,9 @@ describe("a run whose lease was lost", () => {
     const memory = memoryIdempotencyStore({ clock });
     const [slow, quick] = [deferred<string>(), deferred<string>()];
     const still = { ...clock, setTimer: () => () => {} };
-    const first = idempotent(() => slow.promise, { key, clock: still, store: memory, lease: 3_000 })();
+    const first = idempotent(() => slow.promise, { key, clock: still, name: "test", store: memory, lease: 3_000 })();
     await clock.advance(3_000);
-    const again = idempotent(() => quick.promise, { key, clock, store: memory });
+    const again = idempotent(() => quick.promise, { key, clock, name: "test", store: memory });
     const second = again();
     await clock.advance(0);
     return { slow, quick, first, second, again };
@@ -221,7 +273,7 @@ describe("a result that the store does not take", () => {
     const memory = memoryIdempotencyStore({ clock });
     const record = vi.fn(memory.record).mockRejectedValueOnce(down).mockRejectedValueOnce(down);
     const fn = vi.fn(async () => "done");
-    const once = idempotent(fn, { key, clock, store: { ...memory, record } });
+    const once = idempotent(fn, { key, clock, name: "test", store: { ...memory, record } });
     const first = once();
     await clock.advance(2_000);
 
@@ -236,7 +288,7 @@ describe("a result that the store does not take", () => {
     const record = vi.fn(memory.record).mockImplementationOnce(() => {
       throw down;
     });
-    const first = idempotent(async () => "done", { key, clock, store: { ...memory, record } })();
+    const first = idempotent(async () => "done", { key, clock, name: "test", store: { ...memory, record } })();
     await clock.advance(2_000);
 
     expect(await first).toBe("done");
@@ -247,7 +299,7 @@ describe("a result that the store does not take", () => {
     const memory = memoryIdempotencyStore({ clock });
     const renew = vi.fn(memory.renew);
     const store: IdempotencyStore = { ...memory, renew, record: () => Promise.reject(down) };
-    const once = idempotent(async () => "done", { key, clock, store, lease: 30_000 });
+    const once = idempotent(async () => "done", { key, clock, name: "test", store, lease: 30_000 });
     const first = once().catch(() => {});
 
     await clock.advance(29_000);
@@ -263,7 +315,9 @@ describe("a result that the store does not take", () => {
     const memory = memoryIdempotencyStore({ clock });
     const record = vi.fn(() => Promise.reject(down));
     const store: IdempotencyStore = { ...memory, record };
-    const first = idempotent(async () => "done", { key, clock, store, lease: 3_000 })().catch((error) => error);
+    const first = idempotent(async () => "done", { key, clock, name: "test", store, lease: 3_000 })().catch(
+      (error) => error,
+    );
 
     await clock.advance(2_999);
     const tries = record.mock.calls.length;
@@ -284,7 +338,7 @@ describe("a store that fails at claiming", () => {
   it("rejects the call with its error, before anything has happened", async () => {
     const memory = memoryIdempotencyStore();
     const fn = vi.fn();
-    const once = idempotent(fn, { key, store: { ...memory, claim: () => Promise.reject(down) } });
+    const once = idempotent(fn, { key, name: "test", store: { ...memory, claim: () => Promise.reject(down) } });
 
     await expect(once()).rejects.toBe(down);
     expect(fn).not.toHaveBeenCalled();
@@ -294,6 +348,7 @@ describe("a store that fails at claiming", () => {
     const memory = memoryIdempotencyStore();
     const once = idempotent(vi.fn(), {
       key,
+      name: "test",
       store: {
         ...memory,
         claim: () => {
@@ -323,6 +378,7 @@ describe("a store that fails at freeing a key", () => {
       const errors: unknown[] = [];
       const once = idempotent(() => Promise.reject(busy), {
         key,
+        name: "test",
         store: { ...memoryIdempotencyStore(), release },
         onStoreError: (error) => errors.push(error),
       });
@@ -336,6 +392,7 @@ describe("a store that fails at freeing a key", () => {
     const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
     const once = idempotent(() => Promise.reject(busy), {
       key,
+      name: "test",
       store: {
         ...memoryIdempotencyStore(),
         claim: async () => ({ state: "won", token: "t" }),
@@ -353,6 +410,7 @@ describe("a store that fails at freeing a key", () => {
     const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
     const once = idempotent(() => Promise.reject(busy), {
       key,
+      name: "test",
       store: { ...memoryIdempotencyStore(), release: failing[0]![1] },
       onStoreError: () => {
         throw new Error("no log");
@@ -369,6 +427,7 @@ describe("a store that fails at freeing a key", () => {
       key,
       clock,
       lease: 3_000,
+      name: "test",
       store: { ...memoryIdempotencyStore({ clock }), release: failing[0]![1] },
       onStoreError: () => {},
     });
@@ -394,7 +453,7 @@ describe("a failing function", () => {
       },
     };
 
-    await idempotent(() => Promise.reject(busy), { key, store })().catch(() => order.push("told"));
+    await idempotent(() => Promise.reject(busy), { key, name: "test", store })().catch(() => order.push("told"));
 
     expect(order).toEqual(["freed", "told"]);
   });

@@ -1,8 +1,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
-import { type Claim, memoryIdempotencyStore } from "undaunted/idempotency";
-import { describe, expect, it } from "vitest";
+import { type Claim, idempotent, memoryIdempotencyStore } from "undaunted/idempotency";
+import { describe, expect, it, vi } from "vitest";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
@@ -14,7 +14,7 @@ function bytesInUse(): number {
 
 describe("memoryIdempotencyStore", () => {
   it.each([
-    ["an unknown option", { ttl: 1 }, 'memoryIdempotencyStore: there is no option "ttl"; allowed are clock'],
+    ["an unknown option", { ttl: 1 }, 'memoryIdempotencyStore: there is no option "ttl"; allowed are clock, max'],
     ["a clock without a now", { clock: {} }, "memoryIdempotencyStore: clock must be an object with a method now"],
     ["no object", null, "memoryIdempotencyStore: options must be an object, got null"],
   ])("refuses %s", (_what, options, why) => {
@@ -37,6 +37,35 @@ describe("memoryIdempotencyStore", () => {
 
     expect(bytesInUse() - before).toBeLessThan(5_000_000);
     expect(await store.claim("new 0", "f", 1)).toMatchObject({ state: "running" });
+  });
+
+  it("refuses new keys where it holds max, and takes them again when one is over", async () => {
+    const clock = { time: 0, now: () => clock.time };
+    const store = memoryIdempotencyStore({ clock, max: 2 });
+    await store.claim("a", "f", 10);
+    const { token } = (await store.claim("b", "f", 5)) as { token: string };
+
+    await expect(store.claim("c", "f", 10)).rejects.toThrow(
+      new RangeError("memoryIdempotencyStore: it holds 2 keys, its max, and none of them is over"),
+    );
+    expect(await store.claim("b", "f", 10)).toMatchObject({ state: "running" });
+    expect(await store.record("b", token, "done", 5)).toBe(true);
+    clock.time = 5;
+    expect(await store.claim("c", "f", 10)).toMatchObject({ state: "won" });
+  });
+
+  it.each([0, 1.5, -1, Number.NaN, "2"])("refuses a max of %j", (max) => {
+    expect(() => memoryIdempotencyStore({ max: max as number })).toThrow(
+      "memoryIdempotencyStore: max must be a whole number",
+    );
+  });
+
+  it("needs no crypto: its tokens are its own", async () => {
+    vi.stubGlobal("crypto", undefined);
+    const once = idempotent(async (id: string) => id, { key: (id) => id });
+    const result = await once("a").finally(() => vi.unstubAllGlobals());
+
+    expect(result).toBe("a");
   });
 
   it("gives a key away when its time has just ended, however many others there are", async () => {

@@ -10,6 +10,7 @@ import { virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
 
 const key = () => "k1";
+const aName = 'must be 1 to 64 letters, digits, "_", "." or "-"';
 const aTime = "must be a number of ms above 0, at most Number.MAX_SAFE_INTEGER";
 
 const BAD: readonly (readonly [what: string, options: unknown, kind: ErrorConstructor, why: string])[] = [
@@ -18,8 +19,35 @@ const BAD: readonly (readonly [what: string, options: unknown, kind: ErrorConstr
   ["no key", {}, TypeError, "key must be a function, got undefined"],
   ["a key that is a string", { key: "k1" }, TypeError, 'key must be a function, got "k1"'],
   ["an unknown option", { key, ttl: 5 }, TypeError, 'there is no option "ttl"'],
-  ["a store that is none", { key, store: { claim() {} } }, TypeError, "store must be an IdempotencyStore"],
-  ["a store that is null", { key, store: null }, TypeError, "store must be an IdempotencyStore, got null"],
+  [
+    "a store that is none",
+    { key, name: "test", store: { claim() {} } },
+    TypeError,
+    "store must be an IdempotencyStore",
+  ],
+  [
+    "a store that is null",
+    { key, name: "test", store: null },
+    TypeError,
+    "store must be an IdempotencyStore, got null",
+  ],
+  [
+    "a store without a name",
+    { key, store: memoryIdempotencyStore() },
+    TypeError,
+    `name ${aName} where there is a store`,
+  ],
+  ["an empty name", { key, name: "" }, TypeError, `name ${aName}, got ""`],
+  ["a name with a colon", { key, name: "a:b" }, TypeError, `name ${aName}, got "a:b"`],
+  ["a name with a line end", { key, name: "a\n" }, TypeError, `name ${aName}, got "a\\n"`],
+  ["a name of 65 letters", { key, name: "a".repeat(65) }, TypeError, `name ${aName}, got`],
+  ["a maxRun of 0", { key, maxRun: 0 }, RangeError, `maxRun ${aTime}, got 0`],
+  ["a maxWait of NaN", { key, maxWait: Number.NaN }, RangeError, `maxWait ${aTime}, got NaN`],
+  ["an onFailure that is none", { key, onFailure: "hold" }, TypeError, 'onFailure must be a function, got "hold"'],
+  ["a wasDone that is none", { key, wasDone: true }, TypeError, "wasDone must be a function, got true"],
+  ["an onReplay that is none", { key, onReplay: 1 }, TypeError, "onReplay must be a function, got 1"],
+  ["a serialize alone", { key, serialize: String }, TypeError, "deserialize must be a function, got undefined"],
+  ["a deserialize alone", { key, deserialize: String }, TypeError, "serialize must be a function, got undefined"],
   ["a lease of 0", { key, lease: 0 }, RangeError, `lease ${aTime}, got 0`],
   ["a negative lease", { key, lease: -1 }, RangeError, `lease ${aTime}, got -1`],
   ["a lease that is NaN", { key, lease: Number.NaN }, RangeError, `lease ${aTime}, got NaN`],
@@ -114,7 +142,7 @@ describe("idempotent", () => {
         return this.#inner.release(...facts);
       }
     }
-    const once = idempotent(async () => "done", { key, store: new Store() });
+    const once = idempotent(async () => "done", { key, name: "test", store: new Store() });
 
     expect(await once()).toBe("done");
   });
@@ -122,19 +150,19 @@ describe("idempotent", () => {
 
 describe("postgresIdempotencyStore refuses at once", () => {
   const client = { query: async () => ({ rows: [] }) };
-  const aName = 'table must be the name of a table, as "idempotency_keys" or "billing.keys"';
+  const aTable = `table must be the name of a table, as "idempotency_keys", "billing.keys" or "\\"Billing\\".\\"Keys\\""`;
 
   it.each([
     ["no client", undefined, {}, "client must be an object with a method query, got undefined"],
     ["a client without a query", {}, {}, "client must be an object with a method query, got [object Object]"],
     ["an unknown option", client, { prefix: "a" }, 'there is no option "prefix"; allowed are table'],
-    ["an empty table", client, { table: "" }, `${aName}, got ""`],
-    ["a table with a quote in it", client, { table: 'keys"' }, `${aName}, got "keys\\""`],
-    ["a table with more than a name", client, { table: "keys; drop table keys" }, aName],
-    ["a table with a line end after it", client, { table: "keys\n" }, aName],
-    ["a table of a schema of a database", client, { table: "a.b.c" }, aName],
-    ["a table that begins with a digit", client, { table: "1keys" }, aName],
-    ["a table without its schema", client, { table: ".keys" }, aName],
+    ["an empty table", client, { table: "" }, `${aTable}, got ""`],
+    ["a table with a quote in it", client, { table: 'keys"' }, `${aTable}, got "keys\\""`],
+    ["a table with more than a name", client, { table: "keys; drop table keys" }, aTable],
+    ["a table with a line end after it", client, { table: "keys\n" }, aTable],
+    ["a table of a schema of a database", client, { table: "a.b.c" }, aTable],
+    ["a table that begins with a digit", client, { table: "1keys" }, aTable],
+    ["a table without its schema", client, { table: ".keys" }, aTable],
   ])("%s", (_what, given, options, why) => {
     const make = () => postgresIdempotencyStore(given as typeof client, options as { table: string });
 

@@ -162,6 +162,35 @@ describe.skipIf(missing)(named("postgresIdempotencyStore", missing), () => {
       expect(rows[0].count).toBe(2);
     });
 
+    it("deletes in batches, and the table has an index on the end", async () => {
+      const batches = postgresIdempotencyStore(pool, { table: '"Batches of ""keys"""' });
+      await batches.setUp();
+      await pool.query(
+        `insert into "Batches of ""keys""" select 'k' || i, 'f', 't', null,
+         clock_timestamp() + (i % 2 * 2 - 1) * interval '1 day' from generate_series(1, 50000) i`,
+      );
+      const query = vi.spyOn(pool, "query");
+
+      expect(await batches.cleanUp()).toBe(25_000);
+
+      expect(query).toHaveBeenCalledTimes(26);
+      query.mockRestore();
+      const { rows } = await pool.query("select indexdef from pg_indexes where tablename = $1", ['Batches of "keys"']);
+      expect(JSON.stringify(rows)).toContain("(until)");
+    });
+
+    it("passes over what another one deletes", async () => {
+      const shared = postgresIdempotencyStore(pool, { table: "shared" });
+      await shared.setUp();
+      await pool.query("insert into shared select 'k' || i, 'f', 't', null, now() from generate_series(1, 10) i");
+      const deleted = await inTransaction(async (client) => {
+        const first = await shared.within(client).cleanUp();
+        return [first, await shared.cleanUp()];
+      });
+
+      expect(deleted).toEqual([10, 0]);
+    });
+
     it("answers 0 where the client does not count", async () => {
       const client = { query: async () => ({ rows: [], rowCount: null }) };
 
@@ -204,7 +233,7 @@ describe.skipIf(missing)(named("postgresIdempotencyStore", missing), () => {
     it("of a key that is too long for an index is refused by the server, before anything happens", async () => {
       const fn = vi.fn();
       const random = Array.from({ length: 200 }, () => newIdempotencyKey()).join();
-      const once = idempotent(fn, { key: () => random, store });
+      const once = idempotent(fn, { key: () => random, name: "test", store });
 
       await expect(once()).rejects.toMatchObject({ code: "54000" });
       expect(fn).not.toHaveBeenCalled();
@@ -236,7 +265,12 @@ describe.skipIf(missing)(named("postgresIdempotencyStore of a client in a transa
         await fn();
         return result;
       },
-      { key: () => key, store: postgresIdempotencyStore(client), onStoreError: (error) => errors.push(error) },
+      {
+        key: () => key,
+        name: "test",
+        store: postgresIdempotencyStore(client),
+        onStoreError: (error) => errors.push(error),
+      },
     )();
 
   it("commits effect and record together", async () => {
@@ -244,7 +278,7 @@ describe.skipIf(missing)(named("postgresIdempotencyStore of a client in a transa
 
     expect(result).toBe("done");
     expect(await effects()).toBe(1);
-    expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done" });
+    expect(await store.claim(`test:${key}`, "f", 1)).toMatchObject({ state: "done" });
   });
 
   it("leaves neither effect nor key after a rollback", async () => {
@@ -255,7 +289,7 @@ describe.skipIf(missing)(named("postgresIdempotencyStore of a client in a transa
 
     await expect(rolledBack).rejects.toThrow("too late");
     expect(await effects()).toBe(0);
-    expect(await store.claim(key, "f", 1)).toMatchObject({ state: "won" });
+    expect(await store.claim(`test:${key}`, "f", 1)).toMatchObject({ state: "won" });
   });
 
   it("gives a later transaction the result, and has no second effect", async () => {
@@ -268,7 +302,7 @@ describe.skipIf(missing)(named("postgresIdempotencyStore of a client in a transa
   it("gives a later call over a pool the result", async () => {
     await inTransaction((client) => once(client));
 
-    const later = idempotent(async () => "second", { key: () => key, store });
+    const later = idempotent(async () => "second", { key: () => key, name: "test", store });
 
     expect(await later()).toBe("done");
   });
@@ -317,7 +351,7 @@ describe.skipIf(missing)(named("postgresIdempotencyStore of a client in a transa
     const failed = inTransaction((client) => once(client, () => client.query("select 1 / 0")));
 
     await expect(failed).rejects.toMatchObject({ code: "22012" });
-    expect(await store.claim(key, "f", 1)).toMatchObject({ state: "won" });
+    expect(await store.claim(`test:${key}`, "f", 1)).toMatchObject({ state: "won" });
   });
 
   it("refuses at once to record in a transaction that has failed", async () => {
@@ -328,7 +362,7 @@ describe.skipIf(missing)(named("postgresIdempotencyStore of a client in a transa
     // The store's own error: nothing has happened, and who tries again may.
     expect(error).toMatchObject({ code: "25P02" });
     expect(await effects()).toBe(0);
-    expect(await store.claim(key, "f", 1)).toMatchObject({ state: "won" });
+    expect(await store.claim(`test:${key}`, "f", 1)).toMatchObject({ state: "won" });
   });
 
   it("records after a statement that took longer than the lease: nobody else can have had the key", async () => {
@@ -369,7 +403,7 @@ describe.skipIf(missing)(named("postgresIdempotencyStore of a client in a transa
 
     expect(result).toBe("done");
     expect(await effects()).toBe(1);
-    expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done" });
+    expect(await store.claim(`test:${key}`, "f", 1)).toMatchObject({ state: "done" });
   });
 
   it("says so in its claim", async () => {

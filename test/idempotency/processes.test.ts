@@ -93,7 +93,7 @@ for (const { server, missing, open } of PLACES) {
 
         await victim.kill();
 
-        const refused = idempotent(async () => "too early", { key: () => key, store: place.store });
+        const refused = idempotent(async () => "too early", { key: () => key, name: "test", store: place.store });
         await expect(refused()).rejects.toMatchObject({ code: "ERR_IDEMPOTENCY_IN_FLIGHT" });
         workers[0]!.begin({ ...order, hangs: false });
         expect(await workers[0]!.result()).toMatchObject({ by: expect.any(Number) });

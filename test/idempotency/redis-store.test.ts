@@ -119,9 +119,9 @@ describe.skipIf(missing)(named("redisIdempotencyStore", missing), () => {
 
   it("hands on the client's own error before anything happens", async () => {
     const key = newIdempotencyKey();
-    await client.set(`idempotency:${key}`, "not ours");
+    await client.set(`idempotency:test:${key}`, "not ours");
     const fn = vi.fn();
-    const once = idempotent(fn, { key: () => key, store: redisIdempotencyStore(client) });
+    const once = idempotent(fn, { key: () => key, name: "test", store: redisIdempotencyStore(client) });
 
     await expect(once()).rejects.toThrow("WRONGTYPE");
     expect(fn).not.toHaveBeenCalled();

@@ -115,9 +115,9 @@ describe("retry around an idempotent function", () => {
     const clock = virtualClock();
     const store = memoryIdempotencyStore({ clock });
     const still = { ...clock, setTimer: () => () => {} };
-    idempotent(() => new Promise(() => {}), { key, clock: still, store, lease: 7_000 })();
+    idempotent(() => new Promise(() => {}), { key, clock: still, name: "test", store, lease: 7_000 })();
     const once = retry(
-      idempotent(async () => "done", { key, clock, store }),
+      idempotent(async () => "done", { key, clock, name: "test", store }),
       {
         clock,
         wait: waitFromError((error) => (error as IdempotencyInFlightError).retryAfter, waitFixed(0)),
@@ -160,7 +160,7 @@ describe("an attempt that was abandoned while the store took its time", () => {
         return memory.claim(...facts);
       },
     };
-    const once = retry(idempotent(fn, { key, clock, store }), { clock, totalTimeout: 100 });
+    const once = retry(idempotent(fn, { key, clock, name: "test", store }), { clock, totalTimeout: 100 });
     const ended = expect(once()).rejects.toBeInstanceOf(TotalTimeoutError);
     await clock.advance(100);
     await ended;
@@ -169,13 +169,13 @@ describe("an attempt that was abandoned while the store took its time", () => {
     await clock.advance(0);
 
     expect(fn).not.toHaveBeenCalled();
-    expect(await memory.claim("k1", "f", 1)).toMatchObject({ state: "won" });
+    expect(await memory.claim("test:k1", "f", 1)).toMatchObject({ state: "won" });
     expect(clock.pending).toBe(0);
   });
 });
 
 describe("an error that another attempt would only meet again", () => {
-  const refused = async () => ({ at: new Date(0) });
+  const refused = async () => ({ at: new Map() });
 
   it("is a mismatch: it is not retried", async () => {
     const once = idempotent(async (_amount: number) => "done", { key });
@@ -257,7 +257,7 @@ describe("the store's own tries at recording", () => {
     const memory = memoryIdempotencyStore({ clock });
     const record = vi.fn(memory.record).mockRejectedValueOnce(busy);
     const once = retry(
-      idempotent(async () => "done", { key, clock, store: { ...memory, record } }),
+      idempotent(async () => "done", { key, clock, name: "test", store: { ...memory, record } }),
       {
         clock,
         retryIf: retryNever,

@@ -24,7 +24,7 @@ function takeOnceFree(store: IdempotencyStore, key: string, fingerprint?: string
 for (const { name, missing, open } of KINDS_OF_STORE) {
   describe.skipIf(missing)(named(`a store in ${name}`, missing), () => {
     let stores: Stores;
-    let store: IdempotencyStore;
+    let store: Required<IdempotencyStore>;
     let key: string;
 
     beforeAll(async () => {
@@ -312,6 +312,81 @@ for (const { name, missing, open } of KINDS_OF_STORE) {
       });
     });
 
+    describe("peek", () => {
+      test("returns nothing for a free key, and takes it for nobody", async () => {
+        expect(await store.peek(key)).toBeUndefined();
+
+        await take(store, key);
+      });
+
+      test("returns what a claim would, and changes nothing", async () => {
+        const token = await take(store, key, HOUR, "first");
+        const running = await store.peek(key);
+        await store.record(key, token, "done 🔑", HOUR);
+
+        expect(running).toEqual({ state: "running", fingerprint: "first", retryAfter: expect.any(Number) });
+        expect((running as { retryAfter: number }).retryAfter).toBeGreaterThan(HOUR - 60_000);
+        expect(await stores.same.peek(key)).toEqual({ state: "done", fingerprint: "first", record: "done 🔑" });
+      });
+
+      test("returns nothing once the time of a key is over", async () => {
+        await take(store, key, 1);
+
+        await vi.waitFor(async () => expect(await store.peek(key)).toBeUndefined(), PATIENCE);
+      });
+    });
+
+    describe("swap", () => {
+      test("puts a record in the place of another, for the time that is given", async () => {
+        const token = await take(store, key, HOUR, "first");
+        await store.record(key, token, "doubt 🔑", 50 * HOUR);
+
+        expect(await stores.same.swap(key, "doubt 🔑", "done 🔑", HOUR)).toBe(true);
+        expect(await store.claim(key, "f", 1)).toEqual({ state: "done", fingerprint: "first", record: "done 🔑" });
+        expect(await store.swap(key, "done 🔑", "over", 1)).toBe(true);
+        await takeOnceFree(store, key);
+      });
+
+      test("frees the key where there is nothing to put there", async () => {
+        const token = await take(store, key);
+        await store.record(key, token, "doubt", HOUR);
+
+        expect(await store.swap(key, "doubt", undefined, HOUR)).toBe(true);
+        await take(store, key);
+      });
+
+      test("changes nothing where another record stands there, or none", async () => {
+        expect(await store.swap(key, "doubt", "done", HOUR)).toBe(false);
+        const token = await take(store, key);
+        for (const to of ["done", undefined]) expect(await store.swap(key, "", to, HOUR)).toBe(false);
+        await store.record(key, token, "doubt", HOUR);
+
+        for (const to of ["done", undefined]) expect(await store.swap(key, "DOUBT ", to, HOUR)).toBe(false);
+        expect(await store.claim(key, "f", 1)).toMatchObject({ state: "done", record: "doubt" });
+      });
+
+      test("changes nothing where the record is over", async () => {
+        const token = await take(store, key);
+        await store.record(key, token, "doubt", 1);
+        await vi.waitFor(async () => expect(await store.peek(key)).toBeUndefined(), PATIENCE);
+
+        for (const to of ["done", undefined]) expect(await store.swap(key, "doubt", to, HOUR)).toBe(false);
+        await take(store, key);
+      });
+
+      test("lets one of many win", async () => {
+        const token = await take(store, key);
+        await store.record(key, token, "doubt", HOUR);
+
+        const swaps = await Promise.all(
+          Array.from({ length: 10 }, (_, n) => (n % 2 ? store : stores.same).swap(key, "doubt", `done ${n}`, HOUR)),
+        );
+
+        expect(swaps.filter(Boolean)).toHaveLength(1);
+        expect(await store.peek(key)).toMatchObject({ record: `done ${swaps.indexOf(true)}` });
+      });
+    });
+
     describe("a run whose lease was lost", () => {
       test("can neither renew nor record nor release over its successor", async () => {
         const lost = await take(store, key, 1);
@@ -346,6 +421,9 @@ for (const { name, missing, open } of KINDS_OF_STORE) {
           ...[
             "a",
             "A",
+            "a ",
+            "a  ",
+            "a\t",
             "é",
             "e\u0301",
             "ß",
@@ -385,8 +463,8 @@ for (const { name, missing, open } of KINDS_OF_STORE) {
     describe("idempotent", () => {
       test("runs once, and gives a later call the result", async () => {
         const fn = vi.fn(async (order: { id: string }) => ({ receipt: `${order.id} 🔑`, at: null }));
-        const pay = idempotent(fn, { key: () => key, store });
-        const again = idempotent(fn, { key: () => key, store: stores.same });
+        const pay = idempotent(fn, { key: () => key, name: "test", store });
+        const again = idempotent(fn, { key: () => key, name: "test", store: stores.same });
 
         expect(await pay({ id: "A1" })).toEqual({ receipt: "A1 🔑", at: null });
         expect(await again({ id: "A1" })).toEqual({ receipt: "A1 🔑", at: null });
@@ -394,7 +472,7 @@ for (const { name, missing, open } of KINDS_OF_STORE) {
       });
 
       test("refuses other arguments", async () => {
-        const pay = idempotent(async (_amount: number) => "paid", { key: () => key, store });
+        const pay = idempotent(async (_amount: number) => "paid", { key: () => key, name: "test", store });
         await pay(1);
 
         await expect(pay(2)).rejects.toMatchObject({ code: "ERR_IDEMPOTENCY_MISMATCH" });
@@ -403,15 +481,36 @@ for (const { name, missing, open } of KINDS_OF_STORE) {
       test("frees the key after a failure", async () => {
         const busy = new Error("busy");
         const fn = vi.fn(async () => "done").mockRejectedValueOnce(busy);
-        const once = idempotent(fn, { key: () => key, store });
+        const once = idempotent(fn, { key: () => key, name: "test", store });
 
         await expect(once()).rejects.toBe(busy);
         expect(await once()).toBe("done");
       });
 
+      test("holds an undecided key until it is settled, from whatever process", async () => {
+        const lost = Object.assign(new Error("lost"), { code: "ECONNRESET" });
+        const once = idempotent((): Promise<unknown> => Promise.reject(lost), { key: () => key, name: "test", store });
+        const again = idempotent(async (): Promise<unknown> => "again", {
+          key: () => key,
+          name: "test",
+          store: stores.same,
+        });
+        await expect(once()).rejects.toBe(lost);
+
+        await expect(again()).rejects.toMatchObject({
+          code: "ERR_IDEMPOTENCY_UNDECIDED",
+          cause: { code: "ECONNRESET" },
+        });
+        expect(await again.peek(key)).toMatchObject({ state: "undecided" });
+        expect(await again.settle(key, { at: new Date(0), id: 7n })).toBe(true);
+        expect(await once()).toEqual({ at: new Date(0), id: 7n });
+        expect(await again.forget(key)).toBe(true);
+        expect(await again()).toBe("again");
+      });
+
       test("lets a call wait for the one that runs", async () => {
         const fn = vi.fn(async () => "done");
-        const once = idempotent(fn, { key: () => key, store, inFlight: "wait" });
+        const once = idempotent(fn, { key: () => key, name: "test", store, inFlight: "wait" });
 
         expect(await Promise.all([once(), once(), once()])).toEqual(["done", "done", "done"]);
         expect(fn).toHaveBeenCalledTimes(1);
@@ -422,7 +521,7 @@ for (const { name, missing, open } of KINDS_OF_STORE) {
         const work = deferred<string>();
         const fn = vi.fn(() => work.promise);
         const renew = vi.fn(store.renew);
-        const once = idempotent(fn, { key: () => key, store: { ...store, renew }, lease: HOUR, clock });
+        const once = idempotent(fn, { key: () => key, name: "test", store: { ...store, renew }, lease: HOUR, clock });
         const result = once();
         await vi.waitFor(() => expect(fn).toHaveBeenCalled(), POLLING);
 

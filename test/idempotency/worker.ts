@@ -68,7 +68,7 @@ async function carryOut(order: Order): Promise<unknown> {
     await happen(key);
     return { by: process.pid, list: ["ü", null, 0.1] };
   };
-  const once = idempotent(effect, { key: () => key, store, lease, inFlight });
+  const once = idempotent(effect, { key: () => key, name: "test", store, lease, inFlight });
   const patient = retry(once, {
     stop: stopNever,
     wait: waitRandom(1, 50),

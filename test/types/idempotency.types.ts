@@ -1,5 +1,7 @@
 import { Cluster, Redis } from "ioredis";
-import { Pool } from "pg";
+import { createPool as createMariadbPool } from "mariadb";
+import { createPool } from "mysql2/promise";
+import { Client, Pool } from "pg";
 import { createClient, createCluster } from "redis";
 import { Retry, retry } from "undaunted";
 import {
@@ -7,10 +9,12 @@ import {
   type IdempotencyInFlightError,
   type IdempotencyMismatchError,
   type IdempotencyRecordError,
+  type IdempotencyState,
   type IdempotencyStore,
   Idempotent,
   idempotent,
   memoryIdempotencyStore,
+  mysqlIdempotencyStore,
   newIdempotencyKey,
   postgresIdempotencyStore,
   redisIdempotencyStore,
@@ -41,9 +45,10 @@ it("is of the function's own type where that returns a plain promise", () => {
 });
 
 it("returns a promise for a sync function and for one of something more than a promise", () => {
-  expectTypeOf(idempotent((id: string) => id.length, { key: (id) => id })).toEqualTypeOf<
-    (this: unknown, id: string) => Promise<number>
-  >();
+  const length = idempotent((id: string) => id.length, { key: (id) => id });
+  const plain: (this: unknown, id: string) => Promise<number> = length;
+  expectTypeOf(plain("a")).toEqualTypeOf<Promise<number>>();
+  expectTypeOf(length.settle).toEqualTypeOf<(key: string, value: number) => Promise<boolean>>();
   const query = () => Promise.resolve(1) as Promise<number> & { cancel(): void };
   expectTypeOf(idempotent(query, { key: () => "k" })()).toEqualTypeOf<Promise<number>>();
 });
@@ -76,6 +81,29 @@ it("types the key's and the fingerprint's parameters and this by the function's"
   );
 });
 
+it("types what decides about a key by the function's parameters and result", () => {
+  const once = idempotent(charge, {
+    key: (order) => order.id,
+    onFailure: (error) => (error instanceof TypeError ? "free" : "hold"),
+    wasDone: async (key, order, note) => {
+      expectTypeOf(key).toEqualTypeOf<string>();
+      expectTypeOf(order).toEqualTypeOf<Order>();
+      expectTypeOf(note).toEqualTypeOf<string | undefined>();
+      return { value: { receipt: key } };
+    },
+    serialize: ({ receipt }) => receipt,
+    deserialize: (receipt) => ({ receipt }),
+    onReplay: ({ name, key, at }) => {
+      expectTypeOf([name, key]).toEqualTypeOf<string[]>();
+      expectTypeOf(at).toEqualTypeOf<number>();
+    },
+  });
+
+  expectTypeOf(once.settle).parameter(1).toEqualTypeOf<{ receipt: string }>();
+  expectTypeOf(once.forget("k")).toEqualTypeOf<Promise<boolean>>();
+  expectTypeOf(once.peek("k")).toEqualTypeOf<Promise<IdempotencyState | undefined>>();
+});
+
 it("refuses what makes no sense", () => {
   // @ts-expect-error a key is needed
   idempotent(charge, {});
@@ -93,6 +121,10 @@ it("refuses what makes no sense", () => {
   idempotent(charge, { key: () => "k", ttl: 5 });
   // @ts-expect-error there is no third way
   idempotent(charge, { key: () => "k", inFlight: "queue" });
+  // @ts-expect-error a failure means one of three things
+  idempotent(charge, { key: () => "k", onFailure: () => "retry" });
+  // @ts-expect-error a result is found as { value }
+  idempotent(charge, { key: () => "k", wasDone: () => ({ receipt: "r" }) });
   // @ts-expect-error a map is no store
   idempotent(charge, { key: () => "k", store: new Map() });
 });
@@ -113,6 +145,9 @@ it("takes every store, and one of the user's own", () => {
     memoryIdempotencyStore(),
     memoryIdempotencyStore({ clock: virtualClock() }),
     postgresIdempotencyStore(new Pool(), { table: "keys" }),
+    postgresIdempotencyStore(new Pool()).within(new Client()),
+    mysqlIdempotencyStore(createPool({}), { table: "`keys`" }),
+    mysqlIdempotencyStore(createMariadbPool({})),
     redisIdempotencyStore(new Redis(), { prefix: "keys:" }),
     redisIdempotencyStore(new Cluster([])),
     redisIdempotencyStore(createClient()),
@@ -120,7 +155,7 @@ it("takes every store, and one of the user's own", () => {
     redisIdempotencyStore(createCluster({ rootNodes: [] })),
   ];
 
-  for (const store of stores) idempotent(charge, { key: () => "k", store });
+  for (const store of stores) idempotent(charge, { key: () => "k", name: "charge", store });
 });
 
 it("takes a client of PostgreSQL for one in a transaction", async () => {
@@ -169,7 +204,7 @@ class Shop {
   }
 
   @Retry()
-  @Idempotent({ key: (id: string) => id, store: memoryIdempotencyStore() })
+  @Idempotent({ key: (id: string) => id, name: "shared", store: memoryIdempotencyStore() })
   static async shared(id: string): Promise<number> {
     return id.length;
   }
