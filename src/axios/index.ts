@@ -1,5 +1,5 @@
+export type { AxiosRequest } from "./axios-transport.js";
 export {
-  type AxiosRequest,
   type AxiosRetries,
   type RetryAxiosOptions,
   retryAxios,

@@ -1,22 +1,22 @@
-import axios, {
-  type AxiosAdapter,
-  type AxiosInstance,
-  type AxiosResponse,
-  getAdapter,
-  type InternalAxiosRequestConfig,
-} from "axios";
+import type { AxiosAdapter, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from "axios";
 import type { RetryStats } from "../common/attempt.js";
 import { readField } from "../common/inspect.js";
 import { check, type Rule } from "../common/validate.js";
 import { HttpClient } from "../http/client.js";
-import { type HttpKind, httpSourceOf } from "../http/http-policy.js";
+import { attemptOf, GUARDED } from "../http/http-call.js";
 import { HTTP_TABLE, type HttpOptions } from "../http/options.js";
-import type { AttemptRequest, HttpRequest } from "../http/request.js";
-import { sendRetried } from "./axios-exchange.js";
+import type { RetryPerCall } from "../http/per-call.js";
+import { type HttpKind, httpSourceOf } from "../http/policy.js";
+import type { AttemptRequest } from "../http/request.js";
+import type { AxiosRequest } from "./axios-transport.js";
+import { axios, getAdapter } from "./peer.js";
+import { sendRetried } from "./send-retried.js";
 
-/** A request as options that are functions see it: also with what axios was given. */
-export interface AxiosRequest extends HttpRequest {
-  readonly config: InternalAxiosRequestConfig;
+declare module "axios" {
+  interface AxiosRequestConfig {
+    /** What holds for the retries of this request alone, where `retryAxios` is in force; `false`: none. */
+    retry?: RetryPerCall<AxiosResponse> | undefined;
+  }
 }
 
 /** The options of `retryAxios`. */
@@ -59,12 +59,13 @@ export function retryAxios(
   options: RetryAxiosOptions | ((request: AxiosRequest) => RetryAxiosOptions) = {},
 ): AxiosRetries {
   check(AXIOS.owner, "instance", instance, INSTANCE);
-  const client = new HttpClient(AXIOS.owner);
+  const client = new HttpClient(AXIOS.owner, attemptOf);
   const source = httpSourceOf<AxiosRequest>(AXIOS, options);
   const onRequest = (config: InternalAxiosRequestConfig) => {
     const given = givenAdapter(config);
     const adapter = getAdapter(given || axios.defaults.adapter, config);
-    const retrying: AxiosAdapter = (sent) => sendRetried({ client, source, instance, adapter, given }, sent);
+    const retrying: AxiosAdapter = (sent) =>
+      sendRetried({ kind: AXIOS, client, source }, { instance, adapter, given }, sent);
     givenTo.set(retrying, given);
     config.adapter = retrying;
     return config;
@@ -77,7 +78,7 @@ export function retryAxios(
   return { stats: client.target.stats, eject: () => instance.interceptors.request.eject(id) };
 }
 
-const AXIOS: HttpKind = { owner: "retryAxios", table: HTTP_TABLE };
+const AXIOS: HttpKind = { ...GUARDED, owner: "retryAxios", table: HTTP_TABLE };
 
 const INSTANCE: Rule = [
   "an axios instance",

@@ -153,7 +153,7 @@ export class StrategyError extends Error {
 
   constructor(
     /** Which one. */
-    readonly strategy: "stop" | "wait" | "retryIf" | "budget" | "classify",
+    readonly strategy: "stop" | "wait" | "retryIf" | "budget" | "classify" | "hint",
     /** The outcome it was asked about: the attempt's own error is not lost. */
     readonly outcome: Outcome,
     cause: unknown,

@@ -3,7 +3,7 @@ import type { RetryBudget } from "../common/attempt.js";
 import type { Clock } from "../common/clock.js";
 import { LruMap } from "../common/lru-map.js";
 import { type Target, targetOf } from "../loop/target.js";
-import type { Exchange } from "./exchange.js";
+import { Renewals } from "./authorize.js";
 import { PausedOrigins } from "./paused-origins.js";
 
 const MOST_ORIGINS = 1_000;
@@ -11,6 +11,7 @@ const MOST_ORIGINS = 1_000;
 /** What a client, and those made from it by `with`, keep from call to call. */
 export class HttpClient {
   readonly pauses = new PausedOrigins(MOST_ORIGINS);
+  readonly renewals = new Renewals(MOST_ORIGINS);
   readonly target: Target;
   // Policies may tell the time differently; nearly always there is one clock.
   readonly #budgets = new WeakMap<Clock, LruMap<RetryBudget>>();
@@ -18,8 +19,10 @@ export class HttpClient {
   constructor(
     /** Whom errors name. */
     readonly owner: string,
+    /** One attempt of a call, which is its `this`. */
+    attempt: (...args: unknown[]) => Promise<unknown>,
   ) {
-    this.target = targetOf(owner, attemptOf);
+    this.target = targetOf(owner, attempt);
   }
 
   budgetOf(origin: string, clock: Clock): RetryBudget {
@@ -30,8 +33,4 @@ export class HttpClient {
     }
     return budgets.get(origin);
   }
-}
-
-function attemptOf(this: Exchange, ...args: unknown[]): Promise<unknown> {
-  return this.policy.attempt.apply(this, args);
 }

@@ -1,10 +1,14 @@
 import { statusOf } from "../budget/retry-budget.js";
-import type { RetryState } from "../common/attempt.js";
+import type { Outcome, RetryState } from "../common/attempt.js";
 import { chainOf, codeOf, readField } from "../common/inspect.js";
 import { JUDGES_ERRORS, mark } from "../common/traits.js";
-import { exchangeOf, neverLeft } from "./exchange.js";
+import { type HeaderSource, serverVerdict } from "../hints/server-delay.js";
+import { classifyNetworkError } from "../transient/network.js";
+import { answerOf } from "./answers.js";
 import { isNetworkError } from "./network-error.js";
 import { isRetryableStatus } from "./status.js";
+
+// What deserves another attempt, as functions of what happened. Whether one may be made is another question: HttpCall's.
 
 /**
  * Retries a response whose status the policy's `statuses` lists, network errors, and attempts that timed out: what is retried
@@ -14,8 +18,7 @@ import { isRetryableStatus } from "./status.js";
  * retryIfHttpFailure({ status: 503 }); // => true
  */
 export const retryIfHttpFailure: (error: unknown, state?: RetryState) => boolean = /* @__PURE__ */ mark(
-  (error: unknown, state?: RetryState) =>
-    (state && exchangeOf(state)?.answeredRetryably(state.outcome)) ?? isFailure(error),
+  (error: unknown) => answerOf(error)?.retryable ?? isFailure(error),
   JUDGES_ERRORS,
 );
 
@@ -26,7 +29,22 @@ function isFailure(error: unknown): boolean {
   return codeOf(error) === "ERR_ATTEMPT_TIMEOUT" || neverLeft(error) || isNetworkError(error);
 }
 
-const SLOW_STATUSES: readonly unknown[] = [408, 429, 503, 504];
+/** Whether a request that failed with `error` was surely not executed. */
+export function neverLeft(error: unknown): boolean {
+  return codeOf(error) === "ERR_BULKHEAD_FULL" || classifyNetworkError(error) === "safe";
+}
+
+/**
+ * Whether a response that may be a failure deserves another attempt. `listed`: the policy's `statuses` has it; `keyed`: the
+ * request carries an idempotency key.
+ */
+export function deservesRetry(status: number, headers: HeaderSource, listed: boolean, keyed: boolean): boolean {
+  // A key that was used with another payload stays so; one whose first call still runs will be free.
+  if (keyed && status === 422) return false;
+  return serverVerdict(headers) ?? (listed || (keyed && status === 409));
+}
+
+const SLOW_STATUSES: readonly unknown[] = [408, 429, 503, 504, 522, 524, 529];
 const TIMEOUTS: readonly unknown[] = [
   "ERR_ATTEMPT_TIMEOUT",
   "ETIMEDOUT",
@@ -37,10 +55,9 @@ const TIMEOUTS: readonly unknown[] = [
 ];
 
 /** Whether what failed had too much to do, or too little time, so that the next attempt had better not follow soon. */
-export function isSlowDown(state: RetryState): boolean {
-  const { outcome } = state;
+export function isSlowDown(outcome: Outcome): boolean {
   if (outcome.ok) return false;
-  const status = exchangeOf(state)?.statusOf(outcome);
+  const status = answerOf(outcome.error)?.response.status;
   if (status !== undefined) return SLOW_STATUSES.includes(status);
   return chainOf(outcome.error).some(isTimeout);
 }

@@ -30,9 +30,15 @@ export class HttpStatusError<R extends { readonly status: number } = Response> e
     retryAfter?: number,
   ) {
     // Without the query and what stands before the host: secrets are passed there.
-    super(`${method} ${originOf(url)}${new URL(url).pathname} answered ${response.status}`);
+    super(`${method} ${placeOf(url)} answered ${response.status}`);
     this.status = response.status;
     this.retryAfter = retryAfter;
     Object.defineProperty(this, "response", { value: response });
   }
+}
+
+function placeOf(url: string | URL): string {
+  // A relative one, which some fetches take.
+  if (typeof url === "string" && url.startsWith("/")) return url.replace(/[?#].*/s, "");
+  return `${originOf(url)}${new URL(url).pathname}`;
 }

@@ -8,6 +8,9 @@ interface Pause {
   length: number;
 }
 
+/** What speaks for a whole host, and not for one resource: 529 is how some say that they are overloaded. */
+const PAUSING: readonly number[] = [429, 503, 529];
+
 /** Origins that asked to be left alone for a while. */
 export class PausedOrigins {
   readonly #pauses: LruMap<Pause>;
@@ -16,8 +19,9 @@ export class PausedOrigins {
     this.#pauses = new LruMap(max, () => ({ until: -Infinity, length: 0 }));
   }
 
-  /** No call to `origin` for `ms` from now; a longer pause stands. */
-  pause(origin: string, ms: number, now: number): void {
+  /** No call to `origin` for `ms` from now, where a response of this status asks for that; a longer pause stands. */
+  pause(origin: string, status: number, ms: number, now: number): void {
+    if (!PAUSING.includes(status)) return;
     const pause = this.#pauses.get(origin);
     if (now + ms <= pause.until) return;
     pause.until = now + ms;

@@ -1,9 +1,11 @@
 import type { AttemptContext } from "../common/attempt.js";
+import type { HeaderSource } from "../hints/server-delay.js";
 
 /** A request as options that are functions see it. */
 export interface HttpRequest {
   /** As it is sent: upper case where the client makes it so. */
   readonly method: string;
+  /** Absolute: a relative URL outside a page stands under `http://localhost`. */
   readonly url: URL;
   readonly headers: HttpHeaders;
 }
@@ -43,13 +45,20 @@ export function originOf(target: HttpTarget): string {
   return urlOf(target).origin;
 }
 
-/** The absolute URL of a request: in a page a relative one is of that page. */
-export function urlOf(target: HttpTarget): URL {
+/** The absolute URL of a request: in a page a relative one is of that page, elsewhere of `base`. */
+export function urlOf(target: HttpTarget, base?: string): URL {
   if (target instanceof URL) return new URL(target);
   const { url = "", baseURL } = typeof target === "object" && !("href" in target) ? target : { url: String(target) };
-  return new URL(url, baseURL ? new URL(baseURL, pageUrl()) : pageUrl());
+  const page = pageUrl() ?? base;
+  return new URL(url, baseURL ? new URL(baseURL, page) : page);
 }
 
 function pageUrl(): string | undefined {
   return (globalThis as { location?: { href: string } }).location?.href;
+}
+
+/** What a response's headers are read from, also where a stand-in has a plain object for them, or none. */
+export function headersOf({ headers }: { readonly headers?: unknown }): HeaderSource {
+  if (typeof (headers as Partial<HeaderSource> | undefined)?.get === "function") return headers as HeaderSource;
+  return new Map(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
 }

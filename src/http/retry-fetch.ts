@@ -1,14 +1,16 @@
 import type { RetryStats } from "../common/attempt.js";
-import { BOOLEAN, FUNCTION } from "../common/validate.js";
+import { type AbortSource, abortSourceOf } from "../common/interrupt.js";
+import { BOOLEAN, check, FUNCTION, type Rule } from "../common/validate.js";
 import { addWithAndStats } from "../loop/target.js";
 import { HttpClient } from "./client.js";
-import { exchangeFor, type FetchInit, type FetchInput } from "./fetch-exchange.js";
-import { type HttpKind, type HttpPolicySource, httpOverlay, httpSourceOf } from "./http-policy.js";
+import { type FetchInit, type FetchInput, FetchRequest, FetchTransport } from "./fetch-transport.js";
+import { attemptOf, GUARDED, HttpCall } from "./http-call.js";
+import { applyKey } from "./idempotency-key.js";
 import { HTTP_TABLE, type HttpOptions } from "./options.js";
+import { perCall, type RetryPerCall, refuseMisplaced } from "./per-call.js";
+import { type HttpKind, type HttpPolicySource, httpOverlay, httpSourceOf } from "./policy.js";
 import type { HttpRequest } from "./request.js";
-
-/** Anything that is called as `fetch` is. */
-export type AnyFetch = (input: any, init?: any) => Promise<any>;
+import { type AnyFetch, callWith, GlobalFetch, markClient } from "./which-fetch.js";
 
 type ResponseOf<F extends AnyFetch> = Awaited<ReturnType<F>>;
 
@@ -20,7 +22,8 @@ export interface RetryFetchOptions<F extends AnyFetch = typeof fetch> extends Ht
    */
   fetch?: F | undefined;
   /**
-   * Whether a last response of status 400 or above is thrown as an `HttpStatusError` rather than returned.
+   * Whether a last response of status 400 or above is thrown as an `HttpStatusError` rather than returned. Up to 64 KiB of its
+   * body can then be read; a longer one is let go of.
    * @default false
    */
   throwOnFailure?: boolean | undefined;
@@ -32,8 +35,19 @@ type InitOf<F extends AnyFetch> = NonNullable<
   Parameters<F>["length"] extends 0 | 1 ? Parameters<typeof fetch>[1] : Parameters<F>[1]
 >;
 
-/** What `init` may be: the client's own, with a `body` that may also be a function that makes it for each attempt. */
-export type RetryInit<F extends AnyFetch> = Omit<InitOf<F>, "body"> & { body?: InitOf<F>["body"] | (() => unknown) };
+/**
+ * What `init` may be: the client's own, with a `body` that may also be a function that makes it for each attempt, and what
+ * holds for the retries of this call alone.
+ */
+export type RetryInit<F extends AnyFetch> = Omit<InitOf<F>, "body"> & {
+  body?: InitOf<F>["body"] | (() => unknown);
+  retry?: RetryPerCall<ResponseOf<F>> | undefined;
+};
+
+/** A request as an options function of `retryFetch` sees it: also with the `init` that the call was made with. */
+export interface FetchRequestView extends HttpRequest {
+  readonly init: RetryInit<typeof fetch> | undefined;
+}
 
 /** `F`, retried. */
 export type RetryingFetch<F extends AnyFetch> = F & {
@@ -56,23 +70,30 @@ export type RetryingFetch<F extends AnyFetch> = F & {
  * await response.text(); // => "hello"
  */
 export function retryFetch<F extends AnyFetch = typeof fetch>(
-  options: RetryFetchOptions<F> | ((request: HttpRequest) => RetryFetchOptions<F>) = {},
+  options: RetryFetchOptions<F> | ((request: FetchRequestView) => RetryFetchOptions<F>) = {},
 ): RetryingFetch<F> {
-  return clientOf(new HttpClient(FETCH.owner), httpSourceOf(FETCH, options)) as RetryingFetch<F>;
+  const client = new HttpClient(FETCH.owner, attemptOf);
+  return clientOf(client, new GlobalFetch(), httpSourceOf(FETCH, options)) as RetryingFetch<F>;
 }
 
 const FETCH: HttpKind = {
+  ...GUARDED,
   owner: "retryFetch",
   table: { ...HTTP_TABLE, fetch: FUNCTION, throwOnFailure: BOOLEAN },
 };
 
-function clientOf(client: HttpClient, source: HttpPolicySource<HttpRequest>): object {
+/** What is an option of ours, and also a setting of a request. */
+const { signal: SIGNAL, ...OWN } = FETCH.table as { signal: Rule } & Record<string, Rule>;
+
+function clientOf(client: HttpClient, global: GlobalFetch, source: HttpPolicySource<HttpRequest>): object {
   const retried = function fetch(input: FetchInput, init?: FetchInit): Promise<unknown> {
+    const past = global.outOfLoop(init);
+    if (past) return callWith(past, input, init);
     try {
-      const exchange = exchangeFor(client, source, input, init);
-      const answer = exchange.start();
-      exchange.settleWith(answer);
-      return answer;
+      const [call, transport] = callOf(client, global, source, input, init);
+      const ended = call.start();
+      transport.settleWith(ended);
+      return ended;
     } catch (error) {
       const { stats } = client.target;
       stats.calls++;
@@ -80,6 +101,43 @@ function clientOf(client: HttpClient, source: HttpPolicySource<HttpRequest>): ob
       return Promise.reject(error);
     }
   };
-  const withOverrides = (overrides: object) => clientOf(client, httpOverlay(FETCH, source, overrides));
-  return addWithAndStats(retried, client.target.stats, withOverrides);
+  const withOverrides = (overrides: object) => clientOf(client, global, httpOverlay(FETCH, source, overrides));
+  return markClient(addWithAndStats(retried, client.target.stats, withOverrides));
+}
+
+/** A call of the client. Throws for a request that makes no sense. */
+function callOf(
+  client: HttpClient,
+  global: GlobalFetch,
+  source: HttpPolicySource<HttpRequest>,
+  input: FetchInput,
+  init: FetchInit | undefined,
+): [HttpCall<Response>, FetchTransport] {
+  for (const name in init) refuseMisplaced(FETCH.owner, name, OWN);
+  const request = new FetchRequest(input, init);
+  const base = typeof source === "function" ? source(request) : source;
+  const policy = perCall(FETCH, base, (init as { retry?: unknown } | undefined)?.retry);
+  const { fetch, throwOnFailure = false } = policy.options as RetryFetchOptions;
+  const { key } = policy;
+  const had = request.hasHeaders && request.headers.has(key.header);
+  const keyed = (had || key.value !== undefined) && applyKey(client.owner, key, request);
+  const send = fetch
+    ? (to: unknown, settings?: object) => callWith(fetch, to, settings)
+    : (to: unknown, settings?: object) => global.call(to, settings);
+  const transport = new FetchTransport(request, policy, throwOnFailure, fetch, send, keyed, keyed && !had);
+  const abortSources = abortSourcesOf(client.owner, request.source, init);
+  return [new HttpCall(client, policy, transport, [input, init], keyed, abortSources), transport];
+}
+
+/** Both signals count, where there are two; one that is null is no signal, and there is no other. */
+function abortSourcesOf(owner: string, request: Request | undefined, init: FetchInit | undefined): AbortSource[] {
+  const signal = init?.signal;
+  if (signal === null) return [];
+  const abortSources: AbortSource[] = [];
+  if (request?.signal) abortSources.push(abortSourceOf(request.signal));
+  if (signal !== undefined) {
+    check(owner, "init.signal", signal, SIGNAL);
+    abortSources.push(abortSourceOf(signal));
+  }
+  return abortSources;
 }

@@ -2,8 +2,9 @@ import type { RetryState } from "../common/attempt.js";
 import { readField } from "../common/inspect.js";
 import { HOLDS_VALUE_PREDICATE, JUDGES_ERRORS, JUDGES_VALUES, mark, type ValueJudge } from "../common/traits.js";
 import { check, FUNCTION, WHOLE } from "../common/validate.js";
-import { exchangeOf } from "./exchange.js";
-import type { HttpResponse } from "./request.js";
+import { answerOf } from "./answers.js";
+import { isBounded, readCopy } from "./bodies/copy.js";
+import { type HttpResponse, headersOf } from "./request.js";
 
 /**
  * Retries a response that passes `test`, of whatever status: by its headers, or by its body, which `peekText` reads without
@@ -36,16 +37,15 @@ export function retryIfResponse<R extends HttpResponse>(
   return mark(predicate, JUDGES_ERRORS | JUDGES_VALUES | HOLDS_VALUE_PREDICATE);
 }
 
-function responseIn(state: RetryState): HttpResponse | undefined {
-  const { outcome } = state;
-  const exchange = exchangeOf(state);
-  if (exchange) return exchange.responseOf(outcome);
-  return outcome.ok ? outcome.value : (readField(outcome.error, "response") as HttpResponse | undefined);
+function responseIn({ outcome }: RetryState): HttpResponse | undefined {
+  if (outcome.ok) return outcome.value;
+  return answerOf(outcome.error)?.response ?? (readField(outcome.error, "response") as HttpResponse | undefined);
 }
 
 /**
  * The text of a response's body, read on a copy, so that the response can still be read. `undefined` where there are more than
- * `maxBytes` of it (a whole number from 1), or where it is a stream of events, which has no end. Rejects as reading does.
+ * `maxBytes` of it (a whole number from 1), where it is a stream of events, which has no end, and where the call that it is of
+ * ended meanwhile. Rejects as reading does.
  *
  * @example
  * const response = new Response("busy");
@@ -54,22 +54,12 @@ function responseIn(state: RetryState): HttpResponse | undefined {
  */
 export async function peekText(response: Response, maxBytes = 65_536): Promise<string | undefined> {
   check("peekText", "maxBytes", maxBytes, WHOLE);
-  const { headers } = response;
-  if (Number(headers.get("content-length")) > maxBytes) return undefined;
-  if (headers.get("content-type")?.toLowerCase().startsWith("text/event-stream")) return undefined;
-  const { body } = response.clone();
-  if (!body) return "";
-  const reader = body.getReader();
+  if (!isBounded(headersOf(response), maxBytes)) return undefined;
+  if (!response.body) return response.clone().text();
   const decoder = new TextDecoder();
   let text = "";
-  for (let bytes = 0; ; ) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    bytes += value.byteLength;
-    if (bytes > maxBytes) {
-      reader.cancel().catch(() => {});
-      return undefined;
-    }
-    text += decoder.decode(value, { stream: true });
-  }
+  const isWhole = await readCopy(response, maxBytes, (bytes) => {
+    text += decoder.decode(bytes, { stream: true });
+  });
+  return isWhole ? text + decoder.decode() : undefined;
 }

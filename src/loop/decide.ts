@@ -100,7 +100,7 @@ function judge(policy: CompiledPolicy, state: State): Decision | Promise<Decisio
   const { retryIf } = policy;
   const { outcome } = state;
   const error = outcome.ok ? undefined : outcome.error;
-  if (!retryIf) return isAbortError(error) ? "not-retryable" : plan(policy, state, isPaidFor(outcome));
+  if (!retryIf) return isAbortError(error) ? "not-retryable" : plan(policy, state, isPaidFor(policy, state));
   const wanted = ask(policy, "retryIf", (asked) => askPredicate(retryIf, error, asked), state);
   if (!(wanted instanceof Promise)) return judged(policy, state, wanted);
   return wanted.then((answer) => judged(policy, state, answer));
@@ -108,7 +108,7 @@ function judge(policy: CompiledPolicy, state: State): Decision | Promise<Decisio
 
 function judged(policy: CompiledPolicy, state: State, wanted: unknown): Decision | Promise<Decision> {
   const { ok } = state.outcome;
-  if (wanted) return plan(policy, state, isPaidFor(state.outcome));
+  if (wanted) return plan(policy, state, isPaidFor(policy, state));
   return ok ? "accept" : "not-retryable";
 }
 
@@ -116,8 +116,9 @@ function judged(policy: CompiledPolicy, state: State, wanted: unknown): Decision
  * Whether the retry draws on the budget. A value that is not wanted yet is no failure of the callee, and an attempt
  * that a full bulkhead refused did not reach it.
  */
-function isPaidFor(outcome: Outcome): boolean {
-  return !outcome.ok && codeOf(outcome.error) !== "ERR_BULKHEAD_FULL";
+function isPaidFor({ isFree }: CompiledPolicy, state: State): boolean {
+  const { outcome } = state;
+  return !outcome.ok && codeOf(outcome.error) !== "ERR_BULKHEAD_FULL" && !isFree?.(state);
 }
 
 /** Another attempt is wanted: when, and is it allowed? `paid`: by the budget. */

@@ -69,7 +69,7 @@ describe.each(["http", "fetch"])("with the %s adapter", (adapter) => {
     await released(server);
   });
 
-  it("attemptTimeout ends the call in an AttemptTimeoutError when there is no further attempt", async () => {
+  it("attemptTimeout ends the call in an AxiosError around an AttemptTimeoutError when there is no further attempt", async () => {
     const server = await serving([hang()]);
     const { api, clock } = retried({ adapter }, { attemptTimeout: 1_000, stop: stopAfterAttempt(1) });
 
@@ -77,11 +77,12 @@ describe.each(["http", "fetch"])("with the %s adapter", (adapter) => {
     await server.arrival(1);
     await clock.advance(1_000);
 
-    expect(await failure).toBeInstanceOf(AttemptTimeoutError);
+    expect(await failure).toMatchObject({ code: "ECONNABORTED", message: "timeout of 1000ms exceeded", config: {} });
+    expect((await failure).cause).toBeInstanceOf(AttemptTimeoutError);
     await released(server);
   });
 
-  it("totalTimeout aborts the request, and ends the call in a TotalTimeoutError", async () => {
+  it("totalTimeout aborts the request, and ends the call in an AxiosError around a TotalTimeoutError", async () => {
     const server = await serving([hang()]);
     const { api, clock } = retried({ adapter }, { totalTimeout: 5_000 });
 
@@ -89,7 +90,8 @@ describe.each(["http", "fetch"])("with the %s adapter", (adapter) => {
     await server.arrival(1);
     await clock.advance(5_000);
 
-    expect(await failure).toBeInstanceOf(TotalTimeoutError);
+    expect(await failure).toMatchObject({ code: "ECONNABORTED", message: "timeout of 5000ms exceeded", config: {} });
+    expect((await failure).cause).toBeInstanceOf(TotalTimeoutError);
     await released(server);
   });
 
@@ -99,9 +101,9 @@ describe.each(["http", "fetch"])("with the %s adapter", (adapter) => {
 
     const error = await failureOf(api.get(server.url("/")));
 
-    expect(error).toBeInstanceOf(TotalTimeoutError);
-    expect(error.cause).toBeInstanceOf(axios.AxiosError);
-    expect(error.cause.response.status).toBe(503);
+    expect(error.cause).toBeInstanceOf(TotalTimeoutError);
+    expect(error.cause.cause).toBeInstanceOf(axios.AxiosError);
+    expect(error.cause.cause.response.status).toBe(503);
   });
 
   it("a signal that aborts during an attempt ends the request, and the call as axios cancels it", async () => {

@@ -203,7 +203,7 @@ describe("the URL", () => {
     const plain = await failureOf(axios.get("/users"));
     expect(error).toBeInstanceOf(TypeError);
     expect([error.message, error.code]).toEqual([plain.message, plain.code]);
-    expect(retries.stats.calls).toBe(0);
+    expect(retries.stats.retries).toBe(0);
   });
 
   it("may be a path alone where the socket has a name", async () => {

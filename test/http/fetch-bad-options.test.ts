@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 describe("options that make no sense are refused when the client is made", () => {
   const METHODS = "a list of methods, or a function";
   const STATUSES = "a list of statuses from 100 to 999, or a function";
-  const KEY = "true, a function that answers a key, or { header, value, quoted }";
+  const KEY = "true, a function that returns a key, or { header, value, quoted }";
   const BUDGET = "a RetryBudget, or false";
   const GUARD = "a guard, which has a method wrap";
 

@@ -60,10 +60,10 @@ describe("a server's hint", () => {
     expect(await delays([busy(4_000), status(500)], { wait: waitFixed(1) })).toEqual([5_000, 1]);
   });
 
-  it("is not looked for on a response that is no failure", async () => {
+  it("is heeded on a response that is no failure where retryIf wants another", async () => {
     const retryIf = retryIfResponse((response) => response.status === 200);
 
-    expect(await delays([status(200, { "retry-after": "4" })], { wait: waitFixed(1), retryIf })).toEqual([1]);
+    expect(await delays([status(200, { "retry-after": "4" })], { wait: waitFixed(1), retryIf })).toEqual([5_000]);
   });
 
   it("is seen by stop as the coming delay", async () => {

@@ -141,11 +141,30 @@ describe.each([
     expect(status).toBe(303);
   });
 
-  it("a function that makes a stream cannot be asked for it again by a redirect", async () => {
-    const server = await serving(respond(307, { headers: { location: "/there" } }));
-    const body = () => new Blob(["x"]).stream();
+  it.each(["POST", "PUT"])(
+    "a function that makes a %s's stream is asked for it again by a redirect",
+    async (method) => {
+      const server = await serving(respond(307, { headers: { location: "/there" } }), respond(201));
+      const body = () => new Blob(["x"]).stream();
 
-    await expect(api(server.url("/"), { method: "POST", body })).rejects.toThrow("can be read only once");
+      expect((await api(server.url("/"), { method, body })).status).toBe(201);
+
+      expect(seenBy(server)).toEqual([`${method} / x`, `${method} /there x`]);
+    },
+  );
+
+  it("a stream that prepare puts in place of the body cannot be sent again by a redirect", async () => {
+    const server = await serving(respond(307, { headers: { location: "/there" } }));
+    const prepare = (request: { body: unknown }) => {
+      request.body = new Blob(["y"]).stream();
+    };
+
+    const error = await api
+      .with({ prepare })(server.url("/"), { method: "POST", body: "x" })
+      .catch((error) => error);
+
+    expect(error.cause.message).toContain("can be read only once");
+    expect(seenBy(server)).toEqual(["POST / y"]);
   });
 });
 

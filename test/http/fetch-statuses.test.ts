@@ -18,7 +18,7 @@ describe("by default", () => {
     expect(await attempts(status(code))).toBe(2);
   });
 
-  it.each([200, 202, 204, 304, 400, 401, 403, 404, 409, 410, 413, 421, 422, 423, 499, 501, 505, 507, 520, 599])(
+  it.each([200, 202, 204, 304, 400, 401, 403, 404, 409, 410, 413, 422, 423, 499, 501, 505, 507, 525, 526, 599])(
     "a %i is returned",
     async (code) => {
       expect(await attempts(status(code))).toBe(1);

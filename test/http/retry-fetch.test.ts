@@ -79,9 +79,9 @@ describe("retryFetch", () => {
 
   it("rejects, and does not throw, where the URL makes no sense", async () => {
     const server = flaky([]);
-    const answer = retryFetch({ fetch: server })("no url");
+    const ended = retryFetch({ fetch: server })("https://");
 
-    await expect(answer).rejects.toBeInstanceOf(TypeError);
+    await expect(ended).rejects.toBeInstanceOf(TypeError);
     expect(server).not.toHaveBeenCalled();
   });
 

@@ -2,10 +2,12 @@ import { isIdempotentMethod, isRetryableStatus } from "undaunted/http";
 import { describe, expect, it } from "vitest";
 
 describe("isRetryableStatus", () => {
-  it("wants seven statuses and no other", () => {
+  it("takes the sixteen statuses that say to come back, and no other", () => {
     const statuses = Array.from({ length: 700 }, (_, status) => status);
 
-    expect(statuses.filter(isRetryableStatus)).toEqual([408, 425, 429, 500, 502, 503, 504]);
+    expect(statuses.filter(isRetryableStatus)).toEqual([
+      408, 421, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527, 529, 530,
+    ]);
   });
 
   it("refuses what is no number", () => {

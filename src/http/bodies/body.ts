@@ -6,6 +6,8 @@ import { readField } from "../../common/inspect.js";
 /** A body that can be sent again and again. */
 export interface Replayable {
   readonly replayable: true;
+  /** A function makes it. */
+  readonly isMade?: true;
   /** What to send in the next attempt; `changeable`: somebody may change it before. */
   next(changeable?: boolean): unknown;
 }
@@ -13,6 +15,7 @@ export interface Replayable {
 /** A body that can be read only once, as a stream. */
 export interface OneShot {
   readonly replayable: false;
+  readonly isMade?: undefined;
   next(changeable?: boolean): unknown;
 }
 
@@ -20,7 +23,7 @@ export type Body = Replayable | OneShot;
 
 /** What `init.body` says is to be sent; a function makes it anew for each attempt. */
 export function bodyOf(given: unknown): Body {
-  if (typeof given === "function") return { replayable: true, next: () => given() };
+  if (typeof given === "function") return { replayable: true, isMade: true, next: () => given() };
   const copy = copyOf(given);
   if (copy !== undefined) return { replayable: true, next: (changeable) => (changeable ? copyOf(copy) : copy) };
   return { replayable: false, next: () => given };

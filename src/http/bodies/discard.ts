@@ -2,8 +2,8 @@ import type { Clock } from "../../common/clock.js";
 
 // A connection can be used again only when its response was read to the end; reading a long one costs more than a new
 // connection does.
-const MOST_BYTES = 65_536;
-const MOST_MS = 100;
+export const MOST_BYTES = 65_536;
+export const MOST_MS = 100;
 
 /** A response that nobody wants is read to its end, if that is near, or else cancelled. */
 export interface Discarding {
@@ -15,14 +15,15 @@ export interface Discarding {
 /** A body that comes piece by piece: of the web, or of Node. */
 export type Streamed = ReadableStream<Uint8Array> | (AsyncIterable<Uint8Array> & { destroy(): unknown });
 
-const NOTHING: Discarding = { done: Promise.resolve(), cancel() {} };
-
-/** Drains what is left of a body; `length` is what its `Content-Length` says. Where somebody else reads it, it is theirs. */
-export function discard(body: Streamed | null | undefined, length: unknown, clock: Clock): Discarding {
-  if (!body || isTaken(body)) return NOTHING;
+/**
+ * Drains what is left of a body; `length` is what its `Content-Length` says. Where somebody else reads it, it is theirs.
+ * `undefined` where there is nothing to wait for.
+ */
+export function discard(body: Streamed | null | undefined, length: unknown, clock: Clock): Discarding | undefined {
+  if (!body || isTaken(body)) return undefined;
   if (Number(length) > MOST_BYTES) {
     release(body);
-    return NOTHING;
+    return undefined;
   }
   const { next, cancel } = "getReader" in body ? readingOf(body) : iteratingOver(body);
   const stopTimer = clock.setTimer(cancel, MOST_MS, true);

@@ -1,0 +1,41 @@
+import type { AxiosResponse } from "axios";
+import { codeOf, readField } from "../common/inspect.js";
+import { attemptsOf, noteAttempts } from "../http/attempts-of.js";
+import type { Config } from "./axios-transport.js";
+import { AxiosError, axios } from "./peer.js";
+
+const TIMEOUTS: readonly unknown[] = ["ERR_ATTEMPT_TIMEOUT", "ERR_TOTAL_TIMEOUT"];
+const OURS: readonly unknown[] = [
+  ...TIMEOUTS,
+  "ERR_CIRCUIT_OPEN",
+  "ERR_BULKHEAD_FULL",
+  "ERR_RETRY_STRATEGY",
+  "ERR_RETRY_EXHAUSTED",
+];
+
+/**
+ * What a call ends in, as axios' users know it: an `AxiosError` around each of our own errors. Whatever else was thrown
+ * stays as it is: axios itself makes a `CanceledError` of an abort.
+ */
+export function asAxiosError(error: unknown, config: Config): unknown {
+  if (axios.isAxiosError(error) || axios.isCancel(error)) return error;
+  const code = codeOf(error);
+  if (!OURS.includes(code)) return error;
+  const isTimeout = TIMEOUTS.includes(code);
+  const ofTimeout = config.transitional?.clarifyTimeoutError ? AxiosError.ETIMEDOUT : AxiosError.ECONNABORTED;
+  const message = isTimeout ? `timeout of ${readField(error, "timeout")}ms exceeded` : (error as Error).message;
+  return causedBy(
+    error,
+    new AxiosError(message, isTimeout ? ofTimeout : `${code}`, config, undefined, responseIn(error)),
+  );
+}
+
+function causedBy<E extends Error>(cause: unknown, error: E): E {
+  noteAttempts(error, attemptsOf(cause) ?? 0);
+  return Object.defineProperty(error, "cause", { value: cause, configurable: true, writable: true });
+}
+
+/** The response that nobody wanted, where the call ended in one. */
+function responseIn(error: unknown): AxiosResponse | undefined {
+  return readField(readField(error, "outcome"), "value") as AxiosResponse | undefined;
+}
