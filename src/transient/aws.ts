@@ -11,13 +11,36 @@ import { lookThrough, type Retryability, type Verdict } from "./retryability.js"
  */
 const CLOCK_SKEW: readonly unknown[] = ["RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"];
 
-const IDEMPOTENT: readonly string[] = ["RequestTimeout", "RequestTimeoutException", "TimeoutError"];
+const IDEMPOTENT: readonly string[] = [
+  "RequestTimeout",
+  "RequestTimeoutException",
+  "TimeoutError",
+  "TransactionInProgressException", // DynamoDB: the same client token is at work
+];
 const IDEMPOTENT_STATUSES: readonly unknown[] = [500, 502, 503, 504];
+
+/** Why a transaction of DynamoDB was cancelled, where nothing but the moment is to blame. */
+const PASSING: readonly string[] = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+
+/** DynamoDB's TransactionCanceledException: a reason for each of the transaction's items, "None" for those that are not to blame. */
+function verdictOfReasons(error: unknown): Retryability {
+  const blamed = reasonsOf(error).filter((reason) => reason !== "None");
+  return blamed.length > 0 && blamed.every((reason) => PASSING.includes(reason)) ? "safe" : "permanent";
+}
+
+function reasonsOf(error: unknown): string[] {
+  const reasons = readField(error, "CancellationReasons");
+  if (Array.isArray(reasons)) return reasons.map((reason) => String(readField(reason, "Code")));
+  // Where they are not parsed, they stand in the message alone.
+  return (/\[([\w, ]+)\]/.exec(String(readField(error, "message")))?.[1] ?? "").split(/, */);
+}
 
 export const awsVerdict: Verdict = (error) => {
   const metadata = readField(error, "$metadata");
   if (metadata === undefined) return undefined;
   const name = String(readField(error, "name"));
+  if (name === "TransactionCanceledException") return verdictOfReasons(error);
+  if (name === "TransactionConflictException") return "safe";
   const retryable = readField(error, "$retryable");
   const status = readField(metadata, "httpStatusCode");
   const isThrottled = AWS_THROTTLING.includes(name) || status === 429 || readField(retryable, "throttling") === true;

@@ -4,9 +4,11 @@ import { grpcVerdict } from "./grpc.js";
 import { mongoVerdict } from "./mongo.js";
 import { mysqlVerdict } from "./mysql.js";
 import { networkVerdict } from "./network.js";
+import { ormVerdict, poolVerdict } from "./orms.js";
 import { postgresVerdict } from "./postgres.js";
 import { redisVerdict } from "./redis.js";
-import { lookThrough, type Retryability, type Verdict } from "./retryability.js";
+import { lookThrough, lookUp, type Retryability, type Verdict } from "./retryability.js";
+import { serviceVerdict } from "./services.js";
 import { sqlServerVerdict } from "./sql-server.js";
 import { sqliteVerdict } from "./sqlite.js";
 
@@ -17,14 +19,12 @@ const OURS: Readonly<Record<string, Retryability>> = {
   ERR_IDEMPOTENCY_RECORD: "permanent",
 };
 
-const ourVerdict: Verdict = (error) => {
-  const code = codeOf(error);
-  return typeof code === "string" && Object.hasOwn(OURS, code) ? OURS[code] : undefined;
-};
+const ourVerdict: Verdict = (error) => lookUp(OURS, codeOf(error));
 
 /** Those with the surest signs come first. */
 const VERDICTS: readonly Verdict[] = [
   ourVerdict,
+  ormVerdict,
   mongoVerdict,
   awsVerdict,
   grpcVerdict,
@@ -33,6 +33,7 @@ const VERDICTS: readonly Verdict[] = [
   sqlServerVerdict,
   postgresVerdict,
   redisVerdict,
+  serviceVerdict,
   networkVerdict,
 ];
 
@@ -45,11 +46,12 @@ const VERDICTS: readonly Verdict[] = [
  * classifyError(new Error("fetch failed", { cause: { code: "ECONNRESET" } })); // => "idempotent"
  */
 export function classifyError(error: unknown): Retryability {
-  return lookThrough(error, (...asked) => {
+  const first: Verdict = (...asked) => {
     for (const verdictOf of VERDICTS) {
       const verdict = verdictOf(...asked);
       if (verdict !== undefined) return verdict;
     }
     return undefined;
-  });
+  };
+  return lookThrough(error, first, poolVerdict);
 }

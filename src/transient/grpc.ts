@@ -31,7 +31,7 @@ export const grpcVerdict: Verdict = (error) => {
   const pushback = pushbackOf(error);
   // gRFC A6: a server that says when to come back says that it may be done, and a negative or unreadable one that it may not.
   if (pushback !== undefined) return /^\d+$/.test(pushback) ? "safe" : "permanent";
-  if (code === RESOURCE_EXHAUSTED) return "permanent";
+  if (code === RESOURCE_EXHAUSTED) return saysWhen(error) ? "safe" : "permanent";
   if (NOT_CONNECTED.test(details)) return "safe";
   // gRFC A6's own example of what to retry; but a connection that dropped may have carried the call.
   if (code === UNAVAILABLE) return LOST.test(details) ? "idempotent" : "safe";
@@ -49,9 +49,27 @@ const SERVER_GONE = "Call cancelled";
 const LOST = /Connection dropped|ECONNRESET|EPIPE|socket hang up|closed with error|GOAWAY/i;
 
 function pushbackOf(error: unknown): string | undefined {
+  return metadataOf(error, "grpc-retry-pushback-ms");
+}
+
+/** Whether the details of the status have a google.rpc.RetryInfo: as google-gax reads them, or in their bytes, where a type is named in plain. */
+function saysWhen(error: unknown): boolean {
+  const details = readField(error, "statusDetails");
+  const read = Array.isArray(details)
+    ? details.map((each) => `${readField(each, "@type")} ${readField(each, "type_url")}`)
+    : [];
+  const isRead = Array.isArray(details) && details.some((each) => readField(each, "retryDelay") !== undefined);
+  return (
+    isRead || [...read, metadataOf(error, "grpc-status-details-bin")].some((text) => RETRY_INFO.test(String(text)))
+  );
+}
+
+const RETRY_INFO = /google\.rpc\.RetryInfo/;
+
+function metadataOf(error: unknown, key: string): string | undefined {
   const metadata = readField(error, "metadata") as { get?(key: string): readonly unknown[] } | undefined;
   try {
-    const [first] = metadata?.get?.("grpc-retry-pushback-ms") ?? [];
+    const [first] = metadata?.get?.(key) ?? [];
     return first === undefined ? undefined : String(first);
   } catch {
     return undefined;
@@ -60,7 +78,8 @@ function pushbackOf(error: unknown): string | undefined {
 
 /**
  * Tells whether a gRPC call may be made again: from the status of `@grpc/grpc-js`'s errors, and from the network's. UNAVAILABLE is `"safe"`,
- * except where the connection was lost under the call; RESOURCE_EXHAUSTED only where the server says when to come back.
+ * except where the connection was lost under the call; RESOURCE_EXHAUSTED only where the server says when to come back,
+ * by a pushback or a `RetryInfo` in its details.
  *
  * @example
  * classifyGrpcError({ code: 14, details: "No connection established" }); // => "safe"

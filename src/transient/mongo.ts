@@ -1,6 +1,6 @@
 import { readField } from "../common/inspect.js";
 import { networkVerdict } from "./network.js";
-import { lookThrough, type Retryability, type Verdict } from "./retryability.js";
+import { lookThrough, lookUp, type Retryability, type Verdict } from "./retryability.js";
 
 // Labels and codes from the driver specifications of MongoDB: retryable reads, retryable writes, transactions, client backpressure.
 
@@ -19,16 +19,40 @@ const NAMES: Readonly<Record<string, Retryability>> = {
   MongoPoolClearedError: "safe", // likewise
   MongoNetworkError: "idempotent",
   MongoNetworkTimeoutError: "idempotent",
+  MongoOperationTimeoutError: "idempotent", // timeoutMS
+  MongooseServerSelectionError: "safe", // as the driver's
 };
 
+/** Mongoose, before it has a connection. */
+const BUFFERED = /^Operation `.*` buffering timed out after \d+ms$/;
+
+// The server's src/mongo/base/error_codes.yml: what its categories call retryable, and what was refused before it ran.
 const CODES: Readonly<Record<number, Retryability>> = {
+  24: "safe", // LockTimeout
+  46: "safe", // LockBusy
+  107: "safe", // LockFailed
   112: "safe", // WriteConflict
+  117: "safe", // ConflictingOperationInProgress
+  133: "safe", // FailedToSatisfyReadPreference: no such node at the moment
+  150: "safe", // StaleEpoch: sent to a shard that has it no longer
+  239: "safe", // SnapshotTooOld: run the whole transaction again
+  246: "safe", // SnapshotUnavailable: likewise
+  250: "safe", // StaleChunkHistory: likewise
+  365: "safe", // TemporarilyUnavailable
+  462: "safe", // IngressRequestRateLimitExceeded
+  13388: "safe", // StaleConfig: sent to a shard that has it no longer
+  16500: "safe", // Cosmos DB: too many requests (learn.microsoft.com/azure/cosmos-db/mongodb/error-codes-solutions)
   6: "idempotent", // HostUnreachable
   7: "idempotent", // HostNotFound
+  43: "idempotent", // CursorNotFound: begin the read anew
+  64: "idempotent", // WriteConcernTimeout: written, and not yet replicated
   89: "idempotent", // NetworkTimeout
   91: "idempotent", // ShutdownInProgress
   134: "idempotent", // ReadConcernMajorityNotAvailableYet
+  145: "idempotent", // PooledConnectionsDropped
+  175: "idempotent", // QueryPlanKilled: begin the read anew
   189: "idempotent", // PrimarySteppedDown
+  202: "idempotent", // NetworkInterfaceExceededTimeLimit
   262: "idempotent", // ExceededTimeLimit
   9001: "idempotent", // SocketException
   10107: "idempotent", // NotWritablePrimary
@@ -42,10 +66,15 @@ export const mongoVerdict: Verdict = (error) => {
   const name = readField(error, "name");
   if (typeof name !== "string" || !name.startsWith("Mongo")) return undefined;
   for (const [label, verdict] of LABELS) if (hasLabel(error, label)) return verdict;
-  const code = readField(error, "code");
+  const code = readField(error, "code") ?? readField(writeConcernError(error), "code");
   if (typeof code === "number") return CODES[code] ?? "permanent";
-  return NAMES[name];
+  return BUFFERED.test(String(readField(error, "message"))) ? "safe" : lookUp(NAMES, name);
 };
+
+/** What a write that was done says of its replication. */
+function writeConcernError(error: unknown): unknown {
+  return readField(readField(error, "result"), "writeConcernError");
+}
 
 function hasLabel(error: unknown, label: string): boolean {
   const labels = readField(error, "errorLabels");
@@ -53,7 +82,8 @@ function hasLabel(error: unknown, label: string): boolean {
 }
 
 /**
- * Tells whether a MongoDB operation may be run again: from the labels, names and codes of `mongodb`'s errors, and from the network's.
+ * Tells whether a MongoDB operation may be run again: from the labels, names and codes of the errors of
+ * `mongodb` and `mongoose`, and from the network's.
  *
  * @example
  * classifyMongoError({ name: "MongoServerError", code: 112, errorLabels: ["TransientTransactionError"] }); // => "safe"

@@ -18,30 +18,38 @@ const SAFE: readonly string[] = [
   "UNBLOCKED", // while it waited: the primary became a replica
 ];
 
-/** Errors of ioredis that have a name of their own. */
-const NAMES: Readonly<Record<string, Retryability>> = {
-  MaxRetriesPerRequestError: "idempotent", // the connection was lost, again and again, with the command under way
-  ClusterAllFailedError: "safe", // no node could be reached
-};
+/** Replies that say what was asked, or how the server is set up. */
+const PERMANENT =
+  /^(BUSYGROUP|BUSYKEY|CROSSSLOT|DENIED|EXECABORT|INVALIDOBJ|MISCONF|NOAUTH|NOGROUP|NOPERM|NOPROTO|NOSCRIPT|NOTBUSY|OOM|UNKILLABLE|WRONGPASS|WRONGTYPE)$/;
 
-/** What the drivers say; the classes of `redis` do not tell their names. */
+/** What the drivers say; their classes do not say their names, or by names that a minifier changes. */
 const MESSAGES: readonly (readonly [RegExp, Retryability])[] = [
   [/^ERR max number of clients reached/, "safe"], // the server, before it takes a command
   [/^Command timed out$/, "idempotent"], // ioredis: commandTimeout
   [/^Connection is closed\.$/, "idempotent"], // ioredis: lost with the command under way, or never made
-  [/^Stream isn't writeable and enableOfflineQueue options is false$/, "safe"], // ioredis: not sent
+  [/^Reached the max retries per request limit /, "idempotent"], // ioredis: lost again and again, with the command under way
+  [/^(Stream|Cluster) isn't (writeable|ready) and enableOfflineQueue options is false$/, "safe"], // ioredis: not sent
   [/^None of startup nodes is available$/, "safe"], // ioredis: no node could be reached
+  [/^Failed to refresh slots cache\.$/, "safe"], // ioredis: likewise
+  [/^No master node is available for the pipeline$/, "safe"], // ioredis: not sent
+  [/^All sentinels are unreachable/, "safe"], // ioredis: nobody knows the primary
+  [/^Too many Cluster redirections/, "safe"], // both: each node sent the command on to another
   [/^Socket closed unexpectedly$/, "idempotent"], // redis: lost with the command under way
   [/^Disconnects client$/, "idempotent"], // redis: destroyed with the command under way
-  [/^Socket timeout /, "idempotent"], // redis: socketTimeout
+  [/^Socket timeout\b/, "idempotent"], // both: socketTimeout
+  [/^Command timeout during maintenance\. Waited to write/, "safe"], // redis: not sent
   [/^Connection timeout$/, "safe"], // redis: not connected
   [/^The client is offline$/, "safe"], // redis: not sent
   [/^The queue is full$/, "safe"], // redis: not sent
   [/^Timeout waiting for a client /, "safe"], // redis: the pool
   [/^All the root nodes are unavailable$/, "safe"], // redis: no node could be reached
+  [/^None of the sentinels are available$/, "safe"], // redis: nobody knows the primary
+  [/^couldn't connect to any sentinels?( node)?$/i, "safe"], // redis: likewise
+  [/^(no valid master node|no available replicas|Master Node Not Enumerated|No Replicas Nodes Enumerated)$/, "safe"], // redis: likewise
   [/^One \(or more\) of the watched keys has been changed$/, "safe"], // redis: nothing of the transaction was done
+  [/^Scan iteration was interrupted by a Sentinel master change$/, "idempotent"], // redis: begin the scan anew
   [/^The command was aborted$/, "permanent"], // redis: by its caller
-  [/^The client is closed$/, "permanent"], // redis: by the program, or because it gave up connecting
+  [/^(The client is closed|Cluster closed)$/, "permanent"], // redis: by the program, or because it gave up connecting
 ];
 
 const REPLY = /^([A-Z]+) /;
@@ -54,13 +62,12 @@ export const redisVerdict: Verdict = (error) => {
   const known = MESSAGES.find(([pattern]) => pattern.test(message));
   if (known) return known[1];
   const [name, className] = [readField(error, "name"), readField(readField(error, "constructor"), "name")];
-  if (typeof name === "string" && Object.hasOwn(NAMES, name)) return NAMES[name];
   // redis: a command's own timeout, which ends before it is sent, and has no words.
   if (className === "TimeoutError" && message === "") return "safe";
   const word = REPLY.exec(message)?.[1];
   if (!word) return undefined;
   if (SAFE.includes(word)) return "safe";
-  return REPLIES.includes(name) || REPLIES.includes(className) ? "permanent" : undefined;
+  return PERMANENT.test(word) || REPLIES.includes(name) || REPLIES.includes(className) ? "permanent" : undefined;
 };
 
 /**

@@ -1,8 +1,8 @@
-import { chainOf } from "../common/inspect.js";
 import { JUDGES_ERRORS, mark } from "../common/traits.js";
 import { BOOLEAN, FUNCTION, readOptions } from "../common/validate.js";
 import { classifyError } from "./classify.js";
 import { lacksMysqlParent } from "./mysql.js";
+import { allIn } from "./originals.js";
 import { lacksPostgresParent } from "./postgres.js";
 import type { Retryability } from "./retryability.js";
 
@@ -52,7 +52,7 @@ export function retryIfTransient(options: RetryIfTransientOptions = {}): (error:
   } = readOptions("retryIfTransient", options, TABLE);
   const wanted: Record<Retryability, boolean> = { safe: true, idempotent, unknown, permanent: false };
   return mark(
-    (error: unknown) => wanted[classify(error)] || (parentMayFollow && chainOf(error).some(lacksParent)),
+    (error: unknown) => wanted[classify(error)] || (parentMayFollow && allIn(error).some(lacksParent)),
     JUDGES_ERRORS,
   );
 }

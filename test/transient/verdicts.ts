@@ -4,6 +4,8 @@ import type { Retryability } from "undaunted/transient";
 export const verdicts: Record<string, Partial<Record<Retryability, readonly string[]>>> = {
   pg: {
     safe: [
+      "query: a default that makes transactions read-only",
+      "query: a read-only transaction",
       "query: serializable: a row was updated by another transaction",
       "commit: serializable: two transactions each read what the other wrote",
       "query: deadlock",
@@ -67,8 +69,6 @@ export const verdicts: Record<string, Partial<Record<Retryability, readonly stri
       "query: a syntax error",
       "query: no privilege",
       "query: a transaction that has failed already",
-      "query: a read-only transaction",
-      "query: a default that makes transactions read-only",
       "query: too many columns",
       "commit: a deferred constraint, at COMMIT",
       "query: a prepared statement whose table has changed",
@@ -83,6 +83,7 @@ export const verdicts: Record<string, Partial<Record<Retryability, readonly stri
   },
   mysql2: {
     safe: [
+      "query: a read-only server",
       "query: deadlock",
       "query: innodb_lock_wait_timeout",
       "query: for update nowait",
@@ -144,7 +145,6 @@ export const verdicts: Record<string, Partial<Record<Retryability, readonly stri
       "query: a read-only transaction",
       "query: an exception that a statement raises",
       "query: no privilege",
-      "query: a read-only server",
       "connect: a wrong password",
       "connect: a database that is missing",
       "connect: a database that is not for this user",
@@ -153,6 +153,7 @@ export const verdicts: Record<string, Partial<Record<Retryability, readonly stri
   },
   mariadb: {
     safe: [
+      "query: a read-only server",
       "query: deadlock",
       "query: innodb_lock_wait_timeout",
       "query: for update nowait",
@@ -213,7 +214,6 @@ export const verdicts: Record<string, Partial<Record<Retryability, readonly stri
       "query: a read-only transaction",
       "query: an exception that a statement raises",
       "query: no privilege",
-      "query: a read-only server",
       "connect: a wrong password",
       "connect: a database that is missing",
       "connect: a database that is not for this user",

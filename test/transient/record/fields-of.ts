@@ -9,6 +9,7 @@ const CHANGING: readonly (readonly [RegExp, string])[] = [
   [/(Process|process|transaction) \d+/g, "$1 1"],
   [/tuple \(\d+,\d+\)/g, "tuple (0,1)"],
   [/\bconn:\d+/g, "conn:1"],
+  [/\/\S+(?=\/test\/orms\/)/g, ""],
   [/after \d+ms/g, "after 50ms"],
   [/\d+\.\d{3}s\b/g, "0.100s"],
   [/\w{3}, \d\d \w{3} \d{4} [\d:]+ GMT/g, "Thu, 01 Jan 2026 00:00:00 GMT"],
