@@ -33,7 +33,12 @@ export default defineConfig({
       {
         resolve: { alias },
         plugins: [lowerDecorators],
-        test: { ...limits, name: "main", include: ["test/**/*.test.ts"], exclude: ["test/**/*.legacy.test.ts", "test/orms/**", "**/node_modules/**"] },
+        test: {
+          ...limits,
+          name: "main",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/**/*.legacy.test.ts", "test/orms/**", "**/node_modules/**"],
+        },
       },
       {
         resolve: { alias },
