@@ -8,7 +8,7 @@ import { ormVerdict, poolVerdict } from "./orms.js";
 import { postgresVerdict } from "./postgres.js";
 import { redisVerdict } from "./redis.js";
 import { lookThrough, lookUp, type Retryability, type Verdict } from "./retryability.js";
-import { serviceVerdict } from "./services.js";
+import { kafkaVerdict, serviceVerdict } from "./services.js";
 import { sqlServerVerdict } from "./sql-server.js";
 import { sqliteVerdict } from "./sqlite.js";
 
@@ -35,6 +35,7 @@ const VERDICTS: readonly Verdict[] = [
   redisVerdict,
   serviceVerdict,
   networkVerdict,
+  kafkaVerdict,
 ];
 
 /**

@@ -1,4 +1,5 @@
 import { readField } from "../common/inspect.js";
+import { networkVerdict } from "./network.js";
 import { lookUp, type Retryability, type Verdict } from "./retryability.js";
 
 // Message queues, search engines and services over HTTP: what their clients say. Each table names its source.
@@ -6,7 +7,7 @@ import { lookUp, type Retryability, type Verdict } from "./retryability.js";
 type Table = Readonly<Record<string, Retryability>>;
 
 /** kafkajs and Confluent's client say it themselves: github.com/tulios/kafkajs, src/errors.js, src/protocol/error.js. */
-const kafka: Verdict = (error, _cause, ofCause) => {
+export const kafkaVerdict: Verdict = (error, _cause, ofCause) => {
   const retriable = readField(error, "retriable") ?? readField(error, "isRetriable");
   if (typeof retriable !== "boolean" || ofCause !== undefined) return undefined;
   return retriable ? "idempotent" : "permanent";
@@ -61,8 +62,16 @@ const elastic: Verdict = (error) => {
   const status = readField(readField(error, "meta"), "statusCode");
   if (typeof status === "number" && readField(readField(error, "meta"), "headers") !== undefined)
     return ofStatus(status);
-  return readField(error, "name") === "NoLivingConnectionsError" ? "safe" : undefined;
+  const name = readField(error, "name");
+  if (name === "NoLivingConnectionsError") return "safe";
+  return name === "ConnectionError" && readField(error, "code") === undefined ? ofConnection(error) : undefined;
 };
+
+/** Its transport keeps of a network error the words alone: "connect ECONNREFUSED 127.0.0.1:9200". */
+function ofConnection(error: unknown): Retryability {
+  const [, syscall, code] = /^(\w+) (E[A-Z]+)\b/.exec(String(readField(error, "message"))) ?? [];
+  return networkVerdict({ syscall, code }, undefined, undefined) ?? "idempotent";
+}
 
 /** ClickHouse: src/Common/ErrorCodes.cpp. */
 const CLICKHOUSE: Table = {
@@ -125,7 +134,7 @@ const firebase: Verdict = (error) => {
   return lookUp(FIREBASE, code.slice(code.indexOf("/") + 1)) ?? "permanent";
 };
 
-const ALL: readonly Verdict[] = [nats, amqp, elastic, clickhouse, google, firebase, kafka];
+const ALL: readonly Verdict[] = [nats, amqp, elastic, clickhouse, google, firebase];
 
 /** What the first of them that knows it says. */
 export const serviceVerdict: Verdict = (...asked) => {
