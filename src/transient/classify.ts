@@ -4,7 +4,7 @@ import { grpcVerdict } from "./grpc.js";
 import { mongoVerdict } from "./mongo.js";
 import { mysqlVerdict } from "./mysql.js";
 import { networkVerdict } from "./network.js";
-import { ormVerdict, poolVerdict } from "./orms.js";
+import { ormVerdict, WRAPPERS } from "./orms.js";
 import { postgresVerdict } from "./postgres.js";
 import { redisVerdict } from "./redis.js";
 import { lookThrough, lookUp, type Retryability, type Verdict } from "./retryability.js";
@@ -54,5 +54,5 @@ export function classifyError(error: unknown): Retryability {
     }
     return undefined;
   };
-  return lookThrough(error, first, poolVerdict);
+  return lookThrough(error, first, WRAPPERS);
 }

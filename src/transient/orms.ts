@@ -1,6 +1,7 @@
 import { readField } from "../common/inspect.js";
 import { networkVerdict } from "./network.js";
-import { lookThrough, lookUp, type PoolVerdict, type Retryability, type Verdict } from "./retryability.js";
+import { originalOf, originalsOf } from "./originals.js";
+import { lookThrough, lookUp, type Retryability, type Verdict, type Wrappers } from "./retryability.js";
 
 /** The pool gave no connection: whatever it met before, this call sent nothing. */
 const NO_CONNECTION: readonly unknown[] = [
@@ -18,10 +19,23 @@ const NO_CONNECTION_TEXT = new RegExp(
   ].join("|"),
 );
 
-export const poolVerdict: PoolVerdict = (error) => {
+function poolVerdict(error: unknown): Retryability | undefined {
   const [code, name, message] = ["code", "name", "message"].map((field) => readField(error, field));
   const gaveNone = NO_CONNECTION.includes(code) || NO_CONNECTION.includes(name);
   return gaveNone || (typeof message === "string" && NO_CONNECTION_TEXT.test(message)) ? "safe" : undefined;
+}
+
+/**
+ * How ORMs and clients wrap what their drivers throw. The driver's own error alone decides; and what a pool met before it gave up was not this
+ * call, unless nobody will ever get a connection.
+ */
+export const WRAPPERS: Wrappers = {
+  decide(error, judge) {
+    const ofPool = poolVerdict(error);
+    if (ofPool) return judge(readField(error, "cause")) === "permanent" ? "permanent" : ofPool;
+    return judge(originalOf(error));
+  },
+  originalsOf,
 };
 
 /** prisma.io/docs/orm/reference/error-reference; the rest of its codes is about what was asked. */
@@ -68,6 +82,6 @@ export function lookThroughOrm(error: unknown, verdictOf: Verdict): Retryability
   return lookThrough(
     error,
     (...asked) => ormVerdict(...asked) ?? verdictOf(...asked) ?? networkVerdict(...asked),
-    poolVerdict,
+    WRAPPERS,
   );
 }

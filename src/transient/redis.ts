@@ -1,5 +1,6 @@
 import { readField } from "../common/inspect.js";
 import { networkVerdict } from "./network.js";
+import { originalsOf } from "./originals.js";
 import { lookThrough, type Retryability, type Verdict } from "./retryability.js";
 
 // redis.io/docs/latest/develop/reference/protocol-spec and src/server.c: a reply that is an error begins with a word in capitals.
@@ -79,5 +80,5 @@ export const redisVerdict: Verdict = (error) => {
  * classifyRedisError({ name: "ReplyError", message: "WRONGTYPE Operation against a key" }); // => "permanent"
  */
 export function classifyRedisError(error: unknown): Retryability {
-  return lookThrough(error, (...asked) => redisVerdict(...asked) ?? networkVerdict(...asked));
+  return lookThrough(error, (...asked) => redisVerdict(...asked) ?? networkVerdict(...asked), { originalsOf });
 }

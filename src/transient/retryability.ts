@@ -1,5 +1,4 @@
-import { readField } from "../common/inspect.js";
-import { originalOf, originalsOf } from "./originals.js";
+import { errorsOf, readField } from "../common/inspect.js";
 
 /** Whether making a call again can do harm, as far as the error that it failed with says. */
 export type Retryability =
@@ -15,55 +14,46 @@ export type Retryability =
 /** What one error says, given what its cause says; `undefined` for nothing. */
 export type Verdict = (error: unknown, cause: unknown, ofCause: Retryability | undefined) => Retryability | undefined;
 
-/** What an error says of a pool that gave no connection, whatever its cause; `undefined` for any other. */
-export type PoolVerdict = (error: unknown) => Retryability | undefined;
+/** What is known of errors that hold the driver's own. */
+export interface Wrappers {
+  /** What an error says so surely that neither its words nor its cause are asked; `judge` judges what is in it. */
+  decide?(error: unknown, judge: (other: unknown) => Retryability | undefined): Retryability | undefined;
+  /** The errors that this one gathers. */
+  originalsOf(error: unknown): readonly unknown[] | undefined;
+}
 
 const RANKS: readonly (Retryability | undefined)[] = [undefined, "safe", "idempotent", "unknown", "permanent"];
 
 /**
- * What an error, its causes to depth 10 and the errors that it gathers say together: the least safe of it, and `"unknown"` where they say
- * nothing. Where it keeps the driver's own error, that one alone decides.
+ * What an error, its causes to depth 10 and an `AggregateError`'s errors say together: the least safe of it, and `"unknown"` where they say
+ * nothing.
  */
-export function lookThrough(error: unknown, verdictOf: Verdict, ofPool?: PoolVerdict): Retryability {
-  return judge(error, { verdictOf, ofPool, judged: new Map() }, 10) ?? "unknown";
-}
-
-interface Court {
-  readonly verdictOf: Verdict;
-  readonly ofPool: PoolVerdict | undefined;
+export function lookThrough(
+  error: unknown,
+  verdictOf: Verdict,
+  { decide, originalsOf }: Wrappers = { originalsOf: errorsOf },
+): Retryability {
   /** What is done, and what is being judged as `undefined`. */
-  readonly judged: Map<unknown, Retryability | undefined>;
-}
-
-function judge(error: unknown, court: Court, depth: number): Retryability | undefined {
-  if (error === undefined || depth < 0) return undefined;
-  const { judged } = court;
-  if (judged.has(error)) return judged.get(error);
-  judged.set(error, undefined);
-  const verdict =
-    verdictOfPool(error, court, depth - 1) ??
-    judge(originalOf(error), court, depth - 1) ??
-    verdictOfAll(error, court, depth - 1);
-  judged.set(error, verdict);
-  return verdict;
-}
-
-/** What a pool met before it gave up was not this call, unless nobody will ever get a connection. */
-function verdictOfPool(error: unknown, court: Court, depth: number): Retryability | undefined {
-  const verdict = court.ofPool?.(error);
-  const isHopeless = verdict && judge(readField(error, "cause"), court, depth) === "permanent";
-  return isHopeless ? "permanent" : verdict;
-}
-
-function verdictOfAll(error: unknown, court: Court, depth: number): Retryability | undefined {
-  const cause = readField(error, "cause");
-  const ofCause = judge(cause, court, depth);
-  const originals = originalsOf(error);
-  if (!originals) return worse(ofCause, court.verdictOf(error, cause, ofCause));
-  // Its own code is that of its first error. One of a kind that is not known is enough for not knowing.
-  return originals
-    .map((each) => judge(each, court, depth) ?? "unknown")
-    .reduce<Retryability | undefined>(worse, ofCause);
+  const judged = new Map<unknown, Retryability | undefined>();
+  const judge = (error: unknown, depth: number): Retryability | undefined => {
+    if (error === undefined || depth < 0) return undefined;
+    if (judged.has(error)) return judged.get(error);
+    judged.set(error, undefined);
+    const inside = (other: unknown) => judge(other, depth - 1);
+    const verdict = decide?.(error, inside) ?? weigh(error, inside);
+    judged.set(error, verdict);
+    return verdict;
+  };
+  const weigh = (error: unknown, inside: (other: unknown) => Retryability | undefined) => {
+    const cause = readField(error, "cause");
+    let verdict = inside(cause);
+    const originals = originalsOf(error);
+    // Its own code is that of its first error. One of a kind that is not known is enough for not knowing.
+    if (originals) for (const each of originals) verdict = worse(verdict, inside(each) ?? "unknown");
+    else verdict = worse(verdict, verdictOf(error, cause, verdict));
+    return verdict;
+  };
+  return judge(error, 10) ?? "unknown";
 }
 
 function worse(a: Retryability | undefined, b: Retryability | undefined): Retryability | undefined {
