@@ -27,7 +27,7 @@ export interface BulkheadOptions {
   onRefused?: ((refusal: { readonly name: string; readonly error: BulkheadFullError }) => unknown) | undefined;
   /**
    * Receives what `onRefused` throws or rejects with.
-   * @default a process warning (`console.warn` elsewhere), once for each bulkhead's name
+   * @default a process warning (`console.warn` elsewhere), once per hook
    */
   onHookError?: ((error: unknown) => void) | undefined;
   /** Timers for `maxWait`: `virtualClock()` from `undaunted/testing` in tests. */

@@ -146,7 +146,7 @@ interface CommonOptions<T> extends Hooks<T> {
    * `TotalTimeoutError`; a sleep that would pass it is not begun. For a soft limit use `stopBeforeDelay`.
    */
   totalTimeout?: number | undefined;
-  /** Receives what hooks throw or reject with. By default a warning, once per hook. */
+  /** Receives what hooks throw or reject with. By default a warning, once per hook (written inline, a few times). */
   onHookError?: ((error: unknown) => void) | undefined;
   /**
    * What strategies, hooks and errors call the function.

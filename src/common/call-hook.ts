@@ -1,14 +1,16 @@
-import { describe } from "./inspect.js";
+import { describe, readField } from "./inspect.js";
 import { isThenable } from "./thenable.js";
 
 /** Whose hook it is: a policy, or a guard. */
 export interface HookOwner {
+  /** Its own name, if it was given one. */
+  readonly name?: string | undefined;
   readonly kind: { readonly sync: boolean };
   readonly onHookError?: ((error: unknown) => void) | undefined;
 }
 
 /**
- * Calls a hook. What it throws or rejects with goes to `onHookError`. Answers a promise to wait for, which never
+ * Calls a hook. What it throws or rejects with goes to `onHookError`. Returns a promise to wait for, which never
  * rejects, only where the hook returned one. A sync policy cannot wait: there the promise is an error of the hook's.
  */
 export function callHook<A>(owner: HookOwner, hook: (arg: A) => unknown, arg: A): Promise<void> | undefined {
@@ -36,18 +38,27 @@ function heedPromise(owner: HookOwner, source: object, promise: PromiseLike<unkn
   return undefined;
 }
 
-/** Tells of what a hook threw or rejected with. */
-export function report({ onHookError }: HookOwner, source: object, error: unknown): void {
-  if (!onHookError) return warnOnce(source, error);
-  new Promise((resolve) => resolve(onHookError(error))).catch((cause: unknown) => warnOnce(onHookError, cause));
+/** Hands on what a hook threw or rejected with. */
+export function report(owner: HookOwner, source: object, error: unknown): void {
+  const { onHookError } = owner;
+  if (!onHookError) return warn(owner, source, error);
+  new Promise((resolve) => resolve(onHookError(error))).catch((cause: unknown) => warn(owner, onHookError, cause));
 }
 
+// A hook that is written where a call is made is another function in each call: of what is alike, few are heard.
+const MOST_ALIKE = 3;
+const MOST_KINDS = 100;
 const warned = /* @__PURE__ */ new WeakSet<object>();
+const alike = /* @__PURE__ */ new Map<string, number>();
 
-function warnOnce(source: object, error: unknown): void {
-  if (warned.has(source)) return;
-  warned.add(source);
+/** Warns once for each hook, and a few times where hooks of one name fail alike. */
+function warn({ name }: HookOwner, source: object, error: unknown): void {
   const message = `undaunted: a hook failed: ${describe(error)}`;
+  const kind = `${name} ${describe(readField(source, "name"))} ${message}`;
+  const count = alike.get(kind) ?? 0;
+  if (warned.has(source) || count === MOST_ALIKE || (count === 0 && alike.size === MOST_KINDS)) return;
+  warned.add(source);
+  alike.set(kind, count + 1);
   const { process, console } = globalThis as {
     process?: { emitWarning?: (message: string) => void };
     console?: { warn?: (message: string) => void };
