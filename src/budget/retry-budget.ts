@@ -130,10 +130,16 @@ export function retryBudgets(options: RetryBudgetsOptions): RetryBudgets {
   const settings = settingsOf("retryBudgets", given);
   const budgets = new LruMap(max, () => makeBudget(settings));
   const budgetOf = (args: readonly unknown[] = []) => budgets.get(checkKey("retryBudgets", key(...args)));
+  // A refund may come from whoever aborts a call: `key` is not asked again, in a context that is not the call's.
+  const asked = new WeakMap<RetryState, RetryBudget>();
   const all: RetryBudgets = {
-    acquire: (state) => budgetOf(state.args).acquire(state),
+    acquire(state) {
+      const budget = budgetOf(state.args);
+      asked.set(state, budget);
+      return budget.acquire(state);
+    },
     recordSuccess: (taken, after, args = after?.args) => budgetOf(args).recordSuccess(taken, after, args),
-    refund: (taken, state) => budgetOf(state?.args).refund(taken, state),
+    refund: (taken, state) => ((state && asked.get(state)) ?? budgetOf(state?.args)).refund(taken, state),
     get: (wanted) => budgets.get(checkKey("retryBudgets", wanted)),
     get size() {
       return budgets.size;
