@@ -94,32 +94,35 @@ describe("memory", () => {
   it.each([
     ["a slot at once", bulkhead({ limit: 1 })],
     ["a wait in the queue", bulkhead({ limit: 1, queue: 1 })],
-  ])("the memory of the errors before the last is free while a call that got %s at each attempt goes on", async (how, slots) => {
-    const errors: WeakRef<Error>[] = [];
-    const guarded = slots.wrap(async () => {
-      const error = new Error("busy");
-      errors.push(new WeakRef(error));
-      throw error;
-    });
-    const failing = () => {
-      if (how !== "a slot at once") slots.run(async () => {});
-      return guarded();
-    };
-    let kept: number | undefined;
+  ])(
+    "the memory of the errors before the last is free while a call that got %s at each attempt goes on",
+    async (how, slots) => {
+      const errors: WeakRef<Error>[] = [];
+      const guarded = slots.wrap(async () => {
+        const error = new Error("busy");
+        errors.push(new WeakRef(error));
+        throw error;
+      });
+      const failing = () => {
+        if (how !== "a slot at once") slots.run(async () => {});
+        return guarded();
+      };
+      let kept: number | undefined;
 
-    await retry(
-      async () => {
-        if (errors.length === 9) {
-          await othersRun();
-          collectGarbage();
-          kept = errors.filter((error) => error.deref()).length;
-        }
-        return failing();
-      },
-      { ...instant, stop: stopAfterAttempt(10) },
-    )().catch(() => {});
+      await retry(
+        async () => {
+          if (errors.length === 9) {
+            await othersRun();
+            collectGarbage();
+            kept = errors.filter((error) => error.deref()).length;
+          }
+          return failing();
+        },
+        { ...instant, stop: stopAfterAttempt(10) },
+      )().catch(() => {});
 
-    expect(errors).toHaveLength(10);
-    expect(kept).toBeLessThanOrEqual(2);
-  });
+      expect(errors).toHaveLength(10);
+      expect(kept).toBeLessThanOrEqual(2);
+    },
+  );
 });
