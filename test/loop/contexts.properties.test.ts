@@ -193,7 +193,7 @@ class World {
       this.see("idempotent's key", id);
       return id;
     };
-    return idempotent(work, { key, store: this.store, clock: this.clock });
+    return idempotent(work, { name: "work", key, store: this.store, clock: this.clock });
   }
 
   async #later(id: string, ms: number, ok: boolean): Promise<string> {
@@ -255,9 +255,7 @@ class World {
       onAttempt: note("onAttempt"),
       onRetry: note("onRetry"),
       onSuccess: note("onSuccess"),
-      onGiveUp: ({ reason }) => {
-        if (reason !== "aborted") this.see("onGiveUp", id);
-      },
+      onGiveUp: note("onGiveUp"),
       onLateResult: note("onLateResult"),
       onHookError: note("onHookError"),
       fallback: planned.fallback
@@ -282,7 +280,10 @@ class World {
         budget.recordSuccess(...facts);
       },
       recordFailure: () => this.see("recordFailure", id),
-      refund: (...facts) => budget.refund(...facts),
+      refund: (...facts) => {
+        this.see("refund", id);
+        budget.refund(...facts);
+      },
       balance: budget.balance,
     };
   }
@@ -304,4 +305,46 @@ it("runs all code of the user's in the async context of its own call, whatever w
     }),
     { numRuns: 400 },
   );
+});
+
+it("keeps apart the contexts of calls that begin and are aborted in one turn", async () => {
+  const seen: string[] = [];
+  const controller = new AbortController();
+  const call = (id: string) =>
+    requests.run(id, () =>
+      retry(() => new Promise(() => {}), {
+        signal: controller.signal,
+        onGiveUp: () => void seen.push(`onGiveUp of ${id} in ${requests.getStore()}`),
+      })().catch(() => seen.push(`catch of ${id} in ${requests.getStore()}`)),
+    );
+
+  const calls = [call("a"), call("b")];
+  requests.run("the aborter", () => controller.abort());
+  await Promise.all(calls);
+
+  expect(seen.sort()).toEqual(
+    ["onGiveUp of a in a", "catch of a in a", "onGiveUp of b in b", "catch of b in b"].sort(),
+  );
+});
+
+it("gives a budget its refund in the context of the call that was aborted", async () => {
+  const seen: unknown[] = [];
+  const controller = new AbortController();
+  const clock = virtualClock();
+  const budget: RetryBudget = {
+    acquire: () => 1,
+    recordSuccess() {},
+    refund: () => void seen.push(requests.getStore()),
+    balance: 1,
+  };
+  const fail = () => Promise.reject(new Error("busy"));
+  const options = { budget, clock, signal: controller.signal, wait: () => 1_000 };
+  const ended = requests.run("the call", () => expect(retry(fail, options)()).rejects.toThrow("the user left"));
+  await clock.advance(10);
+
+  requests.run("the aborter", () => controller.abort(new Error("the user left")));
+  await ended;
+  await clock.advance(0);
+
+  expect(seen).toEqual(["the call"]);
 });
