@@ -129,7 +129,7 @@ function goOn(call: Call, first: Outcome): unknown {
   let previousDelay = 0;
   let idle = 0;
   let taken = 0;
-  let paidFor: State | undefined;
+  let takenFor: State | undefined;
 
   for (let attempt = 1; ; attempt++) {
     if (attempt > 1) {
@@ -145,7 +145,7 @@ function goOn(call: Call, first: Outcome): unknown {
     if (decision === "accept") {
       const { value } = outcome as { value: unknown };
       stats.successes++;
-      if (policy.budget) recordSuccess(policy, taken, paidFor, state.args);
+      if (policy.budget) recordSuccess(policy, taken, takenFor, state.args);
       if (policy.onSuccess) callHook(policy, policy.onSuccess, state);
       return value;
     }
@@ -160,7 +160,7 @@ function goOn(call: Call, first: Outcome): unknown {
     }
     if (delay > 0) sleep(stats, policy, state, delay, decision);
     taken = decision;
-    paidFor = taken > 0 ? state : undefined;
+    takenFor = taken > 0 ? state : undefined;
     previousDelay = delay;
     idle += delay;
     stats.idle += delay;
