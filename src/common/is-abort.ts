@@ -15,7 +15,7 @@ const CODES: readonly unknown[] = [
 const TIMEOUTS: readonly unknown[] = ["TimeoutError", "AttemptTimeoutError"];
 
 /**
- * Whether an error says that the caller cancelled what failed: nobody waits for it any more. By name or code (the DOM's,
+ * Whether an error says that the caller cancelled what failed: its result is not wanted any more. By name or code (the DOM's,
  * Node's, undici's, axios'), and by the outermost error only. Not an abort is one whose cause is a timeout, as Node
  * throws under `AbortSignal.timeout()`, nor a driver's lost connection of that name, which has the command with it.
  *

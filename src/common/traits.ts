@@ -15,7 +15,7 @@ export const READS_ARGS = 8;
 export const JUDGES_ERRORS = 16;
 /** Reads `state.delay`. */
 export const READS_DELAY = 32;
-/** Is, or holds, a `stopBeforeDelay`: what took time after it was asked may have changed its answer. */
+/** Is, or holds, a `stopBeforeDelay`: what took time after it was asked may have changed its verdict. */
 export const BOUNDS_THE_NEXT_START = 64;
 
 const OF_A_USER = READS_ELAPSED | READS_ARGS | JUDGES_ERRORS | READS_DELAY;

@@ -28,7 +28,7 @@ const NEVER_RETRIED: readonly unknown[] = [NON_RETRYABLE, "ERR_RETRY_STRATEGY", 
  */
 export function decide(policy: CompiledPolicy, state: State, ordinal: number): Decision | Promise<Decision> {
   const { outcome } = state;
-  if (outcome.ok) return policy.readsValues ? judge(policy, state) : "accept";
+  if (outcome.ok) return policy.readsValues ? byRetryIf(policy, state) : "accept";
 
   const { error } = outcome;
   const code = codeOf(error);
@@ -40,7 +40,7 @@ export function decide(policy: CompiledPolicy, state: State, ordinal: number): D
     if (!policy.retryExhausted) return "exhausted";
     if (isHopeless(error, ordinal, depth)) return "not-retryable";
   }
-  return code === TRY_AGAIN ? plan(policy, state, false, readField(error, "after")) : judge(policy, state);
+  return code === TRY_AGAIN ? plan(policy, state, false, readField(error, "after")) : byRetryIf(policy, state);
 }
 
 /** Whether a sleep that would begin now has no time left: strategies and hooks may have taken it meanwhile. */
@@ -96,19 +96,20 @@ export function isNonRetryable({ outcome }: Ending): boolean {
   return !outcome.ok && codeOf(outcome.error) === NON_RETRYABLE;
 }
 
-function judge(policy: CompiledPolicy, state: State): Decision | Promise<Decision> {
+/** What follows by `retryIf`. */
+function byRetryIf(policy: CompiledPolicy, state: State): Decision | Promise<Decision> {
   const { retryIf } = policy;
   const { outcome } = state;
   const error = outcome.ok ? undefined : outcome.error;
-  if (!retryIf) return isAbortError(error) ? "not-retryable" : plan(policy, state, isPaidFor(policy, state));
+  if (!retryIf) return isAbortError(error) ? "not-retryable" : plan(policy, state, drawsBudget(policy, state));
   const wanted = ask(policy, "retryIf", (asked) => askPredicate(retryIf, error, asked), state);
-  if (!(wanted instanceof Promise)) return judged(policy, state, wanted);
-  return wanted.then((answer) => judged(policy, state, answer));
+  if (!(wanted instanceof Promise)) return afterRetryIf(policy, state, wanted);
+  return wanted.then((answer) => afterRetryIf(policy, state, answer));
 }
 
-function judged(policy: CompiledPolicy, state: State, wanted: unknown): Decision | Promise<Decision> {
+function afterRetryIf(policy: CompiledPolicy, state: State, wanted: unknown): Decision | Promise<Decision> {
   const { ok } = state.outcome;
-  if (wanted) return plan(policy, state, isPaidFor(policy, state));
+  if (wanted) return plan(policy, state, drawsBudget(policy, state));
   return ok ? "accept" : "not-retryable";
 }
 
@@ -116,16 +117,16 @@ function judged(policy: CompiledPolicy, state: State, wanted: unknown): Decision
  * Whether the retry draws on the budget. A value that is not wanted yet is no failure of the callee, and an attempt
  * that a full bulkhead refused did not reach it.
  */
-function isPaidFor({ isFree }: CompiledPolicy, state: State): boolean {
+function drawsBudget({ isFree }: CompiledPolicy, state: State): boolean {
   const { outcome } = state;
   return !outcome.ok && codeOf(outcome.error) !== "ERR_BULKHEAD_FULL" && !isFree?.(state);
 }
 
-/** Another attempt is wanted: when, and is it allowed? `paid`: by the budget. */
-function plan(policy: CompiledPolicy, state: State, paid: boolean, after?: unknown): Decision | Promise<Decision> {
+/** Another attempt is wanted: when, and is it allowed? `draws`: it costs tokens of the budget. */
+function plan(policy: CompiledPolicy, state: State, draws: boolean, after?: unknown): Decision | Promise<Decision> {
   const { budget, wait, stop } = policy;
   const { outcome } = state;
-  if (paid && budget?.recordFailure) bookInBudget(policy, "recordFailure", state);
+  if (draws && budget?.recordFailure) bookInBudget(policy, "recordFailure", state);
   // Not by `ask`: a call that has one function to call, time and again, is quicker than one that has several.
   let asked: "wait" | "stop" = "wait";
   let delay = after;
@@ -144,7 +145,7 @@ function plan(policy: CompiledPolicy, state: State, paid: boolean, after?: unkno
   if (stops) return "stopped";
   amountOf("wait", delay, outcome);
   if (state.elapsed + state.delay >= policy.totalTimeout) return "deadline";
-  if (!paid || !budget) return 0;
+  if (!draws || !budget) return 0;
   const taken = ask(policy, "budget", (failed) => budget.acquire(failed), state);
   return taken instanceof Promise
     ? taken.then((tokens) => amountOf("budget", tokens, outcome) || "budget")

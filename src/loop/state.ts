@@ -55,7 +55,7 @@ export function stateOf(call: Call, attempt: number, outcome: Outcome, previousD
   };
 }
 
-/** What `onAttempt` is told. */
+/** What `onAttempt` gets. */
 export function startOf(call: Call, attempt: number): AttemptStart {
   return { name: nameOf(call), args: call.args, attempt };
 }

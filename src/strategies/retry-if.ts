@@ -245,7 +245,7 @@ function isInstance(error: unknown, type: ErrorClass): boolean {
   try {
     return error instanceof type;
   } catch {
-    // A proxy may refuse to tell.
+    // A proxy may throw.
     return false;
   }
 }

@@ -103,7 +103,7 @@ describe("retryNever", () => {
     expect(retryNever(error)).toBe(false);
   });
 
-  it("is not asked about a value", async () => {
+  it("asks retryNever about no value", async () => {
     expect(await retry(async () => "ok", { retryIf: retryNever })()).toBe("ok");
   });
 });
@@ -127,7 +127,7 @@ describe("retryIfError", () => {
     expect(["busy", "gone"].map(predicate)).toEqual([true, false]);
   });
 
-  it("answers with its test's promise", async () => {
+  it("returns its test's promise", async () => {
     const predicate = retryIfError(async (error) => error === "busy");
 
     await expect(predicate("busy")).resolves.toBe(true);
@@ -151,7 +151,7 @@ describe("retryIfErrorType", () => {
     ["the last of a list", true, [RangeError, URIError], new URIError()],
     ["none of a list", false, [RangeError, URIError], new TypeError()],
     ["a class that is only the cause's", false, BusyError, new Error("test", { cause: new BusyError() })],
-  ])("of %s says %s", (_, expected, type, error) => {
+  ])("a class predicate of %s says %s", (_, expected, type, error) => {
     expect(retryIfErrorType(type)(error)).toBe(expected);
   });
 
@@ -172,7 +172,7 @@ describe("retryIfErrorType", () => {
     expect(test).not.toHaveBeenCalled();
   });
 
-  it("answers with its test's promise", async () => {
+  it("returns its test's promise", async () => {
     const predicate = retryIfErrorType(RangeError, async (error) => error.message === "busy");
 
     await expect(predicate(new RangeError("busy"))).resolves.toBe(true);
@@ -186,7 +186,7 @@ describe("retryIfNotErrorType", () => {
     ["another class", true, RangeError, new TypeError()],
     ["a class of the list", false, [RangeError, URIError], new URIError()],
     ["no class of the list", true, [RangeError, URIError], new TypeError()],
-  ])("of %s says %s", (_, expected, type, error) => {
+  ])("a class predicate of %s says %s", (_, expected, type, error) => {
     expect(retryIfNotErrorType(type)(error)).toBe(expected);
   });
 
@@ -207,7 +207,7 @@ describe("retryIfErrorName and retryIfNotErrorName", () => {
     ["an error of another name", false, new TypeError()],
     ["a name that begins alike", false, { name: "BusyErrorOfOurs" }],
     ["a name that is only the cause's", false, new Error("test", { cause: new BusyError() })],
-  ])("of %s say %s and the opposite", (_, expected, error) => {
+  ])("retryIfErrorName of %s says %s, and retryIfNotErrorName the opposite", (_, expected, error) => {
     expect(retryIfErrorName("BusyError", "RangeError")(error)).toBe(expected);
     expect(retryIfNotErrorName("BusyError", "RangeError")(error)).toBe(!expected);
   });
@@ -242,11 +242,11 @@ describe("retryIfErrorMessage", () => {
     ["the message of an object that is no error", true, "lock", { message: "deadlock found" }],
     ["a message that is no string", false, "5", { message: 5 }],
     ["a cause's message", false, "lock", new Error("query failed", { cause: new Error("deadlock found") })],
-  ])("given %s says %s", (_, expected, pattern, error) => {
+  ])("retryIfErrorMessage of %s says %s", (_, expected, pattern, error) => {
     expect(retryIfErrorMessage(pattern)(error)).toBe(expected);
   });
 
-  it.each([/lock/g, /dead/y, /dead/gy, /LOCK/gi])("answers the same each time with %s", (pattern) => {
+  it.each([/lock/g, /dead/y, /dead/gy, /LOCK/gi])("returns the same each time with %s", (pattern) => {
     const predicate = retryIfErrorMessage(pattern);
     const state = new Error("deadlock found");
 
@@ -275,7 +275,7 @@ describe("retryIfErrorCode", () => {
     expect(answers).toEqual([true, true, false, false]);
   });
 
-  it("tells numbers from strings", () => {
+  it("distinguishes numbers from strings", () => {
     expect(retryIfErrorCode("503")({ status: 503 })).toBe(false);
     expect(retryIfErrorCode(503)({ status: "503" })).toBe(false);
   });
@@ -379,7 +379,7 @@ describe("retryIfErrorCode", () => {
       ["it has another code, and all match", true, Object.assign(new AggregateError([reset]), { code: "OTHER" })],
       ["it has a code and no errors", true, Object.assign(new AggregateError([]), reset)],
       ["it has a cause and no errors", true, new AggregateError([], "test", { cause: reset })],
-    ])("where %s says %s", (_, expected, error) => {
+    ])("retryIfErrorCode says of an AggregateError where %s: %s", (_, expected, error) => {
       expect(predicate(error)).toBe(expected);
     });
 
@@ -394,17 +394,17 @@ describe("retryIfErrorCode", () => {
     it.each<[string, boolean, object]>([
       ["that matches", true, { code: 503, errors: [{ reason: "backendError" }] }],
       ["that does not", false, { code: 400, errors: [reset] }],
-    ])("an error that is none goes by its code %s: %s", (_, expected, fields) => {
+    ])("an error that is no AggregateError goes by its code %s: %s", (_, expected, fields) => {
       expect(predicate(errorWith(fields))).toBe(expected);
     });
 
-    it("one whose errors are no array goes by its code", () => {
+    it("an AggregateError whose errors are no array goes by its code", () => {
       const error = Object.assign(new AggregateError([]), { code: 503, errors: { length: 1 } });
 
       expect(predicate(error)).toBe(true);
     });
 
-    it("one from another realm is told by its name", () => {
+    it("an AggregateError of another realm is recognised by its name", () => {
       expect(predicate({ name: "AggregateError", errors: [reset, bad], code: 503 })).toBe(false);
     });
   });
@@ -460,7 +460,7 @@ describe("retryIfResult", () => {
     expect(retryIfResult((each) => each === value)(...returned(value))).toBe(true);
   });
 
-  it("answers with its test's promise", async () => {
+  it("returns its test's promise", async () => {
     const predicate = retryIfResult(async (value: number) => value < 3);
 
     await expect(predicate(...returned(2))).resolves.toBe(true);
@@ -498,7 +498,7 @@ describe("retryIfNotResult", () => {
     ]);
   });
 
-  it("turns the answer of an async test round", async () => {
+  it("negates an async test", async () => {
     const predicate = retryIfNotResult(async (value: number) => value < 3);
 
     await expect(predicate(...returned(2))).resolves.toBe(false);
@@ -593,7 +593,7 @@ describe("retryIfAny and retryIfAll", () => {
     expect(await combine(() => thenable(answer), later(yes))(...failed("busy"))).toBe(true);
   });
 
-  it("answers at once where the verdict is there before the first promise", () => {
+  it("returns synchronously where the verdict is certain before the first promise", () => {
     expect(retryIfAny(yes, later(yes))(...failed("busy"))).toBe(true);
     expect(retryIfAll(no, later(yes))(...failed("busy"))).toBe(false);
   });
@@ -601,7 +601,7 @@ describe("retryIfAny and retryIfAll", () => {
   it.each<[string, RetryIf[]]>([
     ["sync", [no, yes]],
     ["async", [no, later(yes)]],
-  ])("retryIfAny asks nobody after the first yes, %s", async (_, predicates) => {
+  ])("retryIfAny asks no other predicate after the first yes, %s", async (_, predicates) => {
     const unasked = vi.fn(no);
 
     await retryIfAny(...predicates, unasked)(...failed("busy"));
@@ -612,7 +612,7 @@ describe("retryIfAny and retryIfAll", () => {
   it.each<[string, RetryIf[]]>([
     ["sync", [yes, no]],
     ["async", [yes, later(no)]],
-  ])("retryIfAll asks nobody after the first no, %s", async (_, predicates) => {
+  ])("retryIfAll asks no other predicate after the first no, %s", async (_, predicates) => {
     const unasked = vi.fn(no);
 
     await retryIfAll(...predicates, unasked)(...failed("busy"));
@@ -623,7 +623,7 @@ describe("retryIfAny and retryIfAll", () => {
   it.each<[string, (...predicates: RetryIf[]) => RetryIf, RetryIf]>([
     ["retryIfAny", retryIfAny, later(no)],
     ["retryIfAll", retryIfAll, later(yes)],
-  ])("%s asks the next only when the one before has answered", async (_, combine, first) => {
+  ])("%s asks the next only when the one before has settled", async (_, combine, first) => {
     const asked: string[] = [];
     const answer = combine(
       async (error, state) => {
@@ -647,7 +647,7 @@ describe("retryIfAny and retryIfAll", () => {
   it.each<[string, (...predicates: RetryIf[]) => RetryIf]>([
     ["retryIfAny", retryIfAny],
     ["retryIfAll", retryIfAll],
-  ])("%s fails with what a part rejects with", async (_, combine) => {
+  ])("%s rejects with what a part rejects with", async (_, combine) => {
     const failure = new Error("flag service down");
 
     await expect(combine(() => Promise.reject(failure), yes)(...failed("busy"))).rejects.toBe(failure);
@@ -670,7 +670,7 @@ describe("retryIfAny and retryIfAll", () => {
     ["an error", true, failed("busy")],
     ["a value that is not ready", true, returned(2)],
     ["a value that is ready", false, returned(3)],
-  ])("polling that survives errors: %s is answered %s", (_, expected, asked) => {
+  ])("retries %s while polling in spite of errors: %s", (_, expected, asked) => {
     const predicate = retryIfAny(
       retryIfError(),
       retryIfNotResult((value: number) => value === 3),
@@ -725,7 +725,7 @@ describe("what a predicate is not asked about", () => {
     expect(make).toThrow(/^retryIfAll: .* can never say yes; join them with retryIfAny/);
   });
 
-  it("costs a success nothing in a policy: a function around a value's predicate is asked about errors only", async () => {
+  it("asks a function around a value's predicate about errors only: it costs a success nothing", async () => {
     const busy = retryIfResult((job) => job === "pending");
     const around = vi.fn<RetryIf>((error, state) => busy(error, state));
 
@@ -735,13 +735,13 @@ describe("what a predicate is not asked about", () => {
 });
 
 describe("retryIfNot", () => {
-  it("turns the answer about an error round", () => {
+  it("negates a predicate about an error", () => {
     const predicate = retryIfNot(retryIfErrorCode(400, 404));
 
     expect([400, 404, 503].map((status) => predicate({ status }))).toEqual([false, false, true]);
   });
 
-  it("turns an async answer round", async () => {
+  it("negates an async predicate", async () => {
     const predicate = retryIfNot(retryIfError(async (error) => error === "gone"));
 
     await expect(predicate("gone")).resolves.toBe(false);
@@ -753,7 +753,7 @@ describe("retryIfNot", () => {
     expect(await retryIfNot(() => thenable(false))("busy")).toBe(true);
   });
 
-  it("turns a combination round", async () => {
+  it("negates a combination", async () => {
     const predicate = retryIfNot(
       retryIfAny(
         retryIfErrorCode(400),
@@ -779,7 +779,7 @@ describe("retryIfNot", () => {
     expect([503, 400].map((status) => predicate({ status }))).toEqual([true, false]);
   });
 
-  it("fails with what its predicate rejects with", async () => {
+  it("rejects with what its predicate rejects with", async () => {
     const failure = new Error("flag service down");
 
     await expect(retryIfNot(() => Promise.reject(failure))("busy")).rejects.toBe(failure);
