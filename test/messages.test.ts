@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import axios from "axios";
 import {
   AttemptTimeoutError,
@@ -73,10 +74,12 @@ import {
   IdempotencyRecordError,
   idempotent,
   memoryIdempotencyStore,
+  mysqlIdempotencyStore,
   postgresIdempotencyStore,
   redisIdempotencyStore,
+  sqliteIdempotencyStore,
 } from "undaunted/idempotency";
-import { flaky, instant, retryState, seededRandom, virtualClock } from "undaunted/testing";
+import { flaky, instant, retryState, seededRandom, testRetries, virtualClock } from "undaunted/testing";
 import { retryIfTransient } from "undaunted/transient";
 import { describe, expect, it, vi } from "vitest";
 
@@ -104,6 +107,7 @@ const BAD = [Symbol("bad"), Number.NaN, -1, "", null, [], new Date(0), Promise.r
 
 const key = () => "key";
 const client = { query: async () => ({ rows: [] }), eval: async () => null, call: async () => null };
+const database = { exec() {}, prepare: () => ({ run() {}, get() {}, all() {} }) };
 
 /** Everything that takes options: how it is called with some, and what it needs beside the option under test. */
 const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object][] = [
@@ -131,15 +135,20 @@ const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object][
   ["retryRateLimit", retryRateLimit, { perSecond: 1 }],
   ["circuitBreaker", circuitBreaker],
   ["circuitBreaker's window", (window) => circuitBreaker({ failureRate: 0.5, window })],
+  ["circuitBreaker's halfOpen", (halfOpen) => circuitBreaker({ halfOpen })],
   ["circuitBreakers", circuitBreakers, { key }],
   ["bulkhead", bulkhead, { limit: 1 }],
   ["bulkheads", bulkheads, { key, limit: 1 }],
   ["retryFetch", retryFetch],
   ["retryAxios", (options) => retryAxios(axios.create(), options)],
   ["retryIfTransient", retryIfTransient],
+  ["testRetries", testRetries],
+
   ["idempotent", (options) => idempotent(async () => 1, options), { key }],
   ["memoryIdempotencyStore", memoryIdempotencyStore],
   ["postgresIdempotencyStore", (options) => postgresIdempotencyStore(client as never, options)],
+  ["mysqlIdempotencyStore", (options) => mysqlIdempotencyStore(client as never, options)],
+  ["sqliteIdempotencyStore", (options) => sqliteIdempotencyStore(database as never, options)],
   ["redisIdempotencyStore", (options) => redisIdempotencyStore(client as never, options)],
 ];
 
@@ -159,6 +168,17 @@ describe("messages about options", () => {
 
     expect(messages.filter((message) => DIALECT.test(message))).toEqual([]);
   });
+});
+
+it("provokes whatever reads its options by a table", () => {
+  const src = new URL("../src/", import.meta.url);
+  const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+  const owners = files.flatMap((file) =>
+    [...readFileSync(new URL(file, src), "utf8").matchAll(/readOptions\(\s*"(\w+)"/g)].map(([, owner]) => owner!),
+  );
+
+  expect(owners.length).toBeGreaterThan(15);
+  expect(owners.filter((owner) => !TAKERS.some(([taker]) => taker.split(/'s | /).includes(owner)))).toEqual([]);
 });
 
 const open = (options: object = {}) => {
@@ -302,7 +322,7 @@ const MISUSES: Record<string, () => unknown> = {
   "an idempotency key that is a number": () => idempotent(async () => 1, { key: () => 5 as never })(),
   "an idempotency key that is a promise": () => idempotent(async () => 1, { key: (async () => "a") as never })(),
   "a fingerprint that is a number": () => idempotent(async () => 1, { key, fingerprint: () => 5 as never })(),
-  "arguments that JSON does not have": () => idempotent(async (_of: bigint) => 1, { key })(1n),
+  "arguments that JSON does not have": () => idempotent(async (_of: symbol) => 1, { key })(Symbol("none")),
   "a result that JSON does not have": () => idempotent(async () => Symbol("none"), { key })(),
   "a call that runs already": () => {
     const charge = idempotent(never, { key });
