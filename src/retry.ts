@@ -1,6 +1,7 @@
 import type { AnyFn, AttemptContext, OptionsFor, Promised, RetryOptions, RetryStats } from "./common/attempt.js";
 import { checkCallable, NO_ARGS } from "./common/callable.js";
 import { copyProperties } from "./common/copy-properties.js";
+import { PlainAttempt } from "./common/current.js";
 import { ASYNC, type CompiledPolicy, compile, overlay, type PolicySource, sourceOf } from "./loop/policy.js";
 import { start, succeededUnder } from "./loop/start.js";
 import { addWithAndStats, TASK_TARGET, type Target, targetOf } from "./loop/target.js";
@@ -46,7 +47,9 @@ export function runWithRetry<T = any>(
   try {
     checkCallable("runWithRetry", task);
     const policy = compile(ASYNC, options);
-    return start(TASK_TARGET, policy, task, NO_ARGS) as Promise<Awaited<T>>;
+    return start(TASK_TARGET, policy, task, NO_ARGS, undefined, new PlainAttempt(1, undefined, false)) as Promise<
+      Awaited<T>
+    >;
   } catch (error) {
     return Promise.reject(error);
   }

@@ -4,7 +4,7 @@ import type { AttemptContext } from "./attempt.js";
 export interface AbandonListener {
   /** Nobody waits for the attempt any more: its own time was up, or something else ended it. Must not throw. */
   abandoned(reason: unknown, timedOut: boolean): void;
-  /** The links of the attempt's list: nobody else writes to them. */
+  /** The links of the attempt's list, which nobody else writes to. */
   previous?: AbandonListener | undefined;
   next?: AbandonListener | undefined;
 }
@@ -62,12 +62,13 @@ export abstract class Attempt implements AttemptContext {
 
   /** Nobody waits for this attempt any more. */
   abandon(reason: unknown, timedOut: boolean): void {
-    this.abandonment ??= { reason, timedOut };
+    if (this.abandonment) return;
+    this.abandonment = { reason, timedOut };
     for (let listener = this.firstListener; listener; listener = this.firstListener) {
       this.offAbandoned(listener);
       listener.abandoned(reason, timedOut);
     }
-    this.controller?.abort(this.abandonment.reason);
+    this.controller?.abort(reason);
   }
 
   /** Calls `listener` when this attempt is abandoned, at once where it has been. */
@@ -75,7 +76,6 @@ export abstract class Attempt implements AttemptContext {
     this.heedAborts();
     if (this.abandonment) return listener.abandoned(this.abandonment.reason, this.abandonment.timedOut);
     listener.previous = this.lastListener;
-    listener.next = undefined;
     if (this.lastListener) this.lastListener.next = listener;
     else this.firstListener = listener;
     this.lastListener = listener;

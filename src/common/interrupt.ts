@@ -4,17 +4,16 @@ export interface AbortListener {
   cut(reason: unknown): void;
 }
 
-/** A listener that most often leaves in the turn in which it came: until then it is kept by its links alone. */
+/** A listener that most often leaves in the turn in which it came: until then it costs a place in an array. */
 export interface Newcomer extends AbortListener {
-  isNew: boolean;
-  before: Newcomer | undefined;
-  after: Newcomer | undefined;
+  /** Nobody else writes to it. */
+  place: number;
 }
 
 /** The one listener that there is on a signal, and those whom it serves: a listener per call is quadratic in Node. */
 export class AbortSource {
   readonly #listeners = new Set<AbortListener>();
-  #newest: Newcomer | undefined;
+  readonly #newcomers: Newcomer[] = [];
   #listening = false;
   /** The end of this turn is waited for. */
   #due = false;
@@ -28,10 +27,7 @@ export class AbortSource {
 
   /** Adds a listener that hears of an abort before anything but microtasks follows, or at once after `listen`. */
   join(newcomer: Newcomer): void {
-    newcomer.isNew = true;
-    newcomer.before = this.#newest;
-    if (this.#newest) this.#newest.after = newcomer;
-    this.#newest = newcomer;
+    newcomer.place = this.#newcomers.push(newcomer) - 1;
     if (this.#due) return;
     this.#due = true;
     if (sources.push(this) === 1) atEndOfTurn(settleAll);
@@ -39,15 +35,12 @@ export class AbortSource {
 
   /** Forgets a listener that joined. */
   leave(newcomer: Newcomer): void {
-    if (!newcomer.isNew) return this.remove(newcomer);
-    const { before, after } = newcomer;
-    if (before) before.after = after;
-    if (after) after.before = before;
-    else this.#newest = before;
-    newcomer.isNew = false;
-    newcomer.before = undefined;
-    newcomer.after = undefined;
-    this.#rest();
+    const newcomers = this.#newcomers;
+    if (newcomers[newcomer.place] !== newcomer) return this.remove(newcomer);
+    const last = newcomers.pop()!;
+    if (last === newcomer) return this.#rest();
+    newcomers[newcomer.place] = last;
+    last.place = newcomer.place;
   }
 
   add(listener: AbortListener): void {
@@ -61,7 +54,7 @@ export class AbortSource {
 
   /** The last one to leave takes the listener off the signal. */
   #rest(): void {
-    if (!this.#listening || this.#newest || this.#listeners.size > 0) return;
+    if (!this.#listening || this.#newcomers.length + this.#listeners.size > 0) return;
     this.#listening = false;
     this.signal.removeEventListener("abort", this.#heard);
   }
@@ -82,16 +75,8 @@ export class AbortSource {
   }
 
   #keepNewcomers(): void {
-    let first = this.#newest;
-    while (first?.before) first = first.before;
-    for (let each = first; each; each = first) {
-      first = each.after;
-      each.isNew = false;
-      each.before = undefined;
-      each.after = undefined;
-      this.#listeners.add(each);
-    }
-    this.#newest = undefined;
+    for (const each of this.#newcomers) this.#listeners.add(each);
+    this.#newcomers.length = 0;
   }
 
   readonly #heard = (): void => {

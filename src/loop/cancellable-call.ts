@@ -1,53 +1,49 @@
 import type { AttemptContext, Outcome } from "../common/attempt.js";
-import { callHook } from "../common/call-hook.js";
+import { callHook, report } from "../common/call-hook.js";
 import { hasSystemTime, setDeadline, systemClock } from "../common/clock.js";
-import { type AbandonListener, Attempt, enter, leave } from "../common/current.js";
+import { type AbandonListener, Attempt, enter, leave, PlainAttempt } from "../common/current.js";
 import { type Newcomer, reasonOf } from "../common/interrupt.js";
 import { promiseOf } from "../common/thenable.js";
 import { recordSuccess } from "./book.js";
 import type { DeadlineQueue, Timed } from "./deadline-queue.js";
-import { Limits } from "./limits.js";
 import { attemptTimeoutOf, type CompiledPolicy, queueOf } from "./policy.js";
-import { Run } from "./run.js";
+import { type Interruption, Run, type RunLimits } from "./run.js";
 import { type Call, startOf } from "./state.js";
 import type { Target } from "./target.js";
 
 type Settle = (value: unknown) => void;
 let openGate: Settle | undefined;
 let closeGate: Settle | undefined;
-const gate = (resolve: (value: unknown) => void, reject: (error: unknown) => void) => {
+const gate = (resolve: Settle, reject: Settle) => {
   openGate = resolve;
   closeGate = reject;
 };
-
-// Begins what goes on as a run at once, where nothing has gone before.
-const asPromise = (run: PromiseLike<unknown>) => new Promise((resolve, reject) => run.then(resolve, reject));
 
 /**
  * A call that something can end from outside (a signal, a timeout, the attempt that it was begun in), and its first
  * attempt: one object for both, since most calls need no more.
  *
- *     waiting ──▶ returned or threw ──▶ over, or a run
- *        └──────▶ aborted, timed out or expired ──▶ a run, which goes on from there
- *
- * The attempt's outcome comes through a gate: a promise whose native `resolve` and `reject` stand behind what the function
- * returned (decision 1), and which an interruption closes. What follows happens in a reaction of the gate, and so in the
- * async context of the call, whoever interrupted it. From then on interruptions are handed on to the run.
+ * All that such a call waits for comes through a gate: a promise whose native `resolve` and `reject` stand behind what is
+ * waited for (decision 1), and which an interruption closes. What follows happens in a reaction of the gate, and so in the
+ * async context of the call, whoever interrupted it. A run is made only where the first attempt does not end the call.
  */
-export class CancellableCall extends Attempt implements Call, Newcomer, Timed {
+export class CancellableCall extends Attempt implements Call, RunLimits, Newcomer, Timed, AbandonListener {
   due = 0;
   earlier: Timed | undefined = undefined;
   later: Timed | undefined = undefined;
-  isNew = false;
-  before: Newcomer | undefined = undefined;
-  after: Newcomer | undefined = undefined;
-  /** What interrupts the run, once there is one. */
-  private limits: Limits | undefined = undefined;
-  private phase: "waiting" | "aborted" | "timed out" | "expired" | "over" = "waiting";
+  place = -1;
+  previous: AbandonListener | undefined = undefined;
+  next: AbandonListener | undefined = undefined;
+  interruption: Interruption | undefined = undefined;
+  reason: unknown = undefined;
+  /** The attempt in progress. */
+  current: Attempt | undefined = undefined;
   private view: AttemptContext | undefined = undefined;
-  private closeGate: ((error: unknown) => void) | undefined = undefined;
-  /** What holds the attempt's time: the queue that it is in, or what cancels a timer of its own. */
+  private closeGate: Settle | undefined = undefined;
+  /** Holds the time of the attempt or of the sleep: the queue that it is in, or what cancels a timer of its own. */
   private timer: DeadlineQueue | (() => void) | undefined = undefined;
+  private deadline: (() => void) | undefined = undefined;
+  private isOver = false;
 
   constructor(
     readonly target: Target,
@@ -56,14 +52,22 @@ export class CancellableCall extends Attempt implements Call, Newcomer, Timed {
     readonly args: readonly unknown[],
     readonly ordinal: number,
     readonly startedAt: number,
-    private readonly link: Link | undefined,
+    /** The attempt that the call ends with. */
+    private readonly outer: Attempt | undefined,
   ) {
     super();
   }
 
   /** A view of its own: what is behind a call is nothing for its code. */
   override get context(): AttemptContext {
-    this.view ??= new FirstContext(this);
+    const of = this;
+    this.view ??= {
+      attempt: 1,
+      previousError: undefined,
+      get signal() {
+        return of.signal;
+      },
+    };
     return this.view;
   }
 
@@ -83,53 +87,53 @@ export class CancellableCall extends Attempt implements Call, Newcomer, Timed {
     return true;
   }
 
-  /** The call ends because the attempt that it was begun in did: it has exhausted nothing. */
   get isLinkedEnd(): boolean {
-    return !!this.link?.outer.ending;
+    return !!this.outer?.ending;
   }
 
   start(): Promise<unknown> {
-    const { policy, link } = this;
-    const { onAttempt } = policy;
-    if (link) link.join(this);
-    const { abortSources } = policy;
+    const { policy } = this;
+    const { abortSources, onAttempt } = policy;
+    this.outer?.onAbandoned(this);
     if (abortSources.length === 1) abortSources[0]!.join(this);
     else for (const source of abortSources) source.add(this);
-    if (policy.totalTimeout <= 0 && this.phase === "waiting") this.phase = "expired";
-    if (this.#isInterrupted()) return asPromise(this.#goOnInterrupted(0));
-    if (onAttempt) {
-      const pending = callHook(policy, onAttempt, startOf(this, 1));
-      if (pending) return asPromise(this.#goOn(0, (run) => run.beginAfter(pending)));
-      if (this.#isInterrupted()) return asPromise(this.#goOnInterrupted(0));
-    }
-    return this.#attempt();
+    if (policy.totalTimeout <= 0) this.interrupt("expired");
+    let pending: Promise<void> | undefined;
+    if (!this.#isInterrupted()) pending = onAttempt && callHook(policy, onAttempt, startOf(this, 1));
+    if (!pending && !this.#isInterrupted()) return this.#attempt();
+    return new Promise((resolve, reject) => {
+      this.#goOn(0, (run) => pending && run.beginAfter(pending)).then(resolve, reject);
+    });
   }
 
   #attempt(): Promise<unknown> {
     const { target, policy, self, args } = this;
-    const through = new Promise(gate);
+    let promise: Promise<unknown> | undefined;
+    const through = this.#gate();
     const open = openGate!;
-    const close = closeGate!;
-    // They would keep the last call's result.
-    openGate = undefined;
-    closeGate = undefined;
-    this.closeGate = close;
+    this.current = this;
     target.stats.attempts++;
     const outer = enter(this);
     try {
       this.#setTimer();
-      const promise = promiseOf(target.fn.apply(self, args as unknown[]));
-      promise.then(open, close);
-      if (policy.onLateResult) this.#heedLateResult(promise);
+      promise = promiseOf(target.fn.apply(self, args as unknown[]));
+      promise.then(open, this.closeGate);
+      if (policy.onLateResult) this.heedLateResult(promise);
     } catch (error) {
-      close(error);
+      this.closeGate!(error);
     } finally {
       leave(outer);
     }
     return through.then(
       (value) => this.#returned(value),
-      (error) => this.#threw(error),
+      (error) => this.#ended({ ok: false, error }),
     );
+  }
+
+  #gate(): Promise<unknown> {
+    const through = new Promise(gate);
+    this.closeGate = closeGate;
+    return through;
   }
 
   /** Sets the timer of whichever timeout ends first; the other one's turn comes when the attempt has failed. */
@@ -143,88 +147,84 @@ export class CancellableCall extends Attempt implements Call, Newcomer, Timed {
     this.timer = queue ?? setDeadline(clock, () => this.timeUp(), timeout, unref);
   }
 
-  #stopTimer(): void {
-    const timer = this.timer;
-    this.timer = undefined;
-    if (typeof timer === "function") Limits.cancel(this.policy, timer);
-    else timer?.remove(this);
-  }
-
   /** The shorter timeout is up. */
   timeUp(): void {
-    if (this.#isInterrupted()) return;
-    const { policy } = this;
-    this.phase = this.timeout < policy.totalTimeout ? "timed out" : "expired";
-    this.closeGate!(undefined);
-  }
-
-  /** An abort, also of the attempt that the call was begun in (whose time may have been up). */
-  cut(reason: unknown, timedOut = false): void {
-    if (this.limits) this.limits.cut(reason);
-    else if (this.phase === "waiting") {
-      this.phase = "aborted";
-      this.closeGate?.(undefined);
-      this.abandon(reason, timedOut);
-    }
-  }
-
-  /** Whether something has interrupted the attempt: an abort that has not been heard of yet counts. */
-  #isInterrupted(): boolean {
-    if (this.phase !== "waiting") return true;
-    for (const source of this.policy.abortSources) if (source.isUnheard) this.cut(reasonOf(source.signal));
-    return this.phase !== "waiting";
+    this.interrupt(this.timeout < this.policy.totalTimeout ? "timed out" : "expired");
   }
 
   #returned(value: unknown): unknown {
     const { policy, target } = this;
-    if (this.#isInterrupted()) {
-      if (policy.onLateResult) callHook(policy, policy.onLateResult, { ok: true, value });
-      return this.#goOnInterrupted(1);
-    }
-    if (!policy.takesAnyValue) return this.#goOn(1, (run) => run.settle({ ok: true, value }) && run.launch());
+    if (this.#isInterrupted() || !policy.takesAnyValue) return this.#ended({ ok: true, value });
     // Before the budget is paid: its own code may abort, and what is accepted stays so.
     this.close();
     if (policy.budget) recordSuccess(policy, 0, undefined, this.args);
     return target.succeeded(value);
   }
 
-  #threw(error: unknown): PromiseLike<unknown> {
-    if (this.#isInterrupted()) return this.#goOnInterrupted(1);
-    return this.#goOn(1, (run) => run.settle({ ok: false, error }) && run.launch());
+  #ended(outcome: Outcome): PromiseLike<unknown> {
+    const { onLateResult } = this.policy;
+    if (this.#isInterrupted() && outcome.ok && onLateResult) callHook(this.policy, onLateResult, outcome);
+    return this.#goOn(1, (run) => run.settle(outcome) && run.launch());
   }
 
   /** The call goes on as a run, which takes the native `resolve` and `reject` of the caller's promise. */
-  #goOn(attempts: number, begin: (run: Run, limits: Limits) => unknown): PromiseLike<unknown> {
-    const then = (resolve: (value: unknown) => void, reject: (error: unknown) => void) => {
-      this.#stopTimer();
-      const limits = new Limits(this);
-      const run = new Run(this, attempts, resolve, reject, limits);
-      this.limits = limits;
-      limits.guard(run, this.phase, begin);
+  #goOn(attempts: number, begin: (run: Run) => unknown): PromiseLike<unknown> {
+    const then = (resolve: Settle, reject: Settle) => {
+      const run = new Run(this, attempts, resolve, reject, this);
+      try {
+        this.#prepare();
+        if (this.interruption) run.beInterrupted();
+        else begin(run);
+      } catch (error) {
+        // The user's clock failed.
+        run.fail(error);
+      }
     };
     return { then } as PromiseLike<unknown>;
   }
 
-  #goOnInterrupted(attempts: number): PromiseLike<unknown> {
-    return this.#goOn(attempts, (run, limits) => {
-      const by = this.phase;
-      if (attempts > 0) limits.resume(run, this);
-      if (by === "aborted") limits.cut(this.ending!.reason);
-      else if (by === "expired") limits.expire();
-      else limits.timeOut(this.timeout);
-    });
+  #prepare(): void {
+    const { totalTimeout, clock, unref } = this.policy;
+    this.#stopTimer();
+    if (this.interruption !== "aborted") this.heedAborts();
+    if (totalTimeout === Infinity || this.interruption === "aborted" || this.interruption === "expired") return;
+    const left = Math.max(0, totalTimeout - (clock.now() - this.startedAt));
+    this.deadline = setDeadline(clock, () => this.interrupt("expired"), left, unref);
   }
 
-  /** Somebody waits for the attempt's end. */
-  override heedAborts(): void {
-    for (const source of this.policy.abortSources) source.listen();
+  through<T>(promise: Promise<T>): Promise<T> {
+    const through = this.#gate();
+    promise.then(openGate, closeGate);
+    return through as Promise<T>;
   }
 
-  #heedLateResult(promise: Promise<unknown>): void {
+  sleep(ms: number): Promise<unknown> {
+    const through = this.#gate();
+    // A pause between immediate retries is no sleep: it keeps the process alive.
+    this.timer = this.policy.clock.setTimer(openGate as () => void, ms, this.policy.unref && ms > 0);
+    return through;
+  }
+
+  begin(attempt: number, previousError: unknown): Attempt {
     const { policy } = this;
+    const timeout = attemptTimeoutOf(policy, attempt);
+    this.current = new PlainAttempt(attempt, previousError, true, timeout);
+    if (timeout < Infinity) {
+      this.timer = setDeadline(policy.clock, () => this.interrupt("timed out"), timeout, policy.unref);
+    }
+    return this.current;
+  }
+
+  end(): void {
+    this.#stopTimer();
+    this.current = undefined;
+  }
+
+  /** Reports what `promise` settles with to `onLateResult`, if this attempt was interrupted before. */
+  heedLateResult(promise: Promise<unknown>): void {
+    const { policy, current } = this;
     const late = (outcome: Outcome) => {
-      const wasInterrupted = this.phase !== "waiting" && this.phase !== "over";
-      if (wasInterrupted) callHook(policy, policy.onLateResult!, outcome);
+      if (this.current !== current || this.interruption) callHook(policy, policy.onLateResult!, outcome);
     };
     promise.then(
       (value) => late({ ok: true, value }),
@@ -232,47 +232,64 @@ export class CancellableCall extends Attempt implements Call, Newcomer, Timed {
     );
   }
 
+  /** Something ends what goes on. What is graver counts: an abort more than the deadline, that more than a timeout. */
+  interrupt(by: Interruption): void {
+    if (this.isOver || this.interruption === "aborted" || (this.interruption && by === "timed out")) return;
+    this.interruption = by;
+    this.closeGate?.(undefined);
+  }
+
+  /** An abort. */
+  cut(reason: unknown): void {
+    this.abandoned(reason, false);
+  }
+
+  /** The attempt that the call was begun in was abandoned; or, not `timedOut`, a signal aborted. */
+  abandoned(reason: unknown, timedOut: boolean): void {
+    if (this.isOver || this.interruption === "aborted") return;
+    this.interrupt("aborted");
+    this.reason = reason;
+    // In the first attempt it is the callee that was too slow for the outer one.
+    this.current?.abandon(reason, timedOut && this.current === this);
+  }
+  /** Whether something has interrupted the call: an abort that has not been heard of yet counts. */
+  #isInterrupted(): boolean {
+    for (const source of this.policy.abortSources) if (source.isUnheard) this.cut(reasonOf(source.signal));
+    return this.interruption !== undefined;
+  }
+
+  /** Its end is waited for. */
+  override heedAborts(): void {
+    for (const source of this.policy.abortSources) source.listen();
+  }
+
+  fallsBack(): void {
+    this.#cancel(this.deadline);
+    this.deadline = undefined;
+  }
+
+  #stopTimer(): void {
+    const { timer } = this;
+    this.timer = undefined;
+    if (typeof timer === "function") this.#cancel(timer);
+    else timer?.remove(this);
+  }
+
+  /** Cancels a timer. Where the user's clock fails at that it changes nothing: others may wait for their turn. */
+  #cancel(timer: (() => void) | undefined): void {
+    try {
+      timer?.();
+    } catch (broken) {
+      report(this.policy, this.policy.clock, broken);
+    }
+  }
+
   /** The call is over: lets go of all that could still happen to it. */
   close(): void {
-    if (this.phase === "waiting") this.phase = "over";
+    this.isOver = true;
     this.#stopTimer();
-    this.link?.leave();
+    this.fallsBack();
+    this.outer?.offAbandoned(this);
     for (const source of this.policy.abortSources) source.leave(this);
-  }
-}
-
-class FirstContext implements AttemptContext {
-  readonly attempt = 1;
-  readonly previousError = undefined;
-  readonly #of: Attempt;
-
-  constructor(of: Attempt) {
-    this.#of = of;
-  }
-
-  get signal(): AbortSignal {
-    return this.#of.signal;
-  }
-}
-
-/** What ends a call with the attempt that it was begun in. */
-export class Link implements AbandonListener {
-  previous: AbandonListener | undefined = undefined;
-  next: AbandonListener | undefined = undefined;
-  #call: CancellableCall | undefined;
-
-  constructor(readonly outer: Attempt) {}
-
-  join(call: CancellableCall): void {
-    this.#call = call;
-    this.outer.onAbandoned(this);
-  }
-
-  abandoned(reason: unknown, timedOut: boolean): void {
-    this.#call?.cut(reason, timedOut);
-  }
-
-  leave(): void {
-    this.outer.offAbandoned(this);
   }
 }

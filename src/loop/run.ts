@@ -1,6 +1,7 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "../common/attempt.js";
-import { callHook } from "../common/call-hook.js";
+import { callHook, report } from "../common/call-hook.js";
 import { type Attempt, enter, leave, PlainAttempt } from "../common/current.js";
+import { AttemptTimeoutError, TotalTimeoutError } from "../common/errors.js";
 import { giveUpOn, nextOrdinal } from "../common/exhausted.js";
 import { isThenable, promiseOf } from "../common/thenable.js";
 import { bookInBudget, recordSuccess } from "./book.js";
@@ -44,21 +45,29 @@ export const PENDING_FOREVER = { then() {} };
 
 export const RESOLVED = /* @__PURE__ */ Promise.resolve();
 
-/** What can end a call from outside. */
+/** What ended something before it ended by itself. */
+export type Interruption = "aborted" | "timed out" | "expired";
+
+/** What can end a run from outside. */
 export interface RunLimits {
+  /** Set where something has happened, until the run has dealt with it; the reason is an abort's. */
+  interruption: Interruption | undefined;
+  readonly reason: unknown;
+  /** The attempt in progress. */
+  readonly current: Attempt | undefined;
   /** The call ends because the attempt that it was begun in did: it has exhausted nothing. */
   readonly isLinkedEnd: boolean;
-  /** Past the deadline nothing waits for a hook. */
-  readonly waitsForHooks: boolean;
+  /** `promise`, or one that is rejected as soon as there is an interruption. */
+  through<T>(promise: Promise<T>): Promise<T>;
+  /** The same of a sleep. */
+  sleep(ms: number): Promise<unknown>;
   /** Makes the attempt that is to begin, and sets its timer. */
-  attemptBegins(attempt: number, previousError: unknown): Attempt;
-  /** The attempt in progress has ended, with this state. */
-  attemptEnded(): void;
-  decides(state: State): void;
+  begin(attempt: number, previousError: unknown): Attempt;
+  heedLateResult(promise: Promise<unknown>): void;
+  /** The attempt, or the sleep, is over. */
+  end(): void;
   /** A fallback may take as long as it likes. */
   fallsBack(): void;
-  /** Keeps what cancels the sleep that began. */
-  sleeps(cancel: () => void): void;
   close(): void;
 }
 
@@ -77,13 +86,13 @@ interface Payment {
  * same microtask where that leads to the caller, else in one of its own (`launch`).
  */
 export class Run {
-  phase: Phase = "deciding";
-  /** Incremented on every interruption: callbacks that hold an older number do nothing. */
-  turn = 0;
-  attemptOrdinal: number;
-  /** How the last attempt ended. */
-  outcome: Outcome | undefined = undefined;
-  final: GiveUpState | undefined = undefined;
+  #phase: Phase = "deciding";
+  #attemptOrdinal: number;
+  /** How the last attempt ended, and its state. */
+  #outcome: Outcome | undefined = undefined;
+  #last: State | undefined = undefined;
+  #final: GiveUpState | undefined = undefined;
+  #isExpired = false;
   /** What was taken for a retry that has not begun, and what the last one took. */
   #owed: Payment | undefined = undefined;
   #paid: Payment | undefined = undefined;
@@ -94,119 +103,123 @@ export class Run {
   constructor(
     private readonly call: Call,
     /** Attempts begun. */
-    public attempt: number,
+    private attempt: number,
     private readonly resolve: (value: unknown) => void,
     private readonly reject: (error: unknown) => void,
     /** What can end the call from outside, if anything can. */
     private readonly limits?: RunLimits | undefined,
   ) {
-    this.attemptOrdinal = call.ordinal;
+    this.#attemptOrdinal = call.ordinal;
   }
 
   /** Begins the next attempt; returns whether it is to be made now. */
-  begin(): boolean {
-    this.phase = "starting";
+  #begin(): boolean {
+    this.#phase = "starting";
     const { onAttempt } = this.call.policy;
     return onAttempt ? this.#tell(onAttempt, startOf(this.call, this.attempt + 1), () => true) : true;
   }
 
   /** Begins the next attempt when `pending`, what its hook returned, is done. */
   beginAfter(pending: Promise<void>): void {
-    this.phase = "starting";
-    this.#hold(pending, this.turn, () => true);
+    this.#phase = "starting";
+    this.#after(pending, () => true);
   }
 
   /** Makes an attempt, in a microtask of its own. */
   launch(): void {
-    const turn = this.turn;
-    RESOLVED.then(() => (turn === this.turn ? this.#invoke() : PENDING_FOREVER)).then(this.resolve);
+    this.#lead(this.limits ? this.limits.through(RESOLVED) : RESOLVED, () => true);
   }
 
   #invoke(): object {
+    const { limits } = this;
     const { target, policy, self, args } = this.call;
-    const { fn, stats } = target;
-    const turn = this.turn;
-    this.phase = "attempting";
-    const outcome = this.outcome;
+    const outcome = this.#outcome;
+    this.#phase = "attempting";
     if (this.attempt++ > 0) {
-      stats.retries++;
-      this.attemptOrdinal = nextOrdinal();
+      target.stats.retries++;
+      this.#attemptOrdinal = nextOrdinal();
       this.#paid = this.#owed;
       this.#owed = undefined;
     }
-    stats.attempts++;
-    let promise: Promise<unknown>;
-    const { limits } = this;
+    target.stats.attempts++;
     const previousError = outcome?.ok === false ? outcome.error : undefined;
     const outer = enter(new PlainAttempt(this.attempt, previousError, false));
+    let promise: Promise<unknown>;
     try {
-      if (limits) enter(limits.attemptBegins(this.attempt, previousError));
-      promise = promiseOf(fn.apply(self, args as unknown[]));
+      if (limits) enter(limits.begin(this.attempt, previousError));
+      promise = promiseOf(target.fn.apply(self, args as unknown[]));
+      if (limits && policy.onLateResult) limits.heedLateResult(promise);
     } catch (error) {
-      // Dealt with in a microtask of its own, as a rejection is.
-      RESOLVED.then(() => this.#ended({ ok: false, error }, turn)).then(this.resolve);
-      return PENDING_FOREVER;
+      promise = RESOLVED.then(() => {
+        throw error;
+      });
     } finally {
       leave(outer);
     }
-    const returned =
-      policy.mustInspectValue || limits ? (value: unknown) => this.#returned(value, turn) : target.succeeded;
-    promise.then(returned, (error: unknown) => this.#ended({ ok: false, error }, turn)).then(this.resolve);
+    const ended = (error: unknown) => this.#go(() => this.settle({ ok: false, error }));
+    if (limits) promise = limits.through(promise);
+    promise
+      .then(limits || policy.mustInspectValue ? (value) => this.#returned(value) : target.succeeded, ended)
+      .then(this.resolve);
     return PENDING_FOREVER;
   }
 
   /** An attempt returned. Most values are the call's: they go on to its promise from here. */
-  #returned(value: unknown, turn: number): unknown {
-    if (turn !== this.turn || !this.call.policy.takesAnyValue) return this.#ended({ ok: true, value }, turn);
+  #returned(value: unknown): unknown {
+    const { policy } = this.call;
+    if (this.limits?.interruption && policy.onLateResult) callHook(policy, policy.onLateResult, { ok: true, value });
+    if (this.limits?.interruption || !policy.takesAnyValue) return this.#go(() => this.settle({ ok: true, value }));
     // Before the budget is paid: its own code may abort, and what is accepted stays so.
     this.#close();
     this.#countSuccess();
     return value;
   }
 
-  /** An attempt ended, in a microtask that leads to the caller. */
-  #ended(outcome: Outcome, turn: number): object {
-    const { policy } = this.call;
-    if (turn === this.turn) {
-      if (this.settle(outcome)) this.#invoke();
-    } else if (policy.onLateResult) callHook(policy, policy.onLateResult, outcome);
-    return PENDING_FOREVER;
+  /** Takes a step, or deals with an interruption; returns whether an attempt begins. */
+  #take(step: () => boolean): boolean {
+    try {
+      return this.limits?.interruption ? this.#interrupted() : step();
+    } catch (error) {
+      return this.fail(error);
+    }
+  }
+
+  /** Takes a step in a microtask that leads to the caller: an attempt begins there and then. */
+  #go(step: () => boolean): object {
+    return this.#take(step) ? this.#invoke() : PENDING_FOREVER;
   }
 
   /** An attempt ended: what follows? */
   settle(outcome: Outcome): boolean {
-    const turn = this.turn;
-    this.phase = "deciding";
-    this.limits?.attemptEnded();
+    this.#phase = "deciding";
+    this.limits?.end();
     try {
-      const state = this.stateOf(outcome);
-      return this.goBy(state, decide(this.call.policy, state, this.attemptOrdinal), turn);
+      const state = this.#stateOf(outcome);
+      return this.goBy(state, decide(this.call.policy, state, this.#attemptOrdinal));
     } catch (error) {
-      if (turn === this.turn) this.fail(error);
-      return false;
+      return this.limits?.interruption ? this.#interrupted() : this.fail(error);
     }
   }
 
   /** Goes by a decision, once it is there. */
-  goBy(state: State, decision: Decision | Promise<Decision>, turn = this.turn): boolean {
-    this.outcome = state.outcome;
-    this.limits?.decides(state);
+  goBy(state: State, decision: Decision | Promise<Decision>): boolean {
+    this.#outcome = state.outcome;
+    if (this.limits) this.#last = state;
     if (typeof decision === "object") {
-      return this.#hold(
+      return this.#after(
         decision,
-        turn,
         (made) => this.#follow(state, made),
-        (made) => this.refund(made, state),
+        (made) => this.#refund(made, state),
       );
     }
-    if (turn === this.turn) return this.#follow(state, decision);
-    this.refund(decision, state);
-    return false;
+    if (!this.limits?.interruption) return this.#follow(state, decision);
+    this.#refund(decision, state);
+    return this.#interrupted();
   }
 
   #follow(state: State, decision: Decision): boolean {
     if (typeof decision === "number") return this.#retry(state, decision);
-    return decision === "accept" ? this.#accept(state) : this.giveUp(state, decision);
+    return decision === "accept" ? this.#accept(state) : this.#giveUp(state, decision);
   }
 
   #retry(state: State, taken: number): boolean {
@@ -214,146 +227,193 @@ export class Run {
     const { delay, elapsed } = state;
     this.#owed = taken > 0 ? { tokens: taken, state } : undefined;
     const { onRetry } = this.call.policy;
-    return onRetry
-      ? this.#tell(onRetry, state, () => this.#sleep(state, delay, elapsed))
-      : this.#sleep(state, delay, elapsed);
+    const sleep = () => this.#sleep(state, delay, elapsed);
+    return onRetry ? this.#tell(onRetry, state, sleep) : sleep();
   }
 
   #sleep(state: State, ms: number, elapsed: number): boolean {
-    const { policy, startedAt } = this.call;
+    const { limits, call } = this;
+    const { policy, startedAt } = call;
     if (reachesDeadline(policy, startedAt, ms)) return this.#giveUpUnpaid(state, "deadline");
-    if (policy.stopsBeforeDelay && asksStopAgain(policy, startedAt, state, elapsed, ms))
+    if (policy.stopsBeforeDelay && asksStopAgain(policy, startedAt, state, elapsed, ms)) {
       return this.#giveUpUnpaid(state, "stopped");
+    }
     if (ms === 0 && ++this.#immediate < IMMEDIATE_IN_A_ROW) {
       this.#previousDelay = 0;
-      return this.begin();
+      return this.#begin();
     }
     this.#immediate = 0;
-    this.phase = "sleeping";
+    this.#phase = "sleeping";
     // Kept only where it is asked for again: a sleeping call should weigh little.
     const last = policy.stopsBeforeDelay ? state : undefined;
-    const wake = () => {
-      this.#previousDelay = ms;
-      this.#idle += ms;
-      this.call.target.stats.idle += ms;
-      if (last && this.#isTooLate(last, elapsed + ms)) return;
-      if (this.begin()) this.launch();
-    };
+    if (limits) return this.#lead(limits.sleep(ms), () => this.#wake(ms, last, elapsed));
     // A pause between immediate retries is no sleep: it keeps the process alive.
-    const cancel = policy.clock.setTimer(wake, ms, policy.unref && ms > 0);
-    // Nothing else ever cancels it, so nothing else need keep it.
-    this.limits?.sleeps(cancel);
+    const wake = () => this.#lead(RESOLVED, () => this.#wake(ms, last, elapsed));
+    policy.clock.setTimer(wake, ms, policy.unref && ms > 0);
     return false;
   }
 
-  /** The timer came late: would `stop` let an attempt begin now? */
-  #isTooLate(state: State, planned: number): boolean {
-    const { policy, startedAt } = this.call;
-    try {
-      if (!asksStopAgain(policy, startedAt, state, planned, 0)) return false;
-      this.#giveUpUnpaid(state, "stopped");
-    } catch (error) {
-      this.fail(error);
-    }
-    return true;
+  #wake(ms: number, last: State | undefined, elapsed: number): boolean {
+    const { policy, startedAt, target } = this.call;
+    this.#previousDelay = ms;
+    this.#idle += ms;
+    target.stats.idle += ms;
+    this.limits?.end();
+    // The timer may have come late.
+    if (last && asksStopAgain(policy, startedAt, last, elapsed + ms, 0)) return this.#giveUpUnpaid(last, "stopped");
+    return this.#begin();
   }
 
   /** Takes the value for the call's: from then on nothing takes it back. */
   #accept(state: State): boolean {
     // Read before the hook, as above.
     const { value } = state.outcome as { value: unknown };
-    this.phase = "accepted";
+    this.#phase = "accepted";
     this.#countSuccess();
     const { onSuccess } = this.call.policy;
-    return onSuccess ? this.#tell(onSuccess, state, () => this.finish(value)) : this.finish(value);
+    return onSuccess ? this.#tell(onSuccess, state, () => this.#finish(value)) : this.#finish(value);
   }
 
   /** Returns a value, the accepted one or a fallback's. */
-  finish(value: unknown): false {
+  #finish(value: unknown): false {
     this.#close();
     this.resolve(value);
     return false;
   }
 
-  /** The same at once, without waiting for the hook any more. */
-  finishAccepted(): void {
-    this.finish((this.outcome as { value: unknown }).value);
+  #giveUpUnpaid(state: State, reason: GiveUpReason): boolean {
+    this.#refund();
+    return this.#giveUp(state, reason);
   }
 
-  #giveUpUnpaid(state: State, reason: GiveUpReason): false {
-    this.refund();
-    return this.giveUp(state, reason);
-  }
-
-  giveUp(state: State, reason: GiveUpReason, error = finalError(this.call.policy, state, reason)): false {
+  #giveUp(state: State, reason: GiveUpReason, error = finalError(this.call.policy, state, reason)): boolean {
     const { onGiveUp } = this.call.policy;
-    this.phase = "given up";
-    this.final = finalState(state, reason, error);
+    this.#phase = "given up";
+    this.#final = finalState(state, reason, error);
     // A copy, so that a hook that writes to it changes nothing.
-    return onGiveUp ? this.#tell(onGiveUp, { ...this.final }, () => this.fallBack()) : this.fallBack();
+    return onGiveUp ? this.#tell(onGiveUp, { ...this.#final }, () => this.#fallBack()) : this.#fallBack();
   }
 
-  fallBack(): false {
+  #fallBack(): boolean {
     const { fallback } = this.call.policy;
-    const { turn } = this;
     this.limits?.fallsBack();
-    if (!fallback) return this.fail(this.final!.error);
+    if (!fallback) return this.fail(this.#final!.error);
     const answer = (value: unknown) => {
       this.call.target.stats.failures++;
-      return this.finish(value);
+      return this.#finish(value);
     };
-    try {
-      const pending = fallback(this.final!);
-      if (isThenable(pending)) this.#hold(Promise.resolve(pending), turn, answer);
-      else if (turn === this.turn) answer(pending);
-    } catch (error) {
-      if (turn === this.turn) this.fail(error);
-    }
-    return false;
+    const pending = fallback(this.#final!);
+    if (isThenable(pending)) return this.#after(Promise.resolve(pending), answer);
+    return this.limits?.interruption ? this.#interrupted() : answer(pending);
   }
 
   /**
    * Ends the call in `error`. It is over at once; its caller hears of it when whoever else was given this very error has
    * decided what to do with it.
    */
-  fail(error: unknown, final: Ending | undefined = this.final): false {
-    this.end(error, final);
-    this.refund();
-    return false;
-  }
-
-  /** The same, with what was taken for a retry still to be given back. */
-  end(error: unknown, final: Ending | undefined): void {
+  fail(error: unknown, final: Ending | undefined = this.#final): false {
     this.call.target.stats.failures++;
     this.#close();
     if (final && exhausts(final) && !this.call.policy.detached && !this.limits?.isLinkedEnd) {
       giveUpOn(error, this.call.ordinal, isNonRetryable(final), this.reject);
     } else this.reject(error);
+    this.#refund();
+    return false;
   }
 
-  /** Makes all that is in progress late. */
-  interrupt(): number {
-    return ++this.turn;
+  /** The first attempt, or what came before it, was interrupted. */
+  beInterrupted(): void {
+    if (this.attempt > 0) this.#phase = "attempting";
+    if (this.#interrupted()) this.launch();
+  }
+
+  /** Deals with an interruption. */
+  #interrupted(): boolean {
+    const { call, limits } = this;
+    const { current, interruption, reason } = limits!;
+    const phase = this.#phase;
+    limits!.interruption = undefined;
+    limits!.end();
+    if (interruption === "timed out") {
+      const error = new AttemptTimeoutError(current!.timeout, this.attempt);
+      // A run nested in this attempt that its signal cut gives up on this very error, but did not exhaust it.
+      this.#attemptOrdinal = nextOrdinal();
+      current!.abandon(error, true);
+      return limits!.interruption ? this.#interrupted() : this.settle({ ok: false, error });
+    }
+    const aborted = interruption === "aborted";
+    const { totalTimeout, clock } = call.policy;
+    const error = aborted ? reason : new TotalTimeoutError(totalTimeout, this.attempt, this.#last?.outcome);
+    if (aborted && phase !== "accepted")
+      this.fail(error, { reason: "aborted", outcome: this.#outcome ?? { ok: false, error } });
+    else this.#refund();
+    this.#isExpired = !aborted;
+    current?.abandon(error, false);
+    if (limits!.interruption) return this.#interrupted();
+    if (phase === "accepted") return this.#finish((this.#outcome as { value: unknown }).value);
+    // A call that had already given up for another reason has said so to its hook.
+    if (phase === "given up") return aborted ? false : this.#fallBack();
+    try {
+      const state = this.#interruptedState(
+        aborted ? { ok: false, error } : (error as TotalTimeoutError).outcome,
+        !!current,
+      );
+      if (!aborted) return this.#giveUp(state, "deadline", error);
+      const { onGiveUp } = call.policy;
+      if (onGiveUp) callHook(call.policy, onGiveUp, finalState(state, "aborted", error));
+    } catch (broken) {
+      // The user's clock failed just now, which changes nothing where the call is over.
+      if (!aborted) return this.fail(broken);
+      report(call.policy, clock, broken);
+    }
+    return false;
+  }
+
+  /** The state between or in the midst of attempts: the last outcome, else `otherwise`. */
+  #interruptedState(otherwise: Outcome, inAttempt: boolean): State {
+    const last = this.#last;
+    const state = this.#stateOf(this.#outcome ?? otherwise);
+    state.exhausted = last?.exhausted ?? false;
+    state.delay = inAttempt ? 0 : (last?.delay ?? 0);
+    return state;
   }
 
   /** Calls a hook and goes on with `next`. */
-  #tell<A, R extends boolean>(hook: (arg: A) => unknown, arg: A, next: () => R): R | false {
-    const { turn } = this;
+  #tell<A>(hook: (arg: A) => unknown, arg: A, next: () => boolean): boolean {
     const pending = callHook(this.call.policy, hook, arg);
-    if (pending && this.limits?.waitsForHooks !== false) return this.#hold(pending, turn, next);
-    return turn === this.turn && next();
+    // Past the deadline nothing waits for a hook.
+    if (pending && !this.#isExpired) return this.#after(pending, next);
+    return this.limits?.interruption ? this.#interrupted() : next();
   }
 
-  /** Waits for something of the user's, which an interruption makes late. */
-  #hold<V>(pending: Promise<V>, turn: number, next: (value: V) => boolean, late?: (value: V) => void): false {
+  /** Goes on with `next` after something of the user's; a value that an interruption overtakes goes to `late`. */
+  #after<V>(pending: Promise<V>, next: (value: V) => boolean, late?: (value: V) => void): false {
+    const { limits } = this;
+    let taken = false;
+    const step = (made: () => boolean) => {
+      if (this.#take(made)) this.launch();
+    };
+    (limits ? limits.through(pending) : pending).then(
+      (value) =>
+        step(() => {
+          taken = true;
+          return next(value);
+        }),
+      (error) => step(() => this.fail(error)),
+    );
+    // A microtask after what comes through, if it does.
+    if (limits && late) pending.then((value) => RESOLVED.then(() => taken || late(value))).catch(() => {});
+    return false;
+  }
+
+  /** Goes on with `next` in a microtask that leads to the caller. */
+  #lead(pending: Promise<unknown>, next: () => boolean): false {
     pending
-      .then((value) => {
-        if (turn !== this.turn) late?.(value);
-        else if (next(value)) this.launch();
-      })
-      .then(undefined, (error) => {
-        if (turn === this.turn) this.fail(error);
-      });
+      .then(
+        () => this.#go(next),
+        () => this.#go(next),
+      )
+      .then(this.resolve);
     return false;
   }
 
@@ -364,19 +424,19 @@ export class Run {
   }
 
   /** Gives back what was taken for a retry that is not going to begin. */
-  refund(taken: Decision | undefined = this.#owed?.tokens, state = this.#owed?.state): void {
+  #refund(taken: Decision | undefined = this.#owed?.tokens, state = this.#owed?.state): void {
     this.#owed = undefined;
     // No other decision is above 0.
     if ((taken as number) > 0) bookInBudget(this.call.policy, "refund", taken as number, state);
   }
 
-  stateOf(outcome: Outcome): State {
+  #stateOf(outcome: Outcome): State {
     return stateOf(this.call, this.attempt, outcome, this.#previousDelay, this.#idle);
   }
 
   /** The call is over: lets go of all that could still happen to it. */
   #close(): void {
-    this.phase = "over";
+    this.#phase = "over";
     this.limits?.close();
   }
 }

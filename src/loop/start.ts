@@ -1,15 +1,15 @@
 import { callHook } from "../common/call-hook.js";
 import { NO_ARGS } from "../common/callable.js";
-import { type Attempt, abandonableAttempt, enter, FIRST, leave, PlainAttempt } from "../common/current.js";
+import { type Attempt, abandonableAttempt, enter, FIRST, leave } from "../common/current.js";
 import { nextOrdinal } from "../common/exhausted.js";
 import { promiseOf } from "../common/thenable.js";
 import { recordSuccess } from "./book.js";
-import { CancellableCall, Link } from "./cancellable-call.js";
+import { CancellableCall } from "./cancellable-call.js";
 import { type Decision, decide } from "./decide.js";
 import type { CompiledPolicy } from "./policy.js";
 import { RESOLVED, Run } from "./run.js";
 import { type Call, callOf, type State, startOf, stateOf } from "./state.js";
-import { TASK_TARGET, type Target } from "./target.js";
+import type { Target } from "./target.js";
 
 /** Starts a call. A success of its first attempt ends here; a run is made where that fails, or where more is asked for. */
 export function start(
@@ -18,6 +18,8 @@ export function start(
   self: unknown,
   args: readonly unknown[],
   succeeded = succeededUnder(target, policy),
+  /** A block, which is its call's `this`, is given its context: that is quicker than to have it ask. */
+  block?: Attempt,
 ): Promise<unknown> {
   const { fn, stats } = target;
   stats.calls++;
@@ -31,8 +33,7 @@ export function start(
   }
   const outer = outerOf(policy);
   if (outer || policy.cancellable) {
-    const link = outer && new Link(outer);
-    return new CancellableCall(target, policy, self, args, ordinal, startedAt, link).start();
+    return new CancellableCall(target, policy, self, args, ordinal, startedAt, outer).start();
   }
   const call = callOf(target, policy, self, args, ordinal, startedAt);
   if (policy.onAttempt) {
@@ -41,12 +42,10 @@ export function start(
   }
   stats.attempts++;
   let promise: Promise<unknown>;
-  // A block, which is its call's `this`, is given its context: that is quicker than to have it ask.
-  const attempt = target === TASK_TARGET ? new PlainAttempt(1, undefined, false) : FIRST;
-  const before = enter(attempt);
+  const before = enter(block ?? FIRST);
   try {
     promise = promiseOf(
-      attempt === FIRST ? fn.apply(self, args as unknown[]) : (self as (context: unknown) => unknown)(attempt.context),
+      block ? (self as (context: unknown) => unknown)(block.context) : fn.apply(self, args as unknown[]),
     );
   } catch (error) {
     return RESOLVED.then(() => failed(call, error));
