@@ -19,6 +19,14 @@ const gate = (resolve: Settle, reject: Settle) => {
   closeGate = reject;
 };
 
+/** What opens the gate that was just made. Nothing here keeps it, since it keeps what it let through. */
+function key(): Settle {
+  const open = openGate!;
+  openGate = undefined;
+  closeGate = undefined;
+  return open;
+}
+
 /**
  * A call that something can end from outside (a signal, a timeout, the attempt that it was begun in), and its first
  * attempt: one object for both, since most calls need no more.
@@ -110,7 +118,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     const { target, policy, self, args } = this;
     let promise: Promise<unknown> | undefined;
     const through = this.#gate();
-    const open = openGate!;
+    const open = key();
     this.current = this;
     target.stats.attempts++;
     const outer = enter(this);
@@ -147,7 +155,6 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     this.timer = queue ?? setDeadline(clock, () => this.timeUp(), timeout, unref);
   }
 
-  /** The shorter timeout is up. */
   timeUp(): void {
     this.interrupt(this.timeout < this.policy.totalTimeout ? "timed out" : "expired");
   }
@@ -194,14 +201,14 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
 
   through<T>(promise: Promise<T>): Promise<T> {
     const through = this.#gate();
-    promise.then(openGate, closeGate);
+    promise.then(key(), this.closeGate);
     return through as Promise<T>;
   }
 
   sleep(ms: number): Promise<unknown> {
     const through = this.#gate();
     // A pause between immediate retries is no sleep: it keeps the process alive.
-    this.timer = this.policy.clock.setTimer(openGate as () => void, ms, this.policy.unref && ms > 0);
+    this.timer = this.policy.clock.setTimer(key() as () => void, ms, this.policy.unref && ms > 0);
     return through;
   }
 
@@ -239,12 +246,11 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     this.closeGate?.(undefined);
   }
 
-  /** An abort. */
   cut(reason: unknown): void {
     this.abandoned(reason, false);
   }
 
-  /** The attempt that the call was begun in was abandoned; or, not `timedOut`, a signal aborted. */
+  /** The attempt that the call was begun in was abandoned, or a signal aborted. */
   abandoned(reason: unknown, timedOut: boolean): void {
     if (this.isOver || this.interruption === "aborted") return;
     this.interrupt("aborted");
@@ -258,7 +264,6 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     return this.interruption !== undefined;
   }
 
-  /** Its end is waited for. */
   override heedAborts(): void {
     for (const source of this.policy.abortSources) source.listen();
   }
