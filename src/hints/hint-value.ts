@@ -13,6 +13,12 @@ export function secondsIn(text: string): number | undefined {
   return /^\d+$/.test(text) ? hintOf(Number(text) * 1_000) : undefined;
 }
 
+/** Seconds, perhaps with decimals, in ms. */
+export function decimalSecondsIn(text: string): number | undefined {
+  const seconds = decimalIn(text);
+  return seconds === undefined ? undefined : hintOf(seconds * 1_000);
+}
+
 /** A number from 0, perhaps with decimals: what vendors send where no standard says that it is whole. */
 export function decimalIn(text: string): number | undefined {
   return /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : undefined;

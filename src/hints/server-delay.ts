@@ -1,6 +1,6 @@
 import { check, FINITE, hasMethods, type Rule } from "../common/validate.js";
 import { firstUsable, type HeaderSource, trimmed } from "./header-values.js";
-import { decimalIn, firstHint, type Hints, hintOf, secondsIn } from "./hint-value.js";
+import { decimalIn, decimalSecondsIn, firstHint, type Hints, hintOf } from "./hint-value.js";
 import { parseHttpDate } from "./http-date.js";
 import { quotaDelay } from "./quota-delay.js";
 
@@ -14,13 +14,14 @@ const HINTS: Hints = [
   ["x-ms-retry-after-ms", milliseconds],
   ["retry-after", retryAfter],
   ["x-amz-retry-after", milliseconds],
+  ["x-ratelimit-retry-after", decimalSecondsIn],
 ];
 
 /**
- * The ms that a `Retry-After` value asks for, or `undefined` where it is none. It is whole seconds from 0, or an HTTP-date
- * in one of its three forms (RFC 9110, 10.2.3 and 5.6.7), spaces and tabs around it left out, and nothing else: no
- * sign, no decimals, no other form of date. A date that is past asks for 0 ms. No answer is above
- * `Number.MAX_SAFE_INTEGER`, however many digits there are.
+ * The ms that a `Retry-After` value asks for, or `undefined` where it is none. It is seconds from 0, or an HTTP-date in
+ * one of its three forms (RFC 9110, 10.2.3 and 5.6.7), spaces and tabs around it left out, and nothing else: no sign, no
+ * exponent, no other form of date. The standard has whole seconds; decimals are read too, since services send them. A
+ * date that is past asks for 0 ms. The result is never above `Number.MAX_SAFE_INTEGER`, however many digits there are.
  *
  * `now` is in epoch ms, a finite number, else `RangeError` (`TypeError` where it is no number).
  *
@@ -41,16 +42,17 @@ export function parseRetryAfter(value: string | null | undefined, now: number): 
  *
  * 1. `retry-after-ms`, then `x-ms-retry-after-ms`: ms, decimals allowed.
  * 2. `Retry-After`, as `parseRetryAfter` reads it.
- * 3. `x-amz-retry-after`: ms, decimals allowed.
- * 4. Where `status` is 429, or 403 with nothing remaining: the `RateLimit` field's `t`, then `x-ratelimit-reset`,
- *    `ratelimit-reset`, `x-rate-limit-reset`. These stand on successful responses too and then ask for nothing. A
- *    reset below 1e9 is a delay in seconds, below 1e12 a time in epoch seconds, from there on one in epoch ms.
+ * 3. `x-amz-retry-after`: ms, decimals allowed; `x-ratelimit-retry-after`: seconds, decimals allowed.
+ * 4. Where `status` is 429, or 403 with nothing remaining: the `RateLimit` field's `t`, then `x-ratelimit-reset-after`
+ *    (seconds), `x-ratelimit-reset`, `ratelimit-reset`, `x-rate-limit-reset`. These stand on successful responses too and
+ *    then ask for nothing. A reset below 1e9 is a delay in seconds, below 1e12 a time in epoch seconds, from there on one
+ *    in epoch ms; it may be an RFC 3339 time too.
  *
  * A time is measured against the response's own `Date`, where that is an HTTP-date, so that the client's clock may be
- * wrong; else against `now` (epoch ms). A time that is past asks for 0 ms, and no answer is above
+ * wrong; else against `now` (epoch ms). A time that is past asks for 0 ms, and the result is never above
  * `Number.MAX_SAFE_INTEGER`.
  *
- * `headers` is a `Headers`, an `AxiosHeaders`, a `Map` of lower-case names: anything that answers a string, a number, an
+ * `headers` is a `Headers`, an `AxiosHeaders`, a `Map` of lower-case names: anything whose `get` returns a string, a number, an
  * array of them (each is tried in turn), or nothing. Throws a `TypeError` where it has no method `get`; `now` and
  * `status` must be finite numbers, else `RangeError` (`TypeError` where they are no numbers).
  *
@@ -81,7 +83,7 @@ function milliseconds(text: string): number | undefined {
 }
 
 function retryAfter(text: string, sent: number): number | undefined {
-  const seconds = secondsIn(text);
+  const seconds = decimalSecondsIn(text);
   if (seconds !== undefined) return seconds;
   const time = parseHttpDate(text, sent);
   return time === undefined ? undefined : hintOf(time - sent);

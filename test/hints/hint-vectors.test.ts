@@ -27,12 +27,14 @@ const rows = hints.rows as unknown as readonly Hint[];
 const NOW = Date.UTC(2026, 0, 1);
 
 const ITS_CAP = "the peer's parser cuts at its own maximum; ours answers what was asked for, and maxRetryAfter decides";
-const ITS_CLAMP = "the peer answers its own backoff, raised by the hint within limits; ours answers the hint";
-const ZERO = "the peer ignores a hint of 0, also from a past date; RFC 9110 allows it and ours answers 0";
-const ZERO_FOR_NONE = "the peer answers 0 for a malformed value; ours answers that there is no hint";
+const ITS_CLAMP = "the peer returns its own backoff, raised by the hint within limits; ours returns the hint";
+const ZERO = "the peer ignores a hint of 0, also from a past date; RFC 9110 allows it and ours returns 0";
+const ZERO_FOR_NONE = "the peer returns 0 for a malformed value; ours says that there is no hint";
+const DECIMALS = "the peer refuses decimals in Retry-After; Shopify and others send them, and ours reads them";
 const NO_DATE = "the peer reads dates that RFC 9110 does not have";
 
 const leftOut: Record<string, string> = {
+  "retry-after-006": DECIMALS,
   "retry-after-014": NO_DATE,
   "retry-after-027": ITS_CAP,
   "retry-after-029": ITS_CAP,
@@ -42,13 +44,13 @@ const leftOut: Record<string, string> = {
   "retry-after-059": ZERO,
   "retry-after-061": ITS_CAP,
   "retry-after-062": ITS_CAP,
-  "retry-after-075":
-    "the peer reads decimals in Retry-After, where RFC 9110 has whole seconds; three peers refuse them",
   "retry-after-086": ZERO,
   "retry-after-087": ITS_CAP,
   "retry-after-098": ZERO_FOR_NONE,
   "retry-after-100": ZERO_FOR_NONE,
+  "retry-after-108": DECIMALS,
   "retry-after-118": "a newline is no whitespace in a header's value, and no client hands one out",
+  "retry-after-125": DECIMALS,
   "retry-after-130": ITS_CAP,
   "retry-after-135": "the peer reads seconds behind a date, which no specification has",
   "retry-after-138": NO_DATE,
@@ -57,7 +59,7 @@ const leftOut: Record<string, string> = {
   "retry-after-149": ZERO_FOR_NONE,
   "retry-after-150": ZERO_FOR_NONE,
   "retry-after-151": ITS_CAP,
-  "retry-after-161": "X-RateLimit-Retry-After is none of the headers that ours reads",
+  "retry-after-161": ITS_CAP,
   "retry-after-162": "the peer takes second 60 in any minute; a leap second is at 23:59:60 and nowhere else",
   "http-date-231": NO_DATE,
 };
@@ -75,14 +77,14 @@ function hintOf(row: Hint): unknown {
 }
 
 it.each([
-  ["urllib3", 15],
+  ["urllib3", 14],
   ["go-retryablehttp", 13],
   ["openai-py", 6],
-  ["ai-sdk", 8],
+  ["ai-sdk", 9],
   ["openfga-java", 4],
   ["civiform", 5],
-  ["deno-util", 6],
-  ["ra-parser-ts", 10],
+  ["deno-util", 5],
+  ["ra-parser-ts", 9],
   ["aws-ts-ra", 5],
   ["botocore-v21", 3],
   ["axios-retry", 1],
@@ -110,7 +112,7 @@ it.each([
   }
 });
 
-it("a row is left out only where ours answers something else", () => {
+it("a row is left out only where ours returns something else", () => {
   const of = (all: readonly { id: string }[]) => all.map(({ id }) => id).filter((id) => id in leftOut);
   const agreeing = [
     ...rows.filter(({ headers, nowEpochMs, status, ...row }) => {

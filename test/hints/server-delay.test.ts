@@ -13,6 +13,8 @@ describe("Retry-After", () => {
   it.each([
     ["seconds", "120", 120_000],
     ["no seconds", "0", 0],
+    ["seconds with decimals, as Shopify sends them", "2.0", 2_000],
+    ["a part of a second", "0.25", 250],
     ["seconds with zeros before", "007", 7_000],
     ["seconds with spaces and tabs around", " \t120\t ", 120_000],
     ["a date", RESOLVED, 60_000],
@@ -30,7 +32,9 @@ describe("Retry-After", () => {
     ["spaces", "   "],
     ["a sign", "+5"],
     ["a negative number", "-5"],
-    ["decimals", "1.5"],
+    ["decimals without a digit before them", ".5"],
+    ["decimals without a digit behind the point", "1."],
+    ["two points", "1.5.0"],
     ["an exponent", "1e3"],
     ["hexadecimal", "0x10"],
     ["a unit", "5s"],
@@ -440,5 +444,40 @@ describe("x-should-retry", () => {
 
   it("is read from the first value that says something", () => {
     expect(serverVerdict(new Map([["x-should-retry", ["perhaps", "false", "true"]]]))).toBe(false);
+  });
+});
+
+describe("headers of vendors", () => {
+  it.each([200, 429, 503])("X-RateLimit-Retry-After is seconds, whatever the status: %i", (status) => {
+    expect(delayOf({ "x-ratelimit-retry-after": "1.5" }, status)).toBe(1_500);
+  });
+
+  it("X-RateLimit-Reset-After is seconds, and comes before the time of the reset", () => {
+    const headers = { "x-ratelimit-reset-after": "0.75", "x-ratelimit-reset": `${NOW / 1_000 + 9}` };
+
+    expect(delayOf(headers)).toBe(750);
+    expect(delayOf(headers, 200)).toBeUndefined();
+  });
+
+  it.each([
+    ["UTC", "2026-01-01T00:01:00Z", 60_000],
+    ["a fraction of a second", "2026-01-01T00:00:00.250Z", 250],
+    ["an offset", "2026-01-01T01:01:00+01:00", 60_000],
+    ["a space", "2026-01-01 00:01:00Z", 60_000],
+    ["what is past", "2025-12-31T23:59:00Z", 0],
+    ["the last of a February", "2026-02-28T00:00:00Z", 58 * 86_400_000],
+  ])("X-RateLimit-Reset may be a time of RFC 3339: %s", (_, value, ms) => {
+    expect(delayOf({ "x-ratelimit-reset": value })).toBe(ms);
+  });
+
+  it.each([
+    ["no offset", "2026-01-01T00:01:00"],
+    ["a date alone", "2026-01-01"],
+    ["a 31st of June", "2026-06-31T00:00:00Z"],
+    ["hour 24", "2026-01-01T24:00:00Z"],
+    ["an offset of 99 hours", "2026-01-01T00:00:00+99:00"],
+    ["what only Date.parse reads", "January 1, 2026"],
+  ])("X-RateLimit-Reset is unusable with %s", (_, value) => {
+    expect(delayOf({ "x-ratelimit-reset": value })).toBeUndefined();
   });
 });
