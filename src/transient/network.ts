@@ -1,4 +1,5 @@
-import { readField } from "../common/inspect.js";
+import { errorsOf, readField } from "../common/inspect.js";
+import { denoVerdict, tunnelVerdict } from "./network-texts.js";
 import { lookThrough, type Retryability, type Verdict } from "./retryability.js";
 
 type Rows = readonly (string | RegExp)[];
@@ -64,6 +65,10 @@ const SAFE: Rows = [
   "FailedToOpenSocket", // Bun's fetch, oven-sh/bun#27264
 ];
 
+/** A record that was damaged on its way: a lost connection, and no bad certificate. */
+const DAMAGED =
+  /^ERR_SSL_(.+_)?(BAD_RECORD_(MAC|TYPE)|BAD_DECRYPT|UNEXPECTED_EOF_WHILE_READING|ALERT_DECODE_ERROR|LENGTH_(MISMATCH|TOO_SHORT))$/;
+
 const IDEMPOTENT: Rows = [
   "ECONNABORTED", // errno(3); axios: a timeout
   "ECONNRESET", // errno(3)
@@ -102,8 +107,16 @@ const ALONE: Rows = [
   "TypeError: The request timed out.", // Safari to 16: NSURLErrorTimedOut
   "TypeError: A server with the specified hostname could not be found.", // Safari to 16: NSURLErrorCannotFindHost
   "TypeError: Network request failed", // React Native, whatwg-fetch, cross-fetch
-  "TypeError: error sending request for url", // Deno
+  "TypeError: cancelled", // Safari: NSURLErrorCancelled, by the page's end or by another network
+  "TypeError: The operation couldn’t be completed.", // Safari to 16, with a POSIX error behind it
+  "TypeError: A data connection is not currently allowed.", // Safari: NSURLErrorDataNotAllowed
+  "TypeError: International roaming is currently off.", // Safari: NSURLErrorInternationalRoamingOff
+  "TypeError: cannot parse response", // Safari: NSURLErrorCannotParseResponse
+  "TypeError: error sending request for url", // Deno 1
+  "TypeError: error reading a body from connection", // Deno, in mid-body
   "Error: Network connection lost.", // Cloudflare Workers, cloudflare/workerd#7195
+  "Error: Response closed due to connection limit", // Cloudflare Workers
+  "Error: Network Error", // axios-mock-adapter
 ];
 
 /**
@@ -116,7 +129,12 @@ const ALONE: Rows = [
  * classifyNetworkError(new TypeError("fetch failed", { cause: { code: "ECONNRESET" } })); // => "idempotent"
  */
 export function classifyNetworkError(error: unknown): Retryability {
-  return lookThrough(error, networkVerdict);
+  return lookThrough(error, networkVerdict, { decide: ofProxy, originalsOf: errorsOf });
+}
+
+/** undici from version 8 on: the connection to a proxy was lost, before anything was sent through it. */
+function ofProxy(error: unknown): Retryability | undefined {
+  return readField(error, "name") === "ProxyConnectionError" ? "safe" : undefined;
 }
 
 /** Whether the error only passes on what its cause tells better. */
@@ -134,24 +152,30 @@ export const networkVerdict: Verdict = (error, cause, ofCause) =>
   repeats(error, cause, ofCause) ? undefined : verdictOf(error, cause);
 
 function verdictOf(error: unknown, cause: unknown): Retryability | undefined {
-  const words = wordsOf(error);
+  const { name, message, code, syscall } = wordsIn(error);
+  // MSW puts the response that stands for the failure into the cause.
+  const alone = cause === undefined || cause === null || readField(cause, "type") === "error";
+  const inWords = tunnelVerdict(error, message, code);
+  if (inWords) return inWords;
+  if (DAMAGED.test(code)) return "idempotent";
+  // The most telling first. Sentry's SDK adds the host in parentheses (getsentry/sentry-javascript#15729), Deno the URL.
+  const words = [`${name}: ${message.split(" (")[0]}`, `${syscall} ${code}`, code, name];
   for (const word of words) {
     if (has(PERMANENT, word)) return "permanent";
     if (has(SAFE, word)) return "safe";
     if (has(IDEMPOTENT, word)) return "idempotent";
   }
-  const alone = cause === undefined || cause === null;
-  return alone && words.some((word) => has(ALONE, word)) ? "idempotent" : undefined;
+  if (alone && words.some((word) => has(ALONE, word))) return "idempotent";
+  return code === "" ? denoVerdict(message) : undefined;
 }
 
-/** What is looked up, the most telling first. */
-function wordsOf(error: unknown): string[] {
-  const [name, message, code, syscall] = ["name", "message", "code", "syscall"].map((key) => {
+/** An error's words, "" where it has none. */
+function wordsIn(error: unknown): Record<"name" | "message" | "code" | "syscall", string> {
+  const read = (key: string) => {
     const value = readField(error, key);
     return typeof value === "string" ? value : "";
-  });
-  // Sentry's SDK adds the host in parentheses (getsentry/sentry-javascript#15729), Deno the URL and more.
-  return [`${name}: ${message!.split(" (")[0]}`, `${syscall} ${code}`, code!, name!];
+  };
+  return { name: read("name"), message: read("message"), code: read("code"), syscall: read("syscall") };
 }
 
 function has(rows: Rows, word: string): boolean {

@@ -1,6 +1,7 @@
 import { isNetworkError } from "undaunted/http";
 import { describe, expect, it } from "vitest";
 import { classifyNetworkError } from "../../src/transient/network.js";
+import deno from "../http/fixtures/deno.json";
 import recorded from "./fixtures/network.json";
 
 const coded = (code: string, cause?: unknown) => Object.assign(new Error("", { cause }), { code });
@@ -16,7 +17,7 @@ function wrapped(error: unknown, times: number): unknown {
 describe("errors as clients threw them", () => {
   const rows = recorded.flatMap(({ clients, ...row }) => clients.map((client) => ({ client, ...row })));
 
-  it.each(rows)("of $client: $what is $is", ({ error, is }) => {
+  it.each([...rows, ...deno])("of $client: $what is $is", ({ error, is }) => {
     expect(classifyNetworkError(error)).toBe(is);
   });
 });
@@ -411,5 +412,82 @@ describe("isNetworkError", () => {
     ["unknown", new Error("huh"), false],
   ])("of an error that is %s", (_class, error, is) => {
     expect(isNetworkError(error)).toBe(is);
+  });
+});
+
+describe("what only words say", () => {
+  const tunnel = (status: number) => {
+    const message = `Proxy response (${status}) !== 200 when HTTP Tunneling`;
+    const aborted = Object.assign(new Error(message), { name: "AbortError", code: "UND_ERR_ABORTED" });
+    // undici 7.30.2 and 8.13.1: both errors are of the tunnel, and the outer one has a number for a code.
+    return fetchFailed(Object.assign(new Error("Request was cancelled.", { cause: aborted }), { code: 0 }));
+  };
+
+  it.each([
+    [503, "safe"],
+    [502, "safe"],
+    [429, "safe"],
+    [407, "permanent"],
+    [403, "permanent"],
+  ])("a proxy that answers CONNECT with %i makes a failed fetch %s", (status, is) => {
+    expect(classifyNetworkError(tunnel(status))).toBe(is);
+  });
+
+  it.each([
+    [{ statusCode: 503 }, "safe"],
+    [{ statusCode: 407 }, "permanent"],
+    [{}, "safe"],
+  ])("Node's own client behind a proxy, with %j, fails in what is %s", (more, is) => {
+    // Node 24.21.0 under NODE_USE_ENV_PROXY; without a status the proxy hung up.
+    expect(classifyNetworkError(Object.assign(coded("ERR_PROXY_TUNNEL"), more))).toBe(is);
+  });
+
+  it("a proxy that drops CONNECT was sent nothing through, whatever the socket says", () => {
+    // undici 8.13.1
+    const lost = Object.assign(coded("UND_ERR_PRX_CONN", coded("UND_ERR_SOCKET")), { name: "ProxyConnectionError" });
+
+    expect(classifyNetworkError(fetchFailed(lost))).toBe("safe");
+  });
+
+  it.each([
+    "ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
+    "ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC",
+    "ERR_SSL_SSL/TLS_ALERT_BAD_RECORD_MAC",
+    "ERR_SSL_BAD_RECORD_TYPE",
+    "ERR_SSL_UNEXPECTED_EOF_WHILE_READING",
+  ])("a TLS record that was damaged on its way is a lost connection: %s", (code) => {
+    expect(classifyNetworkError(coded(code))).toBe("idempotent");
+  });
+
+  it.each(["ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION"])(
+    "a TLS error that is no damage stays permanent: %s",
+    (code) => {
+      expect(classifyNetworkError(coded(code))).toBe("permanent");
+    },
+  );
+
+  it("MSW's network error is one, though its cause is a response", () => {
+    expect(classifyNetworkError(new TypeError("Failed to fetch", { cause: Response.error() }))).toBe("idempotent");
+  });
+
+  it("an error of axios-mock-adapter is a network error", () => {
+    expect(classifyNetworkError(Object.assign(new Error("Network Error"), { isAxiosError: true }))).toBe("idempotent");
+  });
+
+  it.each([
+    [
+      "error sending request from 10.0.0.1:36386 for https://a.example/ (10.0.0.2:443): client error (SendRequest): x",
+      "idempotent",
+    ],
+    ["client error (Connect): tcp connect error: Connection refused (os error 111)", "safe"],
+    ["client error (Connect): tunnel error: proxy authorization required", "permanent"],
+    ["client error (Connect): invalid peer certificate: UnknownIssuer", "permanent"],
+    ["client error (UserUnsupportedVersion)", "unknown"],
+    ["Broken pipe (os error 32)", "idempotent"],
+    ["An existing connection was forcibly closed by the remote host. (os error 10054)", "idempotent"],
+    ["my own (os error 1)", "unknown"],
+  ])("Deno's %s is %s", (message, is) => {
+    expect(classifyNetworkError(fetchFailed(new Error(message)))).toBe(is);
+    expect(classifyNetworkError(Object.assign(new Error(message), { code: "MINE" }))).toBe("unknown");
   });
 });
