@@ -1,5 +1,5 @@
-import type { Outcome } from "../common/attempt.js";
 import { NonRetryableError } from "../common/errors.js";
+import { play } from "./play.js";
 
 /**
  * A function that plays a script, and remembers how it was called. Vitest and Jest take it for a spy:
@@ -13,8 +13,8 @@ export interface Flaky<T> {
 
 /**
  * Makes a function that plays a script, one entry per call: an `Error` is thrown, an outcome
- * (`{ ok: false, error }`, `{ ok: true, value }`) is played, a function is called with the arguments and answers, and
- * anything else is returned. A call past the end throws a `NonRetryableError` that says so.
+ * (`{ ok: false, error }`, `{ ok: true, value }`) is played, a function is called with the arguments and what it returns
+ * is returned, and so is anything else. A call past the end throws a `NonRetryableError` that says so.
  *
  * @example
  * const load = flaky([new Error("busy"), "ok"]);
@@ -24,24 +24,15 @@ export interface Flaky<T> {
 export function flaky<T = any>(outcomes: readonly unknown[]): Flaky<T> {
   if (!Array.isArray(outcomes)) throw new TypeError(`flaky: outcomes must be an array, got ${typeof outcomes}`);
   const calls: unknown[][] = [];
-  const play = (...args: unknown[]): T => {
+  const played = (...args: unknown[]): T => {
     const entry = outcomes[calls.length];
     if (calls.push(args) > outcomes.length) {
       throw new NonRetryableError(`flaky: the script has ${outcomes.length} outcomes, this is call ${calls.length}`);
     }
-    if (entry instanceof Error) throw entry;
-    if (typeof entry === "function") return entry(...args);
-    if (!isOutcome(entry)) return entry as T;
-    if (!entry.ok) throw entry.error;
-    return entry.value;
+    return play(entry, args) as T;
   };
   // What the matchers of Vitest and Jest look for.
   const spy = { _isMockFunction: true, mock: { calls }, getMockName: () => "flaky" };
-  for (const [key, value] of Object.entries(spy)) Object.defineProperty(play, key, { value });
-  return Object.assign(play, { calls });
-}
-
-function isOutcome(entry: unknown): entry is Outcome {
-  if (typeof entry !== "object" || entry === null || !("ok" in entry)) return false;
-  return entry.ok === true ? "value" in entry : entry.ok === false && "error" in entry;
+  for (const [key, value] of Object.entries(spy)) Object.defineProperty(played, key, { value });
+  return Object.assign(played, { calls });
 }

@@ -1,3 +1,4 @@
+export { type ChaosOptions, chaos } from "./chaos.js";
 export { type Flaky, flaky } from "./flaky.js";
 export { instant } from "./instant.js";
 export { retryState } from "./retry-state.js";
