@@ -23,8 +23,8 @@ export class Slots {
     const attempt = abandonableAttempt();
     this.#take();
     if (!attempt) return begin(fn, self, args).then(this.#returned, this.#threw);
-    const slot = new Slot(this, attempt);
-    attempt.onAbandoned(slot);
+    const slot = this.#spare.pop() ?? new Slot(this);
+    slot.hold(attempt);
     // Abandoned before it came here: nobody waits for the call.
     if (slot.over) return Promise.reject(attempt.signal.reason);
     return begin(fn, self, args).then(slot.returned, slot.threw);
@@ -69,6 +69,14 @@ export class Slots {
     else if (--this.inFlight === 0) this.settings.changed?.(false);
   }
 
+  // Most calls are over in no time, and what they held can serve the next.
+  readonly #spare: Slot[] = [];
+
+  /** Nothing will call it again. */
+  keep(slot: Slot): void {
+    if (this.#spare.length < this.settings.limit) this.#spare.push(slot);
+  }
+
   readonly #returned = <T>(value: T): T => {
     this.release();
     return value;
@@ -82,22 +90,34 @@ export class Slots {
 
 /** A slot held for an attempt that can be abandoned. It comes back once. */
 class Slot implements AbandonListener {
+  // There from the start, so that all have one shape.
+  previous: AbandonListener | undefined = undefined;
+  next: AbandonListener | undefined = undefined;
   over = false;
+  protected attempt: Attempt | undefined = undefined;
 
-  constructor(
-    protected readonly slots: Slots,
-    protected attempt: Attempt | undefined,
-  ) {}
+  constructor(protected readonly slots: Slots) {}
+
+  hold(attempt: Attempt): void {
+    this.over = false;
+    this.attempt = attempt;
+    attempt.onAbandoned(this);
+  }
 
   readonly returned = <T>(value: T): T => {
-    this.end();
+    this.settled();
     return value;
   };
 
   readonly threw = (error: unknown): never => {
-    this.end();
+    this.settled();
     throw error;
   };
+
+  protected settled(): void {
+    this.end();
+    this.slots.keep(this);
+  }
 
   abandoned(_reason: unknown): void {
     this.end();
@@ -139,7 +159,8 @@ class Waiting extends Slot implements AbortListener {
     private readonly self: unknown,
     private readonly args: readonly unknown[],
   ) {
-    super(slots, attempt);
+    super(slots);
+    this.attempt = attempt;
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -190,6 +211,11 @@ class Waiting extends Slot implements AbortListener {
     const promise = begin(this.fn, this.self, this.args);
     leave(outer);
     return promise.then(this.returned, this.threw).then(this.resolve, this.reject);
+  }
+
+  // It has a promise of its own, and serves no other call.
+  protected override settled(): void {
+    this.end();
   }
 
   override abandoned(reason: unknown): void {

@@ -1,6 +1,6 @@
 import type { AnyFn, Outcome } from "../common/attempt.js";
 import { callHook, report } from "../common/call-hook.js";
-import { abandonableAttempt, inAttempt } from "../common/current.js";
+import { type Attempt, abandonableAttempt, inAttempt } from "../common/current.js";
 import type { CircuitOpenError } from "../common/errors.js";
 import { isPromise, refusePromise } from "../common/sync-only.js";
 import {
@@ -37,6 +37,7 @@ export class Circuit implements Holder {
   #canSkipClock = false;
   /** How long a call takes matters. */
   readonly #timed: boolean;
+  readonly #spare: Permit[] = [];
   /** What the last failure since it was last closed was. */
   lastFailure: unknown;
 
@@ -45,7 +46,7 @@ export class Circuit implements Holder {
     const now = saved ? settings.clock.now() : 0;
     this.#state = saved ? fromSnapshot(saved, settings.rules, now) : closed(0);
     this.#window = settings.newWindow();
-    this.#permits = new Permits(this, settings.lease);
+    this.#permits = new Permits(this, settings);
     this.#timed = settings.slowAfter < Infinity;
     if (saved?.window) this.#window?.restore(saved.window, now);
     this.#settle();
@@ -92,9 +93,12 @@ export class Circuit implements Holder {
   /** Calls `fn` if there is a permit. */
   call(fn: AnyFn, self: unknown, args: readonly unknown[]): Promise<unknown> {
     const attempt = abandonableAttempt();
-    const batch = this.#admit(attempt?.timeout);
+    const batch = this.#admit(attempt);
     if (!batch) return Promise.reject(this.#refuse());
-    const permit = attempt || this.#timed ? new Permit(this, batch, attempt, this.#now) : undefined;
+    const permit =
+      attempt || this.#timed
+        ? (this.#spare.pop() ?? new Permit(this, this.#spare)).hold(batch, attempt, this.#now)
+        : undefined;
     let promise: Promise<unknown>;
     try {
       promise = Promise.resolve(fn.apply(self, args as unknown[]));
@@ -134,8 +138,9 @@ export class Circuit implements Holder {
 
   /** A call returned. */
   succeeded<T>(batch: PermitBatch, value: T, givenAt = 0): T {
-    // A permit that was given without a look at the clock comes back without one.
-    if (batch.undated && this.#canSkipClock && batch.generation === this.#state.generation) {
+    // A permit that was given without a look at the clock comes back without one, unless a lease may have ended.
+    const { generation } = this.#state;
+    if (batch.undated && this.#canSkipClock && batch.generation === generation && !this.#permits.others(batch)) {
       batch.inFlight--;
       this.stats.successes++;
       if (this.#window) this.#addWithoutClock(this.#window);
@@ -216,19 +221,17 @@ export class Circuit implements Holder {
     if (state === this.#state) this.#become(next);
   }
 
-  /** A permit, or nothing where the circuit lets no call through. `timeout`: the attempt's own, in ms. */
-  #admit(timeout = Infinity): PermitBatch | undefined {
-    const hasLease = timeout === Infinity || timeout <= this.settings.longTimeout;
-    const unclocked = hasLease ? this.#permits.takeWithoutClock() : undefined;
-    if (unclocked) return unclocked;
+  /** A permit, or nothing where the circuit lets no call through. */
+  #admit(attempt?: Attempt): PermitBatch | undefined {
+    const undated = this.#permits.takeUndated(this.#state.generation, attempt, this.#canSkipClock);
+    if (undated) return undated;
     const now = this.settings.clock.now();
     this.#advance(now);
     const admitted = admit(this.settings.rules, this.#state);
     if (!admitted) return undefined;
     this.#state = admitted;
-    if (!hasLease) return this.#permits.giveWithoutLease(admitted.generation, now);
     if (this.#canSkipClock) this.#permits.share(now);
-    return this.#permits.give(admitted.generation, now, admitted.name !== "closed");
+    return this.#permits.give(admitted.generation, now, admitted.name !== "closed", attempt);
   }
 
   /** Time passes: leases end, and an open circuit becomes half-open, each at its own time. */

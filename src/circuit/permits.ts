@@ -5,6 +5,8 @@ const BATCHES = 16;
 // So many calls in a row may share a reading of the clock, where they follow each other so closely (ms).
 const MOST_SHARED = 64;
 const CLOSE = 0.05;
+// Permits that are kept for the next calls.
+const MOST_SPARE = 1_000;
 // What became void belongs to no generation.
 const VOID = -1;
 
@@ -41,33 +43,53 @@ export class PermitBatch {
 
 /** One call's permit, where its time counts or its attempt can be abandoned. */
 export class Permit implements AbandonListener {
-  #back = false;
+  // There from the start, so that all have one shape.
+  previous: AbandonListener | undefined = undefined;
+  next: AbandonListener | undefined = undefined;
+  private isBack = false;
+  private batch: PermitBatch | undefined = undefined;
+  private attempt: Attempt | undefined = undefined;
+  private givenAt = 0;
 
   constructor(
     private readonly holder: Holder,
-    private readonly batch: PermitBatch,
-    private attempt: Attempt | undefined,
-    private readonly givenAt: number,
-  ) {
+    private readonly spare: Permit[],
+  ) {}
+
+  hold(batch: PermitBatch, attempt: Attempt | undefined, givenAt: number): this {
+    this.isBack = false;
+    this.batch = batch;
+    this.attempt = attempt;
+    this.givenAt = givenAt;
     attempt?.onAbandoned(this);
+    return this;
   }
 
-  readonly succeeded = <T>(value: T): T =>
-    this.#return() ? this.holder.succeeded(this.batch, value, this.givenAt) : value;
+  readonly succeeded = <T>(value: T): T => {
+    const { batch, givenAt } = this;
+    return this.#settled() ? this.holder.succeeded(batch!, value, givenAt) : value;
+  };
 
   readonly failed = (error: unknown): never => {
-    if (this.#return()) this.holder.failed(this.batch, error, this.givenAt);
+    const { batch, givenAt } = this;
+    if (this.#settled()) this.holder.failed(batch!, error, givenAt);
     throw error;
   };
 
   abandoned(reason: unknown, timedOut: boolean): void {
-    if (this.#return()) this.holder.abandoned(this.batch, reason, timedOut, this.givenAt);
+    if (this.#return()) this.holder.abandoned(this.batch!, reason, timedOut, this.givenAt);
   }
 
-  /** Whether it had not come back before. */
+  /** Its call has settled, so that it can serve another one. Whether it had not come back before. */
+  #settled(): boolean {
+    const returns = this.#return();
+    if (this.spare.length < MOST_SPARE) this.spare.push(this);
+    return returns;
+  }
+
   #return(): boolean {
-    if (this.#back) return false;
-    this.#back = true;
+    if (this.isBack) return false;
+    this.isBack = true;
     this.attempt?.offAbandoned(this);
     // An error that keeps this permit must not keep the attempt, which keeps the error before.
     this.attempt = undefined;
@@ -75,11 +97,20 @@ export class Permit implements AbandonListener {
   }
 }
 
+/** ms that a permit may be out; of an attempt whose timeout is above `longTimeout`, as long as that says. */
+interface LeaseRules {
+  readonly lease: number;
+  readonly longTimeout: number;
+  readonly clock: object;
+}
+
 /** The permits of one generation that are out, and since when. */
 export class Permits {
   // The oldest first; only the newest gets permits.
   #batches: PermitBatch[] = [];
   #newest: PermitBatch | undefined;
+  /** Those that an attempt's timeout ends. */
+  #withoutLease: PermitBatch | undefined;
   /** The next calls may go without a look at the clock. */
   #unclocked = 0;
   #shared = 1;
@@ -88,21 +119,31 @@ export class Permits {
 
   constructor(
     private readonly holder: Holder,
-    private readonly lease: number,
+    private readonly rules: LeaseRules,
   ) {}
 
-  /** A permit without a look at the clock, where one may be had. */
-  takeWithoutClock(): PermitBatch | undefined {
+  /** A permit that needs no look at the clock, where one may be had; `quiet`: a success will need none either. */
+  takeUndated(generation: number, attempt: Attempt | undefined, quiet: boolean): PermitBatch | undefined {
+    const { lease, clock } = this.rules;
+    // Its own timeout ends it within a lease, by the same clock.
+    if (quiet && attempt && attempt.timeout <= lease && attempt.clock === clock)
+      return this.#giveWithoutLease(generation);
     const newest = this.#newest;
-    if (this.#unclocked === 0 || newest?.inFlight !== 0) return undefined;
+    if (this.#unclocked === 0 || newest?.inFlight !== 0 || this.#endsItself(attempt)) return undefined;
     this.#unclocked--;
     newest.inFlight = 1;
     newest.undated = true;
     return newest;
   }
 
+  /** Whether its own timeout ends a permit, and no lease does. */
+  #endsItself(attempt: Attempt | undefined): boolean {
+    return !!attempt && attempt.timeout < Infinity && attempt.timeout > this.rules.longTimeout;
+  }
+
   /** A permit; `apart`: not to be counted with others. */
-  give(generation: number, now: number, apart: boolean): PermitBatch {
+  give(generation: number, now: number, apart: boolean, attempt: Attempt | undefined): PermitBatch {
+    if (this.#endsItself(attempt)) return this.#giveWithoutLease(generation);
     const newest = this.#newest;
     if (newest?.inFlight === 0) {
       newest.inFlight = 1;
@@ -110,7 +151,7 @@ export class Permits {
       newest.last = now;
       return newest;
     }
-    if (newest && now - newest.first <= (apart ? 0 : this.lease / BATCHES)) {
+    if (newest && now - newest.first <= (apart ? 0 : this.rules.lease / BATCHES)) {
       newest.inFlight++;
       newest.last = now;
       return newest;
@@ -122,9 +163,12 @@ export class Permits {
     return batch;
   }
 
-  /** A permit that no lease ends, since something else surely does. */
-  giveWithoutLease(generation: number, now: number): PermitBatch {
-    return new PermitBatch(this.holder, generation, now);
+  #giveWithoutLease(generation: number): PermitBatch {
+    if (this.#withoutLease?.generation !== generation) {
+      this.#withoutLease = new PermitBatch(this.holder, generation, 0);
+      this.#withoutLease.undated = true;
+    } else this.#withoutLease.inFlight++;
+    return this.#withoutLease;
   }
 
   /**
@@ -156,7 +200,13 @@ export class Permits {
   /** When the lease of the oldest permit that is out ends. */
   get firstEnd(): number {
     const oldest = this.#oldest();
-    return oldest ? oldest.last + this.lease : Infinity;
+    return oldest ? oldest.last + this.rules.lease : Infinity;
+  }
+
+  /** Whether permits with a lease are out beside those of `batch`. */
+  others(batch: PermitBatch): boolean {
+    const oldest = this.#oldest();
+    return !!oldest && oldest !== batch;
   }
 
   /** Makes the oldest permits in flight void, and returns how many there were. */
@@ -174,6 +224,7 @@ export class Permits {
   clear(): void {
     this.#batches = [];
     this.#newest = undefined;
+    this.#withoutLease = undefined;
     this.#unclocked = 0;
   }
 

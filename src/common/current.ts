@@ -25,6 +25,8 @@ export abstract class Attempt implements AttemptContext {
   abstract readonly cancellable: boolean;
   /** ms after which its own timeout does so; Infinity for never. */
   abstract readonly timeout: number;
+  /** By which clock, where there is a timeout. */
+  abstract readonly clock: object | undefined;
   // Not #private: that costs as much again as all the rest of a call that succeeds.
   private abandonment: Abandonment | undefined = undefined;
   private controller: AbortController | undefined = undefined;
@@ -100,6 +102,7 @@ export class PlainAttempt extends Attempt {
     readonly previousError: unknown,
     readonly cancellable: boolean,
     readonly timeout = Infinity,
+    readonly clock: object | undefined = undefined,
   ) {
     super();
   }

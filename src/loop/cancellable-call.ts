@@ -91,6 +91,10 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     return attemptTimeoutOf(this.policy, 1);
   }
 
+  get clock(): object {
+    return this.policy.clock;
+  }
+
   get cancellable(): boolean {
     return true;
   }
@@ -215,7 +219,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
   begin(attempt: number, previousError: unknown): Attempt {
     const { policy } = this;
     const timeout = attemptTimeoutOf(policy, attempt);
-    this.current = new PlainAttempt(attempt, previousError, true, timeout);
+    this.current = new PlainAttempt(attempt, previousError, true, timeout, policy.clock);
     if (timeout < Infinity) {
       this.timer = setDeadline(policy.clock, () => this.interrupt("timed out"), timeout, policy.unref);
     }
