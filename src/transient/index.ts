@@ -1,3 +1,11 @@
+export {
+  type MysqlTransactionConnection,
+  type PgTransactionClient,
+  type RetryTransactionOptions,
+  retryTransaction,
+  type TransactionOf,
+  type TransactionPool,
+} from "../transaction/index.js";
 export { classifyAwsError } from "./aws.js";
 export { classifyError } from "./classify.js";
 export { classifyGrpcError } from "./grpc.js";
