@@ -1,3 +1,13 @@
+import { hasMethods } from "../common/validate.js";
+
+/** Throws a `TypeError` for what a pool does not hand out: the clients of some drivers connect, too. */
+export function checkConnection(client: any, method: string): void {
+  if (client && hasMethods("query", "release")(client)) return;
+  throw new TypeError(
+    `retryTransaction: pool.${method}() must return a connection with query and release: this is no pool of pg, mysql2/promise or mariadb`,
+  );
+}
+
 interface Emitter {
   on?(event: string, listener: () => void): void;
   off?(event: string, listener: () => void): void;

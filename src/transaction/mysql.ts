@@ -1,7 +1,7 @@
 import { readField } from "../common/inspect.js";
 import { classifyMysqlError } from "../transient/mysql.js";
 import type { MysqlTransactionConnection } from "./clients.js";
-import { held } from "./connection.js";
+import { checkConnection, held } from "./connection.js";
 import { type Ask, type Connection, type Dialect, type Trace, unknownFate } from "./dialect.js";
 
 /** Errors after which the transaction is rolled back; what follows would be written at once, and alone. */
@@ -74,6 +74,7 @@ function firstOf(result: any): any {
 }
 
 function connectionOf(client: MysqlTransactionConnection): Connection {
+  checkConnection(client, "getConnection");
   return {
     client,
     ask: async (text, values) => client.query(text, values),

@@ -1,7 +1,7 @@
 import { readField } from "../common/inspect.js";
 import { classifyPostgresError } from "../transient/postgres.js";
 import type { PgTransactionClient } from "./clients.js";
-import { held } from "./connection.js";
+import { checkConnection, held } from "./connection.js";
 import { type Ask, type Connection, type Dialect, type Trace, unknownFate } from "./dialect.js";
 
 /** Pools whose servers can be asked for a transaction's fate, from PostgreSQL 13. */
@@ -63,6 +63,7 @@ function isOfConnection(error: unknown): boolean {
 }
 
 function connectionOf(client: PgTransactionClient): Connection {
+  checkConnection(client, "connect");
   return {
     client,
     ask: async (text, values) => client.query(text, values),

@@ -1,7 +1,7 @@
 import type { AttemptContext } from "../common/attempt.js";
 import { allIn } from "../transient/originals.js";
 import type { Retryability } from "../transient/retryability.js";
-import type { Begin, Connection, Dialect, Trace } from "./dialect.js";
+import { type Begin, type Connection, type Dialect, type Trace, unknownFate } from "./dialect.js";
 import { Watched } from "./watched.js";
 
 export type Work<T> = (tx: any, context: AttemptContext) => T | Promise<T>;
@@ -106,6 +106,7 @@ export class TransactionAttempt {
     }
     tx.close(error);
     connection.release(true);
+    if (trace === unknownFate) return false;
     const fate = trace ? await this.askForFate(trace) : "aborted";
     if (fate === "unknown") return false;
     this.#isCommitting = false;
