@@ -84,10 +84,10 @@ export function awsRetryQuota(options: AwsRetryQuotaOptions = {}): RetryBudget {
 }
 
 function isThrottlingError({ outcome }: RetryState): boolean {
-  return !outcome.ok && chainOf(outcome.error).some(tellsThrottling);
+  return !outcome.ok && chainOf(outcome.error).some(showsThrottling);
 }
 
-function tellsThrottling(error: unknown): boolean {
+function showsThrottling(error: unknown): boolean {
   return (
     AWS_THROTTLING.includes(readField(error, "name")) ||
     AWS_THROTTLING.includes(readField(error, "code")) ||

@@ -130,7 +130,7 @@ export function retryBudgets(options: RetryBudgetsOptions): RetryBudgets {
   const settings = settingsOf("retryBudgets", given);
   const budgets = new LruMap(max, () => makeBudget(settings));
   const budgetOf = (args: readonly unknown[] = []) => budgets.get(checkKey("retryBudgets", key(...args)));
-  // A refund may come from whoever aborts a call: `key` is not asked again, in a context that is not the call's.
+  // A refund of a call that was aborted asks no `key` again: it goes where the tokens came from.
   const asked = new WeakMap<RetryState, RetryBudget>();
   const all: RetryBudgets = {
     acquire(state) {
@@ -239,10 +239,10 @@ const OVERLOAD_CODES: readonly unknown[] = ["ERR_ATTEMPT_TIMEOUT", "RESOURCE_EXH
 const OVERLOAD_STATUSES: readonly unknown[] = [429, 503, "RESOURCE_EXHAUSTED"];
 
 function isOverloadError({ outcome }: RetryState): boolean {
-  return !outcome.ok && chainOf(outcome.error).some(tellsOverload);
+  return !outcome.ok && chainOf(outcome.error).some(showsOverload);
 }
 
-function tellsOverload(error: unknown): boolean {
+function showsOverload(error: unknown): boolean {
   return (
     readField(error, "name") === "TimeoutError" ||
     OVERLOAD_CODES.includes(readField(error, "code")) ||

@@ -1,4 +1,4 @@
-/** What stands in a line: its links are its own, and nobody else writes to them. */
+/** What stands in a line: its links are the line's, and no other code writes to them. */
 export interface InLine<T> {
   before: T | undefined;
   after: T | undefined;

@@ -25,7 +25,7 @@ export class Slots {
     if (!attempt) return begin(fn, self, args).then(this.#returned, this.#threw);
     const slot = this.#spare.pop() ?? new Slot(this);
     slot.hold(attempt);
-    // Abandoned before it came here: nobody waits for the call.
+    // Abandoned before it came here: the call's result would be dropped.
     if (slot.over) return Promise.reject(attempt.signal.reason);
     return begin(fn, self, args).then(slot.returned, slot.threw);
   }

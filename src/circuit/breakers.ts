@@ -24,7 +24,7 @@ export interface CircuitBreakersOptions extends Omit<CircuitBreakerOptions, "ini
   key: (this: any, ...args: any) => Key;
   /**
    * Breakers kept at most. The closed one that was not used for longest goes first; where none is closed, one whose
-   * opening is over and that nobody came back to; one that is open never. Where all are open, a call with a new key is
+   * opening is over and that no call came back to; one that is open never. Where all are open, a call with a new key is
    * not guarded.
    * @default 1_000
    */

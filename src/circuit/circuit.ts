@@ -25,7 +25,7 @@ import type { SavedCircuit } from "./saved.js";
 import { hintOf, verdictOf } from "./verdict.js";
 import type { Window } from "./window.js";
 
-/** The breaker at work: it gives permits, hears of results, and asks the machine what follows. */
+/** The breaker at work: it gives permits, takes results, and asks the machine what follows. */
 export class Circuit implements Holder {
   readonly stats = { successes: 0, failures: 0, ignored: 0, slow: 0, refused: 0, openings: 0 };
   #state: State;
@@ -58,7 +58,7 @@ export class Circuit implements Holder {
     return this.#state;
   }
 
-  /** Its opening is over, and nobody has come back to it. */
+  /** Its opening is over, and no call has come since. */
   get isIdle(): boolean {
     const { state } = this;
     return state.name === "half-open" && state.taken === 0;
@@ -291,7 +291,7 @@ export class Circuit implements Holder {
     const state = this.#state;
     if (state.name === "isolated") return undefined;
     if (state.name === "open") return state.until - this.#now;
-    // Probes that have no lease come back, too, and nobody knows when.
+    // Probes that have no lease come back, too, at a time that is not known here.
     return Math.min(this.#permits.firstEnd - this.#now, this.settings.lease);
   }
 }

@@ -52,7 +52,7 @@ describe("awsRetryQuota", () => {
     expect(acquire(quota, 1)).toEqual([14]);
   });
 
-  it("takes its costs from the options", () => {
+  it("awsRetryQuota takes its costs from the options", () => {
     const quota = awsRetryQuota({ cost: 10, throttlingCost: 2 });
 
     expect(quota.acquire(failed)).toBe(10);
@@ -78,7 +78,7 @@ describe("awsRetryQuota", () => {
     expect(quota.balance).toBe(20);
   });
 
-  it("takes back what a retry that was never made had taken", () => {
+  it("awsRetryQuota takes back what a retry that was never made had taken", () => {
     const quota = awsRetryQuota();
 
     quota.acquire(failed);
@@ -109,7 +109,7 @@ describe("awsRetryQuota", () => {
     ["a plain status of 429", { status: 429 }],
     ["$retryable.throttling", { $retryable: { throttling: true } }],
     ["a cause that is throttling", new Error("failed", { cause: { name: "SlowDown" } })],
-  ])("takes %s for throttling, which costs 5", (_what, error) => {
+  ])("awsRetryQuota takes %s for throttling, which costs 5", (_what, error) => {
     expect(awsRetryQuota().acquire(failedWith(error))).toBe(5);
   });
 
@@ -118,11 +118,11 @@ describe("awsRetryQuota", () => {
     ["a status of 503", { $metadata: { httpStatusCode: 503 } }],
     ["what is retryable and no throttling", { $retryable: { throttling: false } }],
     ["null", null],
-  ])("takes %s for no throttling", (_what, error) => {
+  ])("awsRetryQuota takes %s for no throttling", (_what, error) => {
     expect(awsRetryQuota().acquire(failedWith(error))).toBe(14);
   });
 
-  it("takes a value for no throttling", () => {
+  it("awsRetryQuota takes a value for no throttling", () => {
     const state = retryState({ outcome: { ok: true, value: { name: "SlowDown" } } });
 
     expect(awsRetryQuota().acquire(state)).toBe(14);
@@ -152,7 +152,7 @@ describe("grpcRetryThrottle", () => {
     expect([above, throttle.acquire(failed), throttle.balance]).toEqual([1, 0, 5]);
   });
 
-  it("takes nothing for a retry, and has nothing to give back", () => {
+  it("grpcRetryThrottle takes nothing for a retry, and has nothing to give back", () => {
     const throttle = grpcRetryThrottle({ maxTokens: 10, tokenRatio: 0.1 });
     throttle.recordFailure!(failed);
 
@@ -162,7 +162,7 @@ describe("grpcRetryThrottle", () => {
     expect(throttle.balance).toBe(9);
   });
 
-  it("is paid by every success, whether a retry or not", () => {
+  it("grpcRetryThrottle is paid by every success, whether a retry or not", () => {
     const throttle = grpcRetryThrottle({ maxTokens: 10, tokenRatio: 0.25 });
     times(3, () => throttle.recordFailure!(failed));
 
@@ -221,7 +221,7 @@ describe("finagleRetryBudget", () => {
     expect(budget.balance).toBe(3);
   });
 
-  it("is paid a fifth of a retry by every request", () => {
+  it("finagleRetryBudget is paid a fifth of a retry by every request", () => {
     const budget = finagleRetryBudget({ minPerSecond: 0, clock: virtualClock() });
 
     times(9, () => budget.recordSuccess(0));
@@ -230,7 +230,7 @@ describe("finagleRetryBudget", () => {
     expect(budget.balance).toBeCloseTo(0.8);
   });
 
-  it("is paid by a request that fails at first, and not once more by what becomes of it", () => {
+  it("finagleRetryBudget is paid by a request that fails at first, and not once more by what becomes of it", () => {
     const budget = finagleRetryBudget({ minPerSecond: 0, ratio: 1, clock: virtualClock() });
 
     budget.recordFailure!(retryState({ attempt: 1 }));
@@ -336,7 +336,7 @@ describe("finagleRetryBudget", () => {
     expect(budget.balance).toBe(1);
   });
 
-  it("takes back what a retry that was never made had taken", () => {
+  it("finagleRetryBudget takes back what a retry that was never made had taken", () => {
     const budget = finagleRetryBudget({ minPerSecond: 1, clock: virtualClock() });
 
     budget.acquire(failed);
@@ -354,7 +354,7 @@ describe("finagleRetryBudget", () => {
     expect(budget.balance).toBe(9);
   });
 
-  it.each([0, -0])("is paid nothing at a ratio of %d, and still grants its reserve", (ratio) => {
+  it.each([0, -0])("finagleRetryBudget is paid nothing at a ratio of %d, and still grants its reserve", (ratio) => {
     const budget = finagleRetryBudget({ minPerSecond: 0.1, ratio, clock: virtualClock() });
 
     times(100, () => budget.recordSuccess(0));
@@ -362,7 +362,7 @@ describe("finagleRetryBudget", () => {
     expect(acquire(budget, 2)).toEqual([1, 0]);
   });
 
-  it("is paid 1,000 retries by a request at most", () => {
+  it("finagleRetryBudget is paid 1,000 retries by a request at most", () => {
     const budget = finagleRetryBudget({ minPerSecond: 0, ratio: 1_000, clock: virtualClock() });
 
     budget.recordSuccess(0);
@@ -390,11 +390,11 @@ describe("retryRateLimit", () => {
   it.each([
     [5, 5],
     [0.1, 1],
-  ])("has for %d a second a burst of %d unless told otherwise", (perSecond, burst) => {
+  ])("retryRateLimit has for %d a second a burst of %d unless told otherwise", (perSecond, burst) => {
     expect(retryRateLimit({ perSecond, clock: virtualClock() }).balance).toBe(burst);
   });
 
-  it("is filled by time, at its pace and no further than its burst", () => {
+  it("retryRateLimit is filled by time, at its pace and no further than its burst", () => {
     const clock = virtualClock();
     const limit = retryRateLimit({ perSecond: 2, burst: 3, clock });
     acquire(limit, 3);
@@ -406,7 +406,7 @@ describe("retryRateLimit", () => {
     expect([soon, limit.balance]).toEqual([1.5, 3]);
   });
 
-  it("is not moved by what succeeds or fails", () => {
+  it("retryRateLimit is not moved by what succeeds or fails", () => {
     const limit = retryRateLimit({ perSecond: 5, clock: virtualClock() });
     limit.acquire(failed);
 
@@ -416,7 +416,7 @@ describe("retryRateLimit", () => {
     expect(limit.balance).toBe(4);
   });
 
-  it("takes back what a retry that was never made had taken, up to its burst", () => {
+  it("retryRateLimit takes back what a retry that was never made had taken, up to its burst", () => {
     const limit = retryRateLimit({ perSecond: 5, clock: virtualClock() });
     limit.acquire(failed);
 
@@ -426,7 +426,7 @@ describe("retryRateLimit", () => {
     expect(acquire(limit, 6)).toEqual([1, 1, 1, 1, 1, 0]);
   });
 
-  it("takes a clock that goes back for one that stands still", () => {
+  it("retryRateLimit takes a clock that goes back for one that stands still", () => {
     let time = 1_000;
     const limit = retryRateLimit({ perSecond: 1, burst: 2, clock: { now: () => time } });
     limit.acquire(failed);
@@ -582,7 +582,7 @@ describe("bad input", () => {
     ["retryRateLimit", retryRateLimit, { perSecond: 0 }, `perSecond ${aboveZero}, got 0`],
     ["retryRateLimit", retryRateLimit, { perSecond: Number.POSITIVE_INFINITY }, `perSecond ${aboveZero}, got Infinity`],
     ["retryRateLimit", retryRateLimit, { perSecond: 1, burst: 0.5 }, "burst must be a finite number from 1, got 0.5"],
-  ])("is refused by %s", (owner, make, options, message) => {
+  ])("bad input is refused by %s", (owner, make, options, message) => {
     expect(() => make(options)).toThrow(new RangeError(`${owner}: ${message}`));
   });
 
@@ -608,7 +608,7 @@ describe("bad input", () => {
     ],
     ["retryRateLimit", retryRateLimit, {}, `perSecond ${aboveZero}, got undefined`],
     ["retryRateLimit", retryRateLimit, { perSecond: 1, clock: 5 }, "clock must be an object with a method now, got 5"],
-  ])("of the wrong kind is refused by %s", (owner, make, options, message) => {
+  ])("bad input of the wrong kind is refused by %s", (owner, make, options, message) => {
     expect(() => make(options)).toThrow(new TypeError(`${owner}: ${message}`));
   });
 
@@ -618,7 +618,7 @@ describe("bad input", () => {
     ["finagleRetryBudget", finagleRetryBudget, { ttl: 1_000, minPerSecond: 0, ratio: 0 }],
     ["finagleRetryBudget", finagleRetryBudget, { ttl: 60_000, ratio: 1_000 }],
     ["retryRateLimit", retryRateLimit, { perSecond: 0.01, burst: 1 }],
-  ])("is not what lies at the limits of %s", (_owner, make, options) => {
+  ])("bad input is not what lies at the limits of %s", (_owner, make, options) => {
     expect(() => make(options)).not.toThrow();
   });
 
@@ -627,7 +627,7 @@ describe("bad input", () => {
     ["grpcRetryThrottle", grpcRetryThrottle, { maxTokens: 10, tokenRatio: 0.1 }],
     ["finagleRetryBudget", finagleRetryBudget, {}],
     ["retryRateLimit", retryRateLimit, { perSecond: 1 }],
-  ])("is an option that %s does not have", (owner, make, options) => {
+  ])("bad input is an option that %s does not have", (owner, make, options) => {
     expect(() => make({ ...options, rate: 1 })).toThrow(`${owner}: there is no option "rate"`);
   });
 });

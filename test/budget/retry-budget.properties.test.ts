@@ -190,7 +190,7 @@ describe("a retryBudget, over any history", () => {
     );
   });
 
-  it("is worth no more for successes than what they pay, and no less than what they pay faded all the way", () => {
+  it("a retryBudget, over any history is worth no more for successes than what they pay, and no less than what they pay faded all the way", () => {
     fc.assert(
       fc.property(fc.nat({ max: 1_000 }), ms, fc.integer({ min: 1, max: 60_000 }), (paid, passed, fade) => {
         const clock = virtualClock();
@@ -206,7 +206,7 @@ describe("a retryBudget, over any history", () => {
     );
   });
 
-  it("is the same budget behind the only key of a retryBudgets", () => {
+  it("a retryBudget, over any history is the same budget behind the only key of a retryBudgets", () => {
     fc.assert(
       fc.property(settings, history, (options, events) => {
         const balancesOf = (make: (clock: VirtualClock) => RetryBudget) => {

@@ -64,7 +64,7 @@ describe("retryBudget", () => {
     expect(acquire(budget, 2)).toEqual([1, 0]);
   });
 
-  it("is paid a fifth of a token by a success", () => {
+  it("retryBudget is paid a fifth of a token by a success", () => {
     const { budget, succeed } = budgetWith({ initial: 0 });
 
     succeed(4);
@@ -74,7 +74,7 @@ describe("retryBudget", () => {
     expect(acquire(budget, 2)).toEqual([1, 0]);
   });
 
-  it("is paid what `perSuccess` says", () => {
+  it("retryBudget is paid what `perSuccess` says", () => {
     const { budget, succeed } = budgetWith({ initial: 0, perSuccess: 1 });
 
     succeed(7);
@@ -82,7 +82,7 @@ describe("retryBudget", () => {
     expect(budget.balance).toBe(7);
   });
 
-  it("is paid once for each success, however often it is looked at", () => {
+  it("retryBudget is paid once for each success, however often it is looked at", () => {
     const { budget, succeed } = budgetWith({ initial: 0 });
 
     succeed(5);
@@ -90,7 +90,7 @@ describe("retryBudget", () => {
     expect([budget.balance, budget.balance]).toEqual([1, 1]);
   });
 
-  it("is not changed by being looked at", () => {
+  it("retryBudget is not changed by being looked at", () => {
     const { budget } = budgetWith({ initial: 0.9, trickle: { upTo: 0.2 } });
 
     expect([budget.balance, budget.balance]).toEqual([0.9, 0.9]);
@@ -117,7 +117,7 @@ describe("retryBudget", () => {
     expect(acquire(budget, 3)).toEqual([1, 1, 0]);
   });
 
-  it("takes back what a retry that was never made had taken", () => {
+  it("retryBudget takes back what a retry that was never made had taken", () => {
     const { budget } = budgetWith({ initial: 1 });
 
     budget.acquire(failedBusy);
@@ -154,7 +154,7 @@ describe("what lies above the trickle's limit", () => {
     expect(budget.balance).toBe(3);
   });
 
-  it("does not fade at all where `fade` is infinite", () => {
+  it("what lies above the trickle's limit does not fade at all where `fade` is infinite", () => {
     const { budget, clock } = budgetWith({ fade: Number.POSITIVE_INFINITY });
 
     clock.sleepSync(86_400_000);
@@ -258,7 +258,7 @@ describe("the trickle", () => {
     expect(budget.balance).toBe(2);
   });
 
-  it("is turned off by an `upTo` of 0", () => {
+  it("the trickle is turned off by an `upTo` of 0", () => {
     const clock = virtualClock();
     const budget = retryBudget({ initial: 0.5, trickle: { upTo: 0 }, clock });
 
@@ -278,7 +278,7 @@ describe("the trickle", () => {
 });
 
 describe("the clock of a budget", () => {
-  it("may go back or answer no number: as if no time had passed", () => {
+  it("the clock of a budget may go back or answer no number: as if no time had passed", () => {
     let time = 60_000;
     const budget = retryBudget({ initial: 1, clock: { now: () => time } });
     const balances: number[] = [];
@@ -288,7 +288,7 @@ describe("the clock of a budget", () => {
     expect(balances).toEqual([1, 1, 1, 2]);
   });
 
-  it("is followed from where it went back to", () => {
+  it("the clock of a budget is followed from where it went back to", () => {
     let time = 3_600_000;
     const budget = retryBudget({ initial: 1, clock: { now: () => time } });
     const balances: number[] = [];
@@ -298,7 +298,7 @@ describe("the clock of a budget", () => {
     expect(balances).toEqual([1, 2]);
   });
 
-  it("is asked with its own `this`", () => {
+  it("the clock of a budget is asked with its own `this`", () => {
     class Watch {
       time = 0;
       now() {
@@ -313,7 +313,7 @@ describe("the clock of a budget", () => {
     expect(budget.balance).toBe(1);
   });
 
-  it("is the system's unless given, looked up at call time", () => {
+  it("the clock of a budget is the system's unless given, looked up at call time", () => {
     const budget = retryBudget({ initial: 0 });
     vi.useFakeTimers({ toFake: ["performance"] });
     const before = budget.balance;
@@ -347,7 +347,7 @@ describe("a retry that succeeds", () => {
     ["code of RESOURCE_EXHAUSTED", { code: "RESOURCE_EXHAUSTED" }],
     ["status of RESOURCE_EXHAUSTED", { status: "RESOURCE_EXHAUSTED" }],
     ["cause that is overload", new Error("load failed", { cause: { status: 503 } })],
-  ])("does not get its token back after a failure by overload: a %s", (_what, error) => {
+  ])("a retry that succeeds does not get its token back after a failure by overload: a %s", (_what, error) => {
     expect(left(error)).toBe(0);
   });
 
@@ -392,7 +392,7 @@ describe("a retry that succeeds", () => {
     expect(budget.balance).toBe(1);
   });
 
-  it("is judged by `isOverload`, which sees the state that was paid for", () => {
+  it("a retry that succeeds is judged by `isOverload`, which sees the state that was paid for", () => {
     const seen: RetryState[] = [];
     const isOverload = (state: RetryState) => seen.push(state) > 0;
 
@@ -418,7 +418,7 @@ describe("a retry that succeeds", () => {
     expect(budget.balance).toBe(0.2);
   });
 
-  it("does not ask `isOverload` where nothing was taken", () => {
+  it("a retry that succeeds does not ask `isOverload` where nothing was taken", () => {
     const isOverload = vi.fn(() => true);
     const { budget } = budgetWith({ isOverload });
 
@@ -523,7 +523,7 @@ describe.each(bothLoops)("%s with a retryBudget", (_name, wrap) => {
 });
 
 describe("a budget that is shared", () => {
-  it("is paid and drawn on by async and sync policies alike", async () => {
+  it("a budget that is shared is paid and drawn on by async and sync policies alike", async () => {
     const { budget, succeed } = budgetWith({ initial: 0 });
     const wrapped = retry(flaky(["ok"]), { ...instant, budget });
     const wrappedSync = retrySync(flaky(["ok", "ok", "ok", busy, "ok"]), { ...instant, budget });
@@ -591,13 +591,13 @@ describe("retryBudgets", () => {
     expect(budgets.size).toBe(2);
   });
 
-  it("has no budget before it is asked for one", () => {
+  it("retryBudgets has no budget before it is asked for one", () => {
     const budgets = retryBudgets({ key });
 
     expect([budgets.size, budgets.balance]).toEqual([0, 0]);
   });
 
-  it("has the sum of its budgets for a balance", () => {
+  it("retryBudgets has the sum of its budgets for a balance", () => {
     const budgets = retryBudgets({ key, clock: virtualClock() });
 
     budgets.acquire(failed(busy, "eu"));
@@ -723,7 +723,7 @@ describe.each([
 });
 
 describe("retryBudgets refuses", () => {
-  it("to be made without a key", () => {
+  it("retryBudgets refuses to be made without a key", () => {
     expect(() => retryBudgets({} as never)).toThrow(
       new TypeError("retryBudgets: key must be a function, got undefined"),
     );
@@ -766,7 +766,7 @@ describe("a budget of the defaults", () => {
     expect(await second).toBe("ok");
   });
 
-  it("is drawn on in the order in which calls fail, none of them twice", async () => {
+  it("a budget of the defaults is drawn on in the order in which calls fail, none of them twice", async () => {
     const clock = virtualClock();
     const budget = retryBudget({ capacity: 3, clock });
     const options = { budget, clock, stop: stopAfterAttempt(2), wait: () => 10 };

@@ -41,7 +41,7 @@ const refused = retryState({ outcome: { ok: false, error: { name: "ThrottlingExc
 const failed = retryState();
 
 describe("a budget's steps", () => {
-  it("are grpc-core's in 15 rows", () => {
+  it("a budget's steps are grpc-core's in 15 rows", () => {
     const rows = rowsOf("grpc-core");
     const throttle = grpcRetryThrottle({ maxTokens: 4, tokenRatio: 1.6 });
 
@@ -63,7 +63,7 @@ describe("a budget's steps", () => {
       clock: virtualClock(),
     });
 
-  it("are finagle's in 2 rows", () => {
+  it("a budget's steps are finagle's in 2 rows", () => {
     const rows = rowsOf("finagle-budget").filter((row) => row.op !== "construct");
     const [aboveOne, empty] = rows;
     const [generous, mean] = rows.map(ofFinagle);
@@ -75,14 +75,14 @@ describe("a budget's steps", () => {
     expect(mean!.acquire(failed) === 1, empty!.id).toBe(empty!.expectRetryAllowed);
   });
 
-  it("are refused as by finagle in 4 rows", () => {
+  it("a budget's steps are refused as by finagle in 4 rows", () => {
     const rows = rowsOf("finagle-budget").filter((row) => row.op === "construct");
 
     expect(rows).toHaveLength(4);
     for (const row of rows) expect(() => ofFinagle(row), row.id).toThrow(RangeError);
   });
 
-  it("are tower's in 3 rows", async () => {
+  it("a budget's steps are tower's in 3 rows", async () => {
     const rows = rowsOf("tower-budget");
 
     expect(rows).toHaveLength(3);
@@ -102,7 +102,7 @@ describe("a budget's steps", () => {
     }
   });
 
-  it("are aws-py's in 4 rows", () => {
+  it("a budget's steps are aws-py's in 4 rows", () => {
     const rows = rowsOf("aws-py");
 
     expect(rows).toHaveLength(4);
@@ -215,7 +215,7 @@ describe("AWS's costs", () => {
   it.each([
     ["legacy-costs", { cost: 10 }, 32],
     ["2026", {}, 16],
-  ])("of the version %s are the same in %3$i rows", async (version, options, count) => {
+  ])("AWS's costs of the version %s are the same in %3$i rows", async (version, options, count) => {
     const rows = timings.rows.filter((row) => row.version === version);
 
     expect(rows).toHaveLength(count);

@@ -181,7 +181,7 @@ function nameOf(error: unknown): string {
 }
 
 describe("a bulkhead", () => {
-  it("does what a naive model does, whatever starts, settles, throws, times out and is aborted", async () => {
+  it("a bulkhead does what a naive model does, whatever starts, settles, throws, times out and is aborted", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 3 }),

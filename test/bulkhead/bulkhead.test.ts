@@ -34,7 +34,7 @@ describe("a bulkhead", () => {
         throw busy;
       },
     ],
-  ])("takes its slot back when the function %s", async (_, fn) => {
+  ])("a bulkhead takes its slot back when the function %s", async (_, fn) => {
     const slots = bulkhead({ limit: 1 });
 
     const first = slots.run<unknown>(fn);
@@ -219,7 +219,7 @@ describe("a refusal", () => {
     expect(onHookError.mock.calls).toEqual([[busy]]);
   });
 
-  it("takes no slot for a call that it refuses: there are as many afterwards", async () => {
+  it("a refusal takes no slot for a call that it refuses: there are as many afterwards", async () => {
     const work = held();
     const slots = bulkhead({ limit: 1 });
     slots.wrap(work)(1);

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 const never = () => new Promise<never>(() => {});
 
 describe("@wrap of bulkheads by key", () => {
-  it("takes the key from the instance, and gives each key slots of its own", async () => {
+  it("@wrap of bulkheads by key takes the key from the instance, and gives each key slots of its own", async () => {
     const { wrap } = bulkheads({
       key(this: Api) {
         return this.host;
@@ -31,7 +31,7 @@ describe("@wrap of bulkheads by key", () => {
     expect(await new Api("b").load("/42")).toBe("b/42");
   });
 
-  it("takes the key from the arguments of static and private methods", async () => {
+  it("@wrap of bulkheads by key takes the key from the arguments of static and private methods", async () => {
     const hosts = bulkheads({ key: (host: string) => host, limit: 1 });
     class Api {
       @hosts.wrap
@@ -68,7 +68,7 @@ describe("@wrap of bulkheads by key", () => {
     expect(await new Api().load("a")).toEqual(["a", 2]);
   });
 
-  it("hears of an attempt that timed out: its slot is free", async () => {
+  it("@wrap of bulkheads by key hears of an attempt that timed out: its slot is free", async () => {
     const clock = virtualClock();
     const hosts = bulkheads({ key: (host: string) => host, limit: 1 });
     class Api {

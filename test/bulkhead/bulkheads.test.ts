@@ -73,7 +73,7 @@ describe("bulkheads by key", () => {
     await expect(hosts.get("a").run(() => 1)).rejects.toBeInstanceOf(BulkheadFullError);
   });
 
-  it("have a queue each, first in, first out", async () => {
+  it("bulkheads by key have a queue each, first in, first out", async () => {
     const work = held();
     const load = bulkheads({ key, limit: 1, queue: 2 }).wrap(work);
     const results = Promise.all([1, 2, 3].map((id) => load("a", id)));
@@ -87,7 +87,7 @@ describe("bulkheads by key", () => {
     expect(work.called).toEqual([1, 4, 2, 3]);
   });
 
-  it("take the key from a call's `this` and arguments, and hand those on", async () => {
+  it("bulkheads by key take the key from a call's `this` and arguments, and hand those on", async () => {
     const seen: unknown[] = [];
     const hosts = bulkheads({
       key(this: { host: string }, ...args: unknown[]) {
@@ -126,7 +126,7 @@ describe("bulkheads by key", () => {
         throw down;
       },
     ],
-  ])("take a slot back when the function %s", async (_, fn: (host: string) => unknown) => {
+  ])("bulkheads by key take a slot back when the function %s", async (_, fn: (host: string) => unknown) => {
     const hosts = bulkheads({ key, limit: 1 });
 
     const result = hosts
@@ -158,7 +158,7 @@ describe("bulkheads by key", () => {
     expect(get("a").inFlight).toBe(1);
   });
 
-  it("are each had by get(), the same each time, with what is in flight and waits", () => {
+  it("bulkheads by key are each had by get(), the same each time, with what is in flight and waits", () => {
     const hosts = bulkheads({ key, limit: 1, queue: 1 });
     const slots = hosts.get("a");
     const load = hosts.wrap(never);
@@ -170,15 +170,18 @@ describe("bulkheads by key", () => {
     expect([slots.inFlight, slots.queued]).toEqual([1, 1]);
   });
 
-  it.each([null, 0, "", Symbol("a"), { host: 1 }, Object.create(null)])("take any key", async (host) => {
-    const hosts = bulkheads({ key, limit: 1 });
+  it.each([null, 0, "", Symbol("a"), { host: 1 }, Object.create(null)])(
+    "bulkheads by key take any key",
+    async (host) => {
+      const hosts = bulkheads({ key, limit: 1 });
 
-    hosts.wrap(never)(host);
+      hosts.wrap(never)(host);
 
-    expect(hosts.get(host).inFlight).toBe(1);
-    await expect(hosts.wrap(never)(host)).rejects.toBeInstanceOf(BulkheadFullError);
-    expect(hosts.size).toBe(1);
-  });
+      expect(hosts.get(host).inFlight).toBe(1);
+      await expect(hosts.wrap(never)(host)).rejects.toBeInstanceOf(BulkheadFullError);
+      expect(hosts.size).toBe(1);
+    },
+  );
 
   it.each([
     ["undefined", undefined, "bulkheads: key must not be undefined"],
@@ -289,7 +292,7 @@ describe("bulkheads by key", () => {
 });
 
 describe("bulkheads by key, inside a policy", () => {
-  it("have a timed-out attempt's slot free at once, for the next attempt too", async () => {
+  it("bulkheads by key, inside a policy have a timed-out attempt's slot free at once, for the next attempt too", async () => {
     const clock = virtualClock();
     const work = held();
     const hosts = bulkheads({ key, limit: 1 });
@@ -360,7 +363,7 @@ describe("bulkheads by key, bounded", () => {
     expect(hosts.size).toBe(100);
   });
 
-  it("are 1,000 at most where nothing else is said", () => {
+  it("bulkheads by key, bounded are 1,000 at most where nothing else is said", () => {
     const hosts = bulkheads({ key, limit: 1 });
 
     for (let host = 0; host < 1_500; host++) hosts.get(host);
@@ -447,7 +450,7 @@ describe("bulkheads by key, bounded", () => {
     expect(staysKept(hosts, "a", 100)).toBe(true);
   });
 
-  it.each(["end", "fail"] as const)("can let one go whose calls all %s", async (how) => {
+  it.each(["end", "fail"] as const)("bulkheads by key, bounded can let one go whose calls all %s", async (how) => {
     const work = held();
     const hosts = bulkheads({ key, limit: 2, max: 2 });
     const load = hosts.wrap(work);
@@ -459,7 +462,7 @@ describe("bulkheads by key, bounded", () => {
     expect(hosts.size).toBe(2);
   });
 
-  it("can let one go whose call timed out, though the function still runs", async () => {
+  it("bulkheads by key, bounded can let one go whose call timed out, though the function still runs", async () => {
     const clock = virtualClock();
     const hosts = bulkheads({ key, limit: 1, max: 2 });
     const load = retry(hosts.wrap(never), { clock, attemptTimeout: 100, stop: stopAfterAttempt(1) });
@@ -471,7 +474,7 @@ describe("bulkheads by key, bounded", () => {
     expect(staysKept(hosts, "a", 100)).toBe(false);
   });
 
-  it("can let one go whose calls were aborted, in flight and waiting", async () => {
+  it("bulkheads by key, bounded can let one go whose calls were aborted, in flight and waiting", async () => {
     const controller = new AbortController();
     const hosts = bulkheads({ key, limit: 1, queue: 1, max: 2 });
     const load = retry(hosts.wrap(never), { signal: controller.signal });
@@ -483,7 +486,7 @@ describe("bulkheads by key, bounded", () => {
     expect(staysKept(hosts, "a", 100)).toBe(false);
   });
 
-  it("can let one go whose call came from an attempt that was already over", async () => {
+  it("bulkheads by key, bounded can let one go whose call came from an attempt that was already over", async () => {
     const controller = new AbortController();
     const hosts = bulkheads({ key, limit: 1, max: 2 });
     const load = hosts.wrap(never);

@@ -38,7 +38,7 @@ describe("the queue", () => {
     expect(slots.queued).toBe(1_000);
   });
 
-  it("has room in the queue again when a call has left it", async () => {
+  it("the queue has room again when a call has left it", async () => {
     const work = held();
     const slots = bulkhead({ limit: 1, queue: 1 });
     const call = slots.wrap(work);
@@ -166,7 +166,7 @@ describe("the queue", () => {
     expect(order).toEqual(["outer", "behind", "inner"]);
   });
 
-  it("does not grow the stack, however long the queue is", async () => {
+  it("the queue does not grow the stack, however long it is", async () => {
     const depths = new Set<number>();
     const { stackTraceLimit } = Error;
     const slots = bulkhead({ limit: 1, queue: 10_000 });

@@ -75,7 +75,7 @@ describe("maxWait", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("leaves no timer behind when a waiting call is aborted", async () => {
+  it("maxWait leaves no timer behind when a waiting call is aborted", async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const slots = bulkhead({ limit: 1, queue: 1, maxWait: 100, clock });
@@ -88,7 +88,7 @@ describe("maxWait", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("is one of its own for each key's bulkhead", async () => {
+  it("maxWait is one of its own for each key's bulkhead", async () => {
     const clock = virtualClock();
     const load = bulkheads({ key: (host) => host, limit: 1, queue: 1, maxWait: 100, clock }).wrap(never as () => never);
     const call = load as (host: string) => Promise<never>;
@@ -277,7 +277,7 @@ describe("run(task, { signal })", () => {
     },
   );
 
-  it("hears the attempt's own end as well", async () => {
+  it("run(task, { signal }) hears the attempt's own end as well", async () => {
     const [mine, outer] = [new AbortController(), new AbortController()];
     const slots = bulkhead({ limit: 1, queue: 1 });
     slots.run(never);

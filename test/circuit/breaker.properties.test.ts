@@ -58,7 +58,7 @@ function permitsLeft(breaker: CircuitBreaker, fn: () => unknown): number {
 
 // Time enough to shrink what fails.
 describe("a circuit breaker", () => {
-  it("does what a naive model does, whatever is called, ends, hangs, is aborted, saved and restored", async () => {
+  it("a circuit breaker does what a naive model does, whatever is called, ends, hangs, is aborted, saved and restored", async () => {
     await fc.assert(
       fc.asyncProperty(history, async (history) => {
         await play(history);
@@ -90,7 +90,7 @@ describe("a circuit breaker", () => {
     );
   });
 
-  it("hears nothing of calls from before a change of state", async () => {
+  it("a circuit breaker counts nothing of calls from before a change of state", async () => {
     await fc.assert(
       fc.asyncProperty(
         options,
@@ -174,7 +174,7 @@ describe("a circuit breaker", () => {
     );
   });
 
-  it("does what the model does, where nobody looks at it between calls that follow each other", async () => {
+  it("a circuit breaker does what the model does, where nobody looks at it between calls that follow each other", async () => {
     await fc.assert(
       fc.asyncProperty(
         options,

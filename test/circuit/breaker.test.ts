@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 import { begin, down, never, play } from "./calls.js";
 
 describe("a closed breaker", () => {
-  it("is what a new one is", () => {
+  it("a closed breaker is what a new one is", () => {
     expect(circuitBreaker().state).toBe("closed");
   });
 
@@ -50,7 +50,7 @@ describe("a closed breaker", () => {
     ["FSSSFSSSFSSS", "closed"],
     ["SSSSSSSSF", "closed"],
     ["SSSSSSSSFF", "open"],
-  ])("takes its rate over the last four calls: %s leaves it %s", async (calls, state) => {
+  ])("a closed breaker takes its rate over the last four calls: %s leaves it %s", async (calls, state) => {
     const breaker = circuitBreaker({ failureRate: 0.5, window: { calls: 4 } });
 
     await play(breaker, calls);
@@ -63,24 +63,27 @@ describe("a closed breaker", () => {
     [0, 10_000, "closed"],
     [999, 10_000, "closed"],
     [1_000, 10_000, "open"],
-  ])("takes its rate over the last ten seconds: failures at %d ms, successes at %d ms: %s", async (from, to, state) => {
-    const clock = virtualClock();
-    const breaker = circuitBreaker({ failureRate: 0.5, minimumCalls: 4, window: { ms: 10_000 }, clock });
-    await play(breaker, "S");
-    await clock.advance(10_000 + from);
+  ])(
+    "a closed breaker takes its rate over the last ten seconds: failures at %d ms, successes at %d ms: %s",
+    async (from, to, state) => {
+      const clock = virtualClock();
+      const breaker = circuitBreaker({ failureRate: 0.5, minimumCalls: 4, window: { ms: 10_000 }, clock });
+      await play(breaker, "S");
+      await clock.advance(10_000 + from);
 
-    await play(breaker, "FF");
-    await clock.advance(to - from);
-    await play(breaker, "SS");
+      await play(breaker, "FF");
+      await clock.advance(to - from);
+      await play(breaker, "SS");
 
-    expect(breaker.state).toBe(state);
-  });
+      expect(breaker.state).toBe(state);
+    },
+  );
 
   it.each([
     ["20", {}, 20],
     ["the window's calls where those are fewer", { window: { calls: 3 } }, 3],
     ["20 in a window of time", { window: { ms: 1_000 } }, 20],
-  ])("takes no rate over fewer calls than %s", async (_, options, calls) => {
+  ])("a closed breaker takes no rate over fewer calls than %s", async (_, options, calls) => {
     const breaker = circuitBreaker({ failureRate: 1, ...options, clock: virtualClock() });
 
     await play(breaker, "F".repeat(calls - 1));
@@ -89,7 +92,7 @@ describe("a closed breaker", () => {
     expect(breaker.state).toBe("open");
   });
 
-  it("takes its rate over 100 calls where nothing else is said", async () => {
+  it("a closed breaker takes its rate over 100 calls where nothing else is said", async () => {
     const breaker = circuitBreaker({ failureRate: 0.5 });
     await play(breaker, "S".repeat(200));
 
@@ -246,7 +249,7 @@ describe("an open breaker", () => {
     [{ openFor: () => 700 }, 700],
     [{ openFor: 4_000_000 }, 3_600_000],
     [{ openFor: () => 5_000, maxOpenFor: 2_000 }, 2_000],
-  ])("with %j is half-open after %d ms, not before", async (options, ms) => {
+  ])("an open breaker with %j is half-open after %d ms, not before", async (options, ms) => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 1, ...options, clock });
 
@@ -268,7 +271,7 @@ describe("an open breaker", () => {
     expect(breaker.state).toBe("open");
   });
 
-  it("does not care where the wall clock is set to", async () => {
+  it("an open breaker does not care where the wall clock is set to", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     try {
       const breaker = circuitBreaker({ consecutiveFailures: 1 });

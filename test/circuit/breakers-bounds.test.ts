@@ -86,7 +86,7 @@ describe("breakers by key, where none is closed", () => {
 });
 
 describe("the options of breakers by key", () => {
-  it("are read once, inherited ones too", async () => {
+  it("the options of breakers by key are read once, inherited ones too", async () => {
     const read: string[] = [];
     const defaults = {
       get consecutiveFailures() {
@@ -104,7 +104,7 @@ describe("the options of breakers by key", () => {
     expect(read).toEqual(["consecutiveFailures"]);
   });
 
-  it("may hold a hook that fails: it is warned of once, not once for each key", () => {
+  it("the options of breakers by key may hold a hook that fails: it is warned of once, not once for each key", () => {
     const warnings: unknown[] = [];
     const warn = vi.spyOn(process, "emitWarning").mockImplementation((text) => void warnings.push(text));
     const onStateChange = () => {

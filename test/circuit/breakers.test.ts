@@ -35,7 +35,7 @@ describe("breakers by key", () => {
     await expect(write("a")).rejects.toBeInstanceOf(CircuitOpenError);
   });
 
-  it("take the key from a call's `this` and arguments", async () => {
+  it("breakers by key take the key from a call's `this` and arguments", async () => {
     const seen: unknown[] = [];
     const api = {
       host: "example.org",
@@ -75,7 +75,7 @@ describe("breakers by key", () => {
     expect(load).not.toHaveBeenCalled();
   });
 
-  it.each([null, Symbol("a"), { shard: 1 }])("take any key", async (shard) => {
+  it.each([null, Symbol("a"), { shard: 1 }])("breakers by key take any key", async (shard) => {
     const shards = circuitBreakers({ key, consecutiveFailures: 1 });
 
     await shards
@@ -100,7 +100,7 @@ describe("breakers by key", () => {
     expect(shards.size).toBe(0);
   });
 
-  it("carry the key in the names that hooks and errors show", async () => {
+  it("breakers by key carry the key in the names that hooks and errors show", async () => {
     const onStateChange = vi.fn();
     const onRefused = vi.fn();
     const shards = circuitBreakers({ key, consecutiveFailures: 1, onStateChange, onRefused });
@@ -116,7 +116,7 @@ describe("breakers by key", () => {
     expect(onRefused).toHaveBeenCalledExactlyOnceWith({ name: "a", error });
   });
 
-  it("carry their own name before the key where they have one", async () => {
+  it("breakers by key carry their own name before the key where they have one", async () => {
     const shards = circuitBreakers({ key, name: "shard", consecutiveFailures: 1 });
     const read = shards.wrap(reading(7));
     await read(7).catch(() => {});
@@ -140,7 +140,7 @@ describe("breakers by key", () => {
     await vi.waitFor(() => expect(onHookError).toHaveBeenCalledExactlyOnceWith(down), PATIENCE);
   });
 
-  it("are each had by get(), the same each time, with all that a breaker has", async () => {
+  it("breakers by key are each had by get(), the same each time, with all that a breaker has", async () => {
     const shards = circuitBreakers({ key, consecutiveFailures: 1 });
     const read = shards.wrap(reading());
     const breaker = shards.get("a");
@@ -179,7 +179,7 @@ describe("breakers by key, bounded", () => {
     expect(shards.size).toBe(100);
   });
 
-  it("are 1,000 at most where nothing else is said", () => {
+  it("breakers by key, bounded are 1,000 at most where nothing else is said", () => {
     const shards = circuitBreakers({ key });
 
     for (let shard = 0; shard < 1_500; shard++) shards.get(shard);
@@ -216,7 +216,7 @@ describe("breakers by key, bounded", () => {
     expect(shards.size).toBe(2);
   });
 
-  it("can let one go that has closed again", async () => {
+  it("breakers by key, bounded can let one go that has closed again", async () => {
     const clock = virtualClock();
     const shards = circuitBreakers({ key, max: 2, consecutiveFailures: 1, clock });
     const a = shards.get("a");
@@ -291,9 +291,12 @@ describe("an option of breakers by key that makes no sense is refused when they 
     [{ key, max: 1.5 }, "circuitBreakers: max must be a whole number from 1, got 1.5"],
     [{ key, failureRate: 2 }, "circuitBreakers: failureRate must be a number above 0, at most 1, got 2"],
     [{ key, halfOpen: { calls: 0 } }, "circuitBreakers halfOpen: calls must be a whole number from 1, got 0"],
-  ])("out of range: %j", (options, message) => {
-    expect(() => circuitBreakers(options as CircuitBreakersOptions)).toThrow(new RangeError(message));
-  });
+  ])(
+    "an option of breakers by key that makes no sense is refused when they are made out of range: %j",
+    (options, message) => {
+      expect(() => circuitBreakers(options as CircuitBreakersOptions)).toThrow(new RangeError(message));
+    },
+  );
 
   it.each<[unknown, string]>([
     [{}, "circuitBreakers: key must be a function, got undefined"],
@@ -305,12 +308,15 @@ describe("an option of breakers by key that makes no sense is refused when they 
     [{ key, initialState: { state: "isolated" } }, "initialState"],
     [undefined, "circuitBreakers: options must be an object, got undefined"],
     [null, "circuitBreakers: options must be an object, got null"],
-  ])("of the wrong kind: %j", (options, message) => {
-    const make = () => circuitBreakers(options as CircuitBreakersOptions);
+  ])(
+    "an option of breakers by key that makes no sense is refused when they are made of the wrong kind: %j",
+    (options, message) => {
+      const make = () => circuitBreakers(options as CircuitBreakersOptions);
 
-    expect(make).toThrow(TypeError);
-    expect(make).toThrow(message);
-  });
+      expect(make).toThrow(TypeError);
+      expect(make).toThrow(message);
+    },
+  );
 
   it("but one that is undefined counts as not given", () => {
     const options = { key, max: undefined, name: undefined, onStateChange: undefined };

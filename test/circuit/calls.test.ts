@@ -253,7 +253,7 @@ describe("wrapSync and runSync", () => {
     expect(breaker.stats.slow).toBe(1);
   });
 
-  it("take a half-open breaker's permit and give it back", () => {
+  it("wrapSync and runSync take a half-open breaker's permit and give it back", () => {
     const breaker = circuitBreaker({ initialState: OPEN_NO_LONGER });
     const inside: string[] = [];
 
@@ -318,7 +318,7 @@ describe("wrapSync and runSync", () => {
 });
 
 describe("time", () => {
-  it("is never waited for: a breaker has no timers", async () => {
+  it("time is never waited for: a breaker has no timers", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 1, slowRate: 1, slowAfter: 10, clock });
 
@@ -333,7 +333,7 @@ describe("time", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("is looked at less than 100 times by 1,000 calls that follow each other at once", async () => {
+  it("time is looked at less than 100 times by 1,000 calls that follow each other at once", async () => {
     const now = vi.fn(() => 0);
     const load = circuitBreaker({ clock: { now } }).wrap(async () => {});
 
@@ -342,7 +342,7 @@ describe("time", () => {
     expect(now.mock.calls.length).toBeLessThan(100);
   });
 
-  it("is looked at when each call begins and ends where they do not follow each other at once", async () => {
+  it("time is looked at when each call begins and ends where they do not follow each other at once", async () => {
     let time = 0;
     const now = vi.fn(() => time);
     const load = circuitBreaker({ clock: { now } }).wrap(async () => {});

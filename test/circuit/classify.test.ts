@@ -39,7 +39,7 @@ describe("what was thrown", () => {
       ),
     ],
     ["a RangeError", new RangeError("down")],
-  ])("is a failure, and comes back as it was: %s", async (_, error) => {
+  ])("what was thrown is a failure, and comes back as it was: %s", async (_, error) => {
     const breaker = circuitBreaker();
 
     const thrown = await breaker
@@ -57,7 +57,7 @@ describe("what was thrown", () => {
     ["a BulkheadFullError from inside", new BulkheadFullError("full")],
     ["a NonRetryableError", new NonRetryableError("no such user")],
     ["one of another copy of this package", { code: "ERR_CIRCUIT_OPEN" }],
-  ])("is ignored and gives its permit back where it is %s", async (_, error) => {
+  ])("what was thrown is ignored and gives its permit back where it is %s", async (_, error) => {
     const breaker = circuitBreaker({ initialState: OPEN_NO_LONGER });
 
     await fail(breaker, error);
@@ -78,7 +78,7 @@ describe("what was thrown", () => {
     expect(breaker.state).toBe("open");
   });
 
-  it("is in no window where it is ignored", async () => {
+  it("what was thrown is in no window where it is ignored", async () => {
     const breaker = circuitBreaker({ failureRate: 0.5, minimumCalls: 2 });
 
     await fail(breaker, new NonRetryableError());
@@ -91,7 +91,7 @@ describe("what was thrown", () => {
 });
 
 describe("classify", () => {
-  it("is asked about the outcome", async () => {
+  it("classify is asked about the outcome", async () => {
     const classify = vi.fn(() => "success" as const);
     const breaker = circuitBreaker({ classify });
 
@@ -226,7 +226,7 @@ describe("what a failure asks for", () => {
     ["a negative number", -90_000, 30_000],
     ["a string", "90000", 30_000],
     ["nothing", undefined, 30_000],
-  ])("is by default in its retryAfter: %s", async (_, retryAfter, openFor) => {
+  ])("what a failure asks for is by default in its retryAfter: %s", async (_, retryAfter, openFor) => {
     const breaker = circuitBreaker({ consecutiveFailures: 1, clock: virtualClock() });
 
     await fail(breaker, busy(retryAfter));
@@ -234,7 +234,7 @@ describe("what a failure asks for", () => {
     expect(breaker.toJSON()).toMatchObject({ state: "open", openFor });
   });
 
-  it("is counted from that failure on, the longest of all", async () => {
+  it("what a failure asks for is counted from that failure on, the longest of all", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 3, openFor: 1_000, clock });
     await clock.advance(100_000);
@@ -260,7 +260,7 @@ describe("what a failure asks for", () => {
     expect(breaker.toJSON()).toMatchObject({ state: "open", remaining: 60_000 });
   });
 
-  it("is nothing any more once the circuit has opened and closed", async () => {
+  it("what a failure asks for is nothing any more once the circuit has opened and closed", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 2, openFor: 1_000, maxOpenFor: 2_000, clock });
     await fail(breaker, busy(60_000));
@@ -274,7 +274,7 @@ describe("what a failure asks for", () => {
     expect(breaker.toJSON()).toMatchObject({ state: "open", remaining: 1_000 });
   });
 
-  it("counts of a probe, too", async () => {
+  it("what a failure asks for counts of a probe, too", async () => {
     const clock = virtualClock();
     const rates = { failureRate: 0.5, halfOpen: { calls: 3 } };
     const breaker = circuitBreaker({ ...rates, openFor: 1_000, initialState: OPEN_NO_LONGER, clock });
@@ -287,7 +287,7 @@ describe("what a failure asks for", () => {
     expect(breaker.toJSON()).toMatchObject({ state: "open", remaining: 50_000 });
   });
 
-  it("is read by an own function", async () => {
+  it("what a failure asks for is read by an own function", async () => {
     const clock = virtualClock();
     const retryAfter = vi.fn((error: any) => error.seconds * 1_000);
     const breaker = circuitBreaker({ consecutiveFailures: 1, retryAfter, clock });
@@ -299,7 +299,7 @@ describe("what a failure asks for", () => {
     expect(breaker.toJSON()).toMatchObject({ state: "open", remaining: 40_000 });
   });
 
-  it("is not asked of a success", async () => {
+  it("what a failure asks for is not asked of a success", async () => {
     const retryAfter = vi.fn();
     const breaker = circuitBreaker({ retryAfter });
 
@@ -310,7 +310,7 @@ describe("what a failure asks for", () => {
     expect(retryAfter).toHaveBeenCalledTimes(1);
   });
 
-  it("is not read from what is ignored", async () => {
+  it("what a failure asks for is not read from what is ignored", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 1, clock });
 
@@ -320,7 +320,7 @@ describe("what a failure asks for", () => {
     expect(breaker.toJSON()).toMatchObject({ remaining: 30_000 });
   });
 
-  it("is nothing where that function throws, which is reported to onHookError", async () => {
+  it("what a failure asks for is nothing where that function throws, which is reported to onHookError", async () => {
     const clock = virtualClock();
     const onHookError = vi.fn();
     const breaker = circuitBreaker({

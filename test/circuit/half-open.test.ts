@@ -41,13 +41,16 @@ describe("a half-open breaker", () => {
     [10, 0.5, "SSSSSS", "closed"],
     [10, 1, "FFFFFFFFF", "half-open"],
     [10, 1, "S", "closed"],
-  ])("with %d calls and a rate of %s is judged as soon as it is certain: %s: %s", async (calls, rate, ends, state) => {
-    const breaker = circuitBreaker({ halfOpen: { calls: calls }, failureRate: rate, initialState: OPEN_NO_LONGER });
+  ])(
+    "a half-open breaker with %d calls and a rate of %s is judged as soon as it is certain: %s: %s",
+    async (calls, rate, ends, state) => {
+      const breaker = circuitBreaker({ halfOpen: { calls: calls }, failureRate: rate, initialState: OPEN_NO_LONGER });
 
-    await play(breaker, ends);
+      await play(breaker, ends);
 
-    expect(breaker.state).toBe(state);
-  });
+      expect(breaker.state).toBe(state);
+    },
+  );
 
   it.each([
     [[100], "half-open"],
@@ -56,15 +59,18 @@ describe("a half-open breaker", () => {
     [[100, 99, 99, 99], "closed"],
     [[99, 99], "half-open"],
     [[99, 99, 99], "closed"],
-  ])("with four calls and rates of a half is judged by slow ones likewise: %j: %s", async (durations, state) => {
-    const clock = virtualClock();
-    const rates = { failureRate: 0.5, slowRate: 0.5, slowAfter: 100 };
-    const breaker = circuitBreaker({ ...rates, halfOpen: { calls: 4 }, initialState: OPEN_NO_LONGER, clock });
+  ])(
+    "a half-open breaker with four calls and rates of a half is judged by slow ones likewise: %j: %s",
+    async (durations, state) => {
+      const clock = virtualClock();
+      const rates = { failureRate: 0.5, slowRate: 0.5, slowAfter: 100 };
+      const breaker = circuitBreaker({ ...rates, halfOpen: { calls: 4 }, initialState: OPEN_NO_LONGER, clock });
 
-    for (const ms of durations) await breaker.run(() => clock.sleepSync(ms));
+      for (const ms of durations) await breaker.run(() => clock.sleepSync(ms));
 
-    expect(breaker.state).toBe(state);
-  });
+      expect(breaker.state).toBe(state);
+    },
+  );
 
   it("opens at the first failure where only slow calls have a rate", async () => {
     const options = { halfOpen: { calls: 4 }, slowRate: 0.5, slowAfter: 100, initialState: OPEN_NO_LONGER };
@@ -112,7 +118,7 @@ describe("a half-open breaker", () => {
 });
 
 describe("a result from before a change", () => {
-  it("does not close a half-open breaker when it is a late success", async () => {
+  it("a result from before a change does not close a half-open breaker when it is a late success", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 1, clock });
     const late = begin(breaker);
@@ -126,7 +132,7 @@ describe("a result from before a change", () => {
     expect(breaker.stats.successes).toBe(0);
   });
 
-  it("does not open a half-open breaker when it is a late failure", async () => {
+  it("a result from before a change does not open a half-open breaker when it is a late failure", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 1, clock });
     const late = begin(breaker);
@@ -158,7 +164,7 @@ describe("a result from before a change", () => {
     expect(breaker.stats.ignored).toBe(0);
   });
 
-  it("does not open a breaker that has closed since", async () => {
+  it("a result from before a change does not open a breaker that has closed since", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 1, clock });
     const late = begin(breaker);
@@ -171,7 +177,7 @@ describe("a result from before a change", () => {
     expect(breaker.state).toBe("closed");
   });
 
-  it("does not move a later half-open breaker when it is a probe of an earlier one", async () => {
+  it("a result from before a change does not move a later half-open breaker when it is a probe of an earlier one", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 1, halfOpen: { calls: 2 }, openFor: 1_000, clock });
     await play(breaker, "F");
@@ -186,7 +192,7 @@ describe("a result from before a change", () => {
     expect(breaker.state).toBe("half-open");
   });
 
-  it("counts as nothing after close(), though nothing else changed", async () => {
+  it("a result from before a change counts as nothing after close(), though nothing else changed", async () => {
     const breaker = circuitBreaker({ consecutiveFailures: 1 });
     const [success, failure] = [begin(breaker), begin(breaker)];
 
@@ -198,7 +204,7 @@ describe("a result from before a change", () => {
     expect(breaker.stats).toMatchObject({ successes: 0, failures: 0 });
   });
 
-  it("counts as nothing after isolate() and close()", async () => {
+  it("a result from before a change counts as nothing after isolate() and close()", async () => {
     const breaker = circuitBreaker({ consecutiveFailures: 1 });
     const late = begin(breaker);
 
@@ -223,11 +229,14 @@ describe("the half-open rule", () => {
     ["FFF", "half-open"],
     ["FFFF", "open"],
     ["FFFSSSSSSS", "closed"],
-  ])("has a failureRate of its own beside consecutiveFailures: %s leaves it %s", async (script, state) => {
-    const options = { consecutiveFailures: 2, halfOpen: { calls: 10, failureRate: 0.31 } };
+  ])(
+    "the half-open rule has a failureRate of its own beside consecutiveFailures: %s leaves it %s",
+    async (script, state) => {
+      const options = { consecutiveFailures: 2, halfOpen: { calls: 10, failureRate: 0.31 } };
 
-    expect(await probes(options, script)).toBe(state);
-  });
+      expect(await probes(options, script)).toBe(state);
+    },
+  );
 
   it("opens no closed breaker", async () => {
     const breaker = circuitBreaker({ consecutiveFailures: 2, halfOpen: { calls: 10, failureRate: 0.1 } });
@@ -237,7 +246,7 @@ describe("the half-open rule", () => {
     expect(breaker.state).toBe("closed");
   });
 
-  it("takes the place of the closed rate, which it is by default", async () => {
+  it("the half-open rule takes the place of the closed rate, which it is by default", async () => {
     const closed = { failureRate: 0.5, minimumCalls: 1 };
 
     expect(await probes({ ...closed, halfOpen: { calls: 4 } }, "FF")).toBe("open");
@@ -245,7 +254,7 @@ describe("the half-open rule", () => {
     expect(await probes({ ...closed, halfOpen: { calls: 4, failureRate: 1 } }, "FFF")).toBe("half-open");
   });
 
-  it("has a slowRate of its own, for which slowAfter is enough", async () => {
+  it("the half-open rule has a slowRate of its own, for which slowAfter is enough", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({
       consecutiveFailures: 2,
@@ -274,7 +283,7 @@ describe("the half-open rule", () => {
       'circuitBreaker halfOpen: there is no option "rate"; allowed are calls, failureRate, slowRate',
     ],
     [{ halfOpen: { slowRate: 0.3 } }, "circuitBreaker: slowRate and slowAfter need each other, got slowRate alone"],
-  ])("is refused when it makes no sense: %j", (options, message) => {
+  ])("the half-open rule is refused when it makes no sense: %j", (options, message) => {
     expect(() => circuitBreaker(options as CircuitBreakerOptions)).toThrow(message);
   });
 });

@@ -13,7 +13,7 @@ import { down, play } from "./calls.js";
 const broken = new Error("the hook is broken");
 
 describe("onStateChange", () => {
-  it("hears of every change, in order, with the breaker's name", async () => {
+  it("onStateChange hears of every change, in order, with the breaker's name", async () => {
     const clock = virtualClock();
     const onStateChange = vi.fn();
     const breaker = circuitBreaker({ name: "users", consecutiveFailures: 1, onStateChange, clock });
@@ -97,7 +97,7 @@ describe("onStateChange", () => {
     expect(changes[0]!.stats).not.toBe(breaker.stats);
   });
 
-  it("hears of half-open when the state is read", async () => {
+  it("onStateChange hears of half-open when the state is read", async () => {
     const clock = virtualClock();
     const onStateChange = vi.fn();
     const breaker = circuitBreaker({ consecutiveFailures: 1, onStateChange, clock });
@@ -112,7 +112,7 @@ describe("onStateChange", () => {
     );
   });
 
-  it("hears nothing where the state stays the same", async () => {
+  it("onStateChange hears nothing where the state stays the same", async () => {
     const onStateChange = vi.fn();
     const breaker = circuitBreaker({ onStateChange });
 
@@ -136,7 +136,7 @@ describe("onStateChange", () => {
 });
 
 describe("onRefused", () => {
-  it("hears of each refusal with the very error of the caller", async () => {
+  it("onRefused hears of each refusal with the very error of the caller", async () => {
     const onRefused = vi.fn();
     const breaker = circuitBreaker({ name: "users", consecutiveFailures: 1, onRefused });
     await play(breaker, "F");
@@ -149,7 +149,7 @@ describe("onRefused", () => {
     expect(onRefused.mock.calls[0]![0].error).toBe(error);
   });
 
-  it("hears of one refusal once where the guarded function was wrapped", async () => {
+  it("onRefused hears of one refusal once where the guarded function was wrapped", async () => {
     const onRefused = vi.fn();
     const breaker = circuitBreaker({ onRefused });
     breaker.isolate();
@@ -194,7 +194,7 @@ describe.each([
 });
 
 describe("a hook that calls back into the breaker", () => {
-  it("can close it as soon as it opens", async () => {
+  it("a hook that calls back into the breaker can close it as soon as it opens", async () => {
     const breaker: CircuitBreaker = circuitBreaker({
       consecutiveFailures: 1,
       onStateChange: ({ to }) => {
@@ -208,7 +208,7 @@ describe("a hook that calls back into the breaker", () => {
     expect(await breaker.run(() => 42)).toBe(42);
   });
 
-  it("can isolate it as soon as it opens", async () => {
+  it("a hook that calls back into the breaker can isolate it as soon as it opens", async () => {
     const breaker: CircuitBreaker = circuitBreaker({
       consecutiveFailures: 1,
       onStateChange: ({ to }) => {
@@ -221,7 +221,7 @@ describe("a hook that calls back into the breaker", () => {
     expect(breaker.state).toBe("isolated");
   });
 
-  it("can take the probe of a circuit that has become half-open: the call that found it so is refused", async () => {
+  it("a hook that calls back into the breaker can take the probe of a circuit that has become half-open: the call that found it so is refused", async () => {
     const clock = virtualClock();
     const calls: string[] = [];
     const breaker: CircuitBreaker = circuitBreaker({
@@ -240,7 +240,7 @@ describe("a hook that calls back into the breaker", () => {
     expect(breaker.state).toBe("closed");
   });
 
-  it("can close it when it refuses: the next call is let through", async () => {
+  it("a hook that calls back into the breaker can close it when it refuses: the next call is let through", async () => {
     const breaker: CircuitBreaker = circuitBreaker({ onRefused: () => breaker.close() });
     breaker.isolate();
 
@@ -285,7 +285,7 @@ describe("a hook that calls back into the breaker", () => {
     expect(breaker.state).toBe("isolated");
   });
 
-  it("leaves no failure from before close() in what is counted after it", async () => {
+  it("a hook that calls back into the breaker leaves no failure from before close() in what is counted after it", async () => {
     const breaker: CircuitBreaker = circuitBreaker({
       consecutiveFailures: 1,
       retryAfter: () => {
@@ -314,7 +314,7 @@ describe("the stats", () => {
     expect(breaker.stats).toEqual({ successes: 4, failures: 2, ignored: 1, slow: 1, refused: 2, openings: 2 });
   });
 
-  it("are live, and the same object", async () => {
+  it("the stats are live, and the same object", async () => {
     const breaker = circuitBreaker();
     const { stats } = breaker;
 
@@ -324,7 +324,7 @@ describe("the stats", () => {
     expect(stats).toMatchObject({ successes: 1, failures: 1 });
   });
 
-  it("do not count isolate() as an opening", () => {
+  it("the stats do not count isolate() as an opening", () => {
     const breaker = circuitBreaker();
 
     breaker.isolate();
@@ -346,7 +346,7 @@ describe("the stats", () => {
 });
 
 describe("lastFailure", () => {
-  it("is what the last failure was, until the breaker closes", async () => {
+  it("lastFailure is what the last failure was, until the breaker closes", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 2, clock });
     const [first, second] = [new Error("first"), new Error("second")];
@@ -365,7 +365,7 @@ describe("lastFailure", () => {
     expect(breaker.lastFailure).toBeUndefined();
   });
 
-  it("is not what was ignored", async () => {
+  it("lastFailure is not what was ignored", async () => {
     const breaker = circuitBreaker();
 
     await breaker.run(() => Promise.reject(new DOMException("aborted", "AbortError"))).catch(() => {});

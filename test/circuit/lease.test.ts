@@ -22,7 +22,7 @@ describe("calls that hang", () => {
     expect(breaker.stats.failures).toBe(5);
   });
 
-  it("are refused once those before them have opened the circuit", async () => {
+  it("calls that hang are refused once those before them have opened the circuit", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ clock });
     hang(breaker, 5);
@@ -34,7 +34,7 @@ describe("calls that hang", () => {
     expect(refused.cause.message).toContain("60000 ms");
   });
 
-  it("are failures dated when their lease ended, whenever that is noticed", async () => {
+  it("calls that hang are failures dated when their lease ended, whenever that is noticed", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ lease: 1_000, openFor: 5_000, clock });
     hang(breaker, 5);
@@ -43,7 +43,7 @@ describe("calls that hang", () => {
     expect(breaker.toJSON()).toMatchObject({ state: "open", openFor: 5_000, remaining: 2_000 });
   });
 
-  it("have opened it and left it half-open where nobody looked for long", async () => {
+  it("calls that hang have opened it and left it half-open where nobody looked for long", async () => {
     const clock = virtualClock();
     const changes: string[] = [];
     const onStateChange = ({ to }: { to: string }) => changes.push(to);
@@ -55,7 +55,7 @@ describe("calls that hang", () => {
     expect(changes).toEqual(["open", "half-open"]);
   });
 
-  it("are slow calls, too", async () => {
+  it("calls that hang are slow calls, too", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ slowRate: 1, slowAfter: 90_000, minimumCalls: 2, lease: 60_000, clock });
     hang(breaker, 2);
@@ -76,7 +76,7 @@ describe("calls that hang", () => {
     expect(breaker.state).toBe("open");
   });
 
-  it("are dated each by its own lease where they began at different times", async () => {
+  it("calls that hang are dated each by its own lease where they began at different times", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 3, lease: 1_000, openFor: 10_000, clock });
     for (let call = 0; call < 3; call++) {
@@ -88,7 +88,7 @@ describe("calls that hang", () => {
     expect(breaker.toJSON()).toMatchObject({ state: "open", remaining: 9_800 });
   });
 
-  it("are told apart from those that ended before their lease did", async () => {
+  it("calls that hang are told apart from those that ended before their lease did", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ lease: 1_000, clock });
     const calls = Array.from({ length: 5 }, () => begin(breaker));
@@ -101,7 +101,7 @@ describe("calls that hang", () => {
     expect(breaker.stats).toMatchObject({ successes: 5, failures: 4 });
   });
 
-  it("do not end their lease with that of one a little older", async () => {
+  it("calls that hang do not end their lease with that of one a little older", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 2, lease: 1_000, clock });
     hang(breaker, 1);
@@ -114,7 +114,7 @@ describe("calls that hang", () => {
     expect(breaker.state).toBe("open");
   });
 
-  it("do not end their lease with that of a call before them", async () => {
+  it("calls that hang do not end their lease with that of a call before them", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 1, lease: 1_000, clock });
     await breaker.run(() => {});
@@ -127,7 +127,7 @@ describe("calls that hang", () => {
     expect(breaker.state).toBe("open");
   });
 
-  it("do not end their lease too early after fast calls and a pause", async () => {
+  it("calls that hang do not end their lease too early after fast calls and a pause", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 1, lease: 1_000, clock });
     for (let call = 0; call < 1_000; call++) await breaker.run(() => {});
@@ -156,7 +156,7 @@ describe("calls that hang", () => {
     expect(breaker.toJSON()).toMatchObject({ state: "open", remaining: 29_500 });
   });
 
-  it("are dated right in the midst of many calls that end", async () => {
+  it("calls that hang are dated right in the midst of many calls that end", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 1, lease: 1_000, openFor: 10_000, clock });
     for (let call = 0; call < 100; call++) {
@@ -178,7 +178,7 @@ describe("calls that hang", () => {
   });
 
   // Fast calls share a reading of the clock, and one that hangs right after them is dated by the next.
-  it("are dated no later than the next look, after fast calls and a pause", async () => {
+  it("calls that hang are dated no later than the next look, after fast calls and a pause", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 1, lease: 1_000, openFor: 10_000, clock });
     for (let call = 0; call < 1_000; call++) await breaker.run(() => {});
@@ -192,7 +192,7 @@ describe("calls that hang", () => {
     expect(breaker.toJSON()).toMatchObject({ state: "open", remaining: 9_500 });
   });
 
-  it("are dated right where several hang after fast calls and a pause", async () => {
+  it("calls that hang are dated right where several hang after fast calls and a pause", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ lease: 1_000, openFor: 10_000, clock });
     for (let call = 0; call < 1_000; call++) await breaker.run(() => {});
@@ -204,7 +204,7 @@ describe("calls that hang", () => {
     expect(breaker.toJSON()).toMatchObject({ state: "open", remaining: 9_500 });
   });
 
-  it("do not let a call through that comes after fast calls and a pause, once they have opened the circuit", async () => {
+  it("calls that hang do not let a call through that comes after fast calls and a pause, once they have opened the circuit", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ lease: 60_000, clock });
     hang(breaker, 5);
@@ -238,7 +238,7 @@ describe("a success after a lease ended and before anybody noticed", () => {
 });
 
 describe("a call that settles before its lease ends", () => {
-  it("is counted once", async () => {
+  it("a call that settles before its lease ends is counted once", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ lease: 1_000, clock });
     await begin(breaker).fail();
@@ -251,16 +251,19 @@ describe("a call that settles before its lease ends", () => {
 });
 
 describe("a call that settles after its lease ended", () => {
-  it.each(["succeed", "fail"] as const)("has been counted once: it can still %s", async (how) => {
-    const clock = virtualClock();
-    const breaker = circuitBreaker({ lease: 1_000, clock });
-    const late = begin(breaker);
-    await clock.advance(1_000);
+  it.each(["succeed", "fail"] as const)(
+    "a call that settles after its lease ended has been counted once: it can still %s",
+    async (how) => {
+      const clock = virtualClock();
+      const breaker = circuitBreaker({ lease: 1_000, clock });
+      const late = begin(breaker);
+      await clock.advance(1_000);
 
-    await late[how]();
+      await late[how]();
 
-    expect(breaker.stats).toMatchObject({ failures: 1, successes: 0, ignored: 0 });
-  });
+      expect(breaker.stats).toMatchObject({ failures: 1, successes: 0, ignored: 0 });
+    },
+  );
 
   it("answers its caller all the same", async () => {
     const clock = virtualClock();
@@ -317,7 +320,7 @@ describe("a probe that hangs", () => {
     expect(breaker.toJSON()).toMatchObject({ state: "open", remaining: 3_000, openings: 2 });
   });
 
-  it("has freed its permit by then: another probe is let through after the opening", async () => {
+  it("a probe that hangs has freed its permit by then: another probe is let through after the opening", async () => {
     const { clock, breaker } = await halfOpen();
     hang(breaker, 1);
 
@@ -327,7 +330,7 @@ describe("a probe that hangs", () => {
     expect(breaker.state).toBe("closed");
   });
 
-  it("is one failure among the probes where there is a rate", async () => {
+  it("a probe that hangs is one failure among the probes where there is a rate", async () => {
     const { clock, breaker } = await halfOpen({ halfOpen: { calls: 3 }, failureRate: 0.5 });
     hang(breaker, 1);
 
@@ -339,7 +342,7 @@ describe("a probe that hangs", () => {
     expect(breaker.state).toBe("open");
   });
 
-  it("is dated by itself, though another began a moment later", async () => {
+  it("a probe that hangs is dated by itself, though another began a moment later", async () => {
     const { clock, breaker } = await halfOpen({ halfOpen: { calls: 2 } });
     hang(breaker, 1);
     await clock.advance(10);
@@ -355,7 +358,7 @@ describe("the lease of a call that may take long", () => {
   const late = (breaker: CircuitBreaker, clock: VirtualClock, ms: number) =>
     breaker.wrap(() => new Promise<string>((resolve) => void clock.setTimer(() => resolve("ok"), ms)));
 
-  it("is at least slowAfter, where none is given", async () => {
+  it("the lease of a call that may take long is at least slowAfter, where none is given", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ slowRate: 1, slowAfter: 120_000, minimumCalls: 1, clock });
     const calls = Promise.all([1, 2].map(late(breaker, clock, 90_000)));
@@ -371,7 +374,7 @@ describe("the lease of a call that may take long", () => {
     expect([breaker.state, breaker.stats.failures]).toEqual(["closed", 1]);
   });
 
-  it("is a minute where slowAfter has no end", async () => {
+  it("the lease of a call that may take long is a minute where slowAfter has no end", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ slowRate: 1, slowAfter: Infinity, minimumCalls: 1, clock });
     hang(breaker, 1);
@@ -381,7 +384,7 @@ describe("the lease of a call that may take long", () => {
     expect([breaker.state, breaker.stats.failures]).toEqual(["open", 1]);
   });
 
-  it("is not what ends a call whose attempt has a longer timeout", async () => {
+  it("the lease of a call that may take long is not what ends a call whose attempt has a longer timeout", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 1, clock });
     const load = retry(late(breaker, clock, 90_000), { attemptTimeout: 120_000, clock });
@@ -395,7 +398,7 @@ describe("the lease of a call that may take long", () => {
     expect(breaker.stats).toMatchObject({ successes: 2, failures: 0 });
   });
 
-  it("gives way to that timeout, which is a failure when it is up", async () => {
+  it("the lease of a call that may take long gives way to that timeout, which is a failure when it is up", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 1, clock });
     const load = retry(
@@ -432,7 +435,7 @@ describe("the lease of a call that may take long", () => {
     expect(breaker.state).toBe("open");
   });
 
-  it("is counted apart: the lease of a call beside it still ends", async () => {
+  it("the lease of a call that may take long is counted apart: the lease of a call beside it still ends", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 9, clock });
     const result = retry(late(breaker, clock, 90_000), { attemptTimeout: 120_000, clock })();

@@ -39,23 +39,23 @@ describe("time", () => {
     expect(halfOpen).toMatchObject({ name: "half-open", openings: 1, openFor: 100, taken: 0, recorded: 0 });
   });
 
-  it.each([closed(1), isolated(1), halfOpen])("moves no other state: $name", (state) => {
+  it.each([closed(1), isolated(1), halfOpen])("time moves no other state: $name", (state) => {
     expect(elapse(state, Number.MAX_VALUE)).toBe(state);
   });
 });
 
 describe("a call", () => {
-  it("is admitted by a closed circuit, which stays as it is", () => {
+  it("a call is admitted by a closed circuit, which stays as it is", () => {
     const state = closed(1);
 
     expect(admit(rules, state)).toBe(state);
   });
 
-  it.each([open, isolated(1)])("is refused by one that is $name", (state) => {
+  it.each([open, isolated(1)])("a call is refused by one that is $name", (state) => {
     expect(admit(rules, state)).toBeUndefined();
   });
 
-  it("takes one of as many permits as a half-open one has", () => {
+  it("a call takes one of as many permits as a half-open one has", () => {
     const one = admit(rules, halfOpen)!;
     const two = admit(rules, one)!;
 
@@ -72,13 +72,13 @@ describe("a call", () => {
 });
 
 describe("a result", () => {
-  it("of a call that succeeded leaves a closed circuit without failures as it is", () => {
+  it("a result of a call that succeeded leaves a closed circuit without failures as it is", () => {
     const state = closed(1);
 
     expect(follow(state, 0, success)).toBe(state);
   });
 
-  it("of a call that failed counts in a row, until one succeeds", () => {
+  it("a result of a call that failed counts in a row, until one succeeds", () => {
     expect(follow(closed(1), 0, failure)).toMatchObject({ name: "closed", failures: 1 });
     expect(follow(closed(1), 0, failure, success)).toMatchObject({ name: "closed", failures: 0 });
   });
@@ -99,11 +99,11 @@ describe("a result", () => {
     expect(follow(state, 0, failure)).toBe(state);
   });
 
-  it("of a probe that fails opens for longer, in the same row", () => {
+  it("a result of a probe that fails opens for longer, in the same row", () => {
     expect(follow(halfOpen, 200, failure)).toMatchObject({ name: "open", openings: 2, since: 200, until: 400 });
   });
 
-  it("of the last probe closes, and the openings are kept as long as the last one was", () => {
+  it("a result of the last probe closes, and the openings are kept as long as the last one was", () => {
     const again = follow(halfOpen, 200, success, success);
 
     expect(again).toMatchObject({ name: "closed", openings: 1, forgetAt: 300, failures: 0 });
@@ -125,7 +125,7 @@ describe("a result", () => {
 });
 
 describe("the generation", () => {
-  it("is raised by every change of state", () => {
+  it("the generation is raised by every change of state", () => {
     const states = [closed(7), open, halfOpen, follow(halfOpen, 200, success, success)];
 
     expect(states.map(({ generation }) => generation)).toEqual([7, 8, 9, 10]);
@@ -152,7 +152,7 @@ describe("a snapshot", () => {
     expect(toSnapshot(fromSnapshot(snapshot, rules, 9_000), 9_020)).toEqual(toSnapshot(state, 140));
   });
 
-  it("of a half-open circuit is that of an open one with nothing left, which is half-open at once", () => {
+  it("a snapshot of a half-open circuit is that of an open one with nothing left, which is half-open at once", () => {
     const snapshot = toSnapshot(halfOpen, 500);
 
     expect(snapshot).toEqual({ state: "open", openings: 1, openFor: 100, remaining: 0 });
@@ -163,7 +163,7 @@ describe("a snapshot", () => {
     });
   });
 
-  it("of an opening longer than these rules allow is cut to what they do", () => {
+  it("a snapshot of an opening longer than these rules allow is cut to what they do", () => {
     const snapshot = { state: "open", openings: 3, openFor: 9_000, remaining: 5_000 } as const;
 
     expect(fromSnapshot(snapshot, rules, 200)).toMatchObject({ since: 200, until: 1_200 });

@@ -19,7 +19,7 @@ describe("the openings in a row", () => {
     return { clock, breaker, asked };
   }
 
-  it("are counted from 1 and decide how long it stays open", async () => {
+  it("the openings in a row are counted from 1 and decide how long it stays open", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 2, openFor: (openings) => openings * 100, clock });
     await play(breaker, "FF");
@@ -36,19 +36,22 @@ describe("the openings in a row", () => {
   it.each([
     [999, [1, 2]],
     [1_000, [1, 1]],
-  ])("are forgotten when it was closed as long as it had been open: after %d ms: %j", async (ms, openings) => {
-    const { clock, breaker, asked } = await closedAgain();
+  ])(
+    "the openings in a row are forgotten when it was closed as long as it had been open: after %d ms: %j",
+    async (ms, openings) => {
+      const { clock, breaker, asked } = await closedAgain();
 
-    await clock.advance(ms);
-    await play(breaker, "F");
+      await clock.advance(ms);
+      await play(breaker, "F");
 
-    expect(asked).toEqual(openings);
-  });
+      expect(asked).toEqual(openings);
+    },
+  );
 
   it.each([
     [1_999, [1, 2, 3]],
     [2_000, [1, 2, 1]],
-  ])("are kept for as long as the last of them was: after %d ms: %j", async (ms, openings) => {
+  ])("the openings in a row are kept for as long as the last of them was: after %d ms: %j", async (ms, openings) => {
     const { clock, breaker, asked } = await closedAgain();
     await play(breaker, "F");
     await clock.advance(2_000);
@@ -60,7 +63,7 @@ describe("the openings in a row", () => {
     expect(asked).toEqual(openings);
   });
 
-  it("are forgotten by close()", async () => {
+  it("the openings in a row are forgotten by close()", async () => {
     const { breaker, asked } = await closedAgain();
 
     breaker.close();

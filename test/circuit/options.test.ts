@@ -38,7 +38,7 @@ describe("an option of a breaker that makes no sense is refused when it is made"
     [{ lease: 0 }, "lease must be a finite number of ms above 0, got 0"],
     [{ lease: Infinity }, "lease must be a finite number of ms above 0, got Infinity"],
     [{ failureRate: 1, window: { calls: 1_000_001 } }, `calls ${whole} to 1,000,000, got 1000001`],
-  ])("out of range: %j", (options, message) => {
+  ])("an option of a breaker that makes no sense is refused when it is made out of range: %j", (options, message) => {
     const make = () => circuitBreaker(options);
 
     expect(make).toThrow(RangeError);
@@ -68,13 +68,16 @@ describe("an option of a breaker that makes no sense is refused when it is made"
     [{ clock: {} }, "clock must be"],
     [{ clock: null }, "clock must be"],
     [{ threshold: 5 }, 'there is no option "threshold"; allowed are name, consecutiveFailures'],
-  ])("of the wrong kind: %j", (options, message) => {
-    const make = () => circuitBreaker(options);
+  ])(
+    "an option of a breaker that makes no sense is refused when it is made of the wrong kind: %j",
+    (options, message) => {
+      const make = () => circuitBreaker(options);
 
-    expect(make).toThrow(TypeError);
-    expect(make).toThrow(/^circuitBreaker/);
-    expect(make).toThrow(message);
-  });
+      expect(make).toThrow(TypeError);
+      expect(make).toThrow(/^circuitBreaker/);
+      expect(make).toThrow(message);
+    },
+  );
 
   it.each([null, 5, "open", [], Promise.resolve({})])("no options at all: %s", (options) => {
     expect(() => circuitBreaker(options as never)).toThrow(/^circuitBreaker: options must be an object/);
@@ -134,7 +137,7 @@ describe("an option of a breaker is accepted", () => {
     { failureRate: Number.MIN_VALUE, window: { ms: 0.5 }, minimumCalls: 1_000 },
     { slowRate: 1, slowAfter: 0.1 },
     { openFor: 0, maxOpenFor: 0, lease: 0.1, halfOpen: { calls: 1_000 } },
-  ])("at its limits: %j", (options) => {
+  ])("an option of a breaker is accepted at its limits: %j", (options) => {
     expect(() => circuitBreaker(options)).not.toThrow();
   });
 });

@@ -40,7 +40,7 @@ function held() {
 }
 
 describe("an attempt that times out", () => {
-  it("is a failure at once, and its late end is none", async () => {
+  it("an attempt that times out is a failure at once, and its late end is none", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ clock });
     const work = held();
@@ -55,7 +55,7 @@ describe("an attempt that times out", () => {
     expect(breaker.stats.failures).toBe(1);
   });
 
-  it("is not taken back by a late success", async () => {
+  it("an attempt that times out is not taken back by a late success", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ consecutiveFailures: 2, clock });
     const work = held();
@@ -109,7 +109,7 @@ describe("an attempt that times out", () => {
     expect(breaker.state).toBe("open");
   });
 
-  it("is a slow call where it took as long", async () => {
+  it("an attempt that times out is a slow call where it took as long", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ slowRate: 1, slowAfter: 100, minimumCalls: 1, clock });
 
@@ -164,23 +164,26 @@ describe("an attempt that something else ends", () => {
       },
     ],
     ["returns", async () => 42],
-  ])("counts as nothing when it is aborted inside the call, which then %s", async (_, work) => {
-    const controller = new AbortController();
-    const breaker = circuitBreaker({ initialState: OPEN_NO_LONGER });
-    const guarded = breaker.wrap(() => {
-      controller.abort(reason);
-      return work();
-    });
+  ])(
+    "an attempt that something else ends counts as nothing when it is aborted inside the call, which then %s",
+    async (_, work) => {
+      const controller = new AbortController();
+      const breaker = circuitBreaker({ initialState: OPEN_NO_LONGER });
+      const guarded = breaker.wrap(() => {
+        controller.abort(reason);
+        return work();
+      });
 
-    await expect(retry(guarded, { signal: controller.signal })()).rejects.toBe(reason);
-    await new Promise((resolve) => setImmediate(resolve));
+      await expect(retry(guarded, { signal: controller.signal })()).rejects.toBe(reason);
+      await new Promise((resolve) => setImmediate(resolve));
 
-    expect(breaker.state).toBe("half-open");
-    expect(breaker.stats).toMatchObject({ successes: 0, failures: 0, ignored: 1 });
-    expect(await breaker.run(() => 42)).toBe(42);
-  });
+      expect(breaker.state).toBe("half-open");
+      expect(breaker.stats).toMatchObject({ successes: 0, failures: 0, ignored: 1 });
+      expect(await breaker.run(() => 42)).toBe(42);
+    },
+  );
 
-  it("counts as nothing when it was aborted before the breaker was asked", async () => {
+  it("an attempt that something else ends counts as nothing when it was aborted before the breaker was asked", async () => {
     const controller = new AbortController();
     const breaker = circuitBreaker({ initialState: OPEN_NO_LONGER });
     const load = retry(
@@ -197,7 +200,7 @@ describe("an attempt that something else ends", () => {
     expect(await breaker.run(() => 42)).toBe(42);
   });
 
-  it("counts as nothing when the total timeout ends it", async () => {
+  it("an attempt that something else ends counts as nothing when the total timeout ends it", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ initialState: OPEN_NO_LONGER, clock });
     const call = retry(breaker.wrap(never), { totalTimeout: 1_000, clock })().catch((error) => error);
@@ -209,7 +212,7 @@ describe("an attempt that something else ends", () => {
     expect(breaker.stats).toMatchObject({ failures: 0, ignored: 1 });
   });
 
-  it("counts as nothing when an outer attempt's timeout cuts it through its signal", async () => {
+  it("an attempt that something else ends counts as nothing when an outer attempt's timeout cuts it through its signal", async () => {
     const clock = virtualClock();
     const [inner, outer] = [circuitBreaker({ clock }), circuitBreaker({ clock })];
     const load = outer.wrap(() => retry(inner.wrap(never), { signal: currentAttempt().signal, clock })());
@@ -251,16 +254,19 @@ describe("an abort that the function itself rejects with", () => {
   ];
   const cases = kinds.flatMap(([kind, error]) => places.map(([place, call]) => ({ kind, error, place, call })));
 
-  it.each(cases)("is ignored by a breaker: $kind $place", async ({ error, call }) => {
-    const breaker = circuitBreaker({ consecutiveFailures: 1 });
+  it.each(cases)(
+    "an abort that the function itself rejects with is ignored by a breaker: $kind $place",
+    async ({ error, call }) => {
+      const breaker = circuitBreaker({ consecutiveFailures: 1 });
 
-    await expect(call(breaker.wrap(() => Promise.reject(error())))).rejects.toThrow();
+      await expect(call(breaker.wrap(() => Promise.reject(error())))).rejects.toThrow();
 
-    expect(breaker.stats).toMatchObject({ failures: 0, ignored: 1 });
-    expect(breaker.state).toBe("closed");
-  });
+      expect(breaker.stats).toMatchObject({ failures: 0, ignored: 1 });
+      expect(breaker.state).toBe("closed");
+    },
+  );
 
-  it("is ignored by a sync guard, in a policy and outside", () => {
+  it("an abort that the function itself rejects with is ignored by a sync guard, in a policy and outside", () => {
     const breaker = circuitBreaker({ consecutiveFailures: 1 });
     const load = breaker.wrapSync(() => {
       throw abortError();
@@ -298,7 +304,7 @@ describe("an abort that the function itself rejects with", () => {
       "a driver's lost connection that calls itself so",
       () => Object.assign(abortError(), { command: { name: "get", args: [] } }),
     ],
-  ])("is told from %s, which is a failure", async (_, error) => {
+  ])("an abort that the function itself rejects with is told from %s, which is a failure", async (_, error) => {
     const breaker = circuitBreaker({ consecutiveFailures: 1 });
 
     await retry(
@@ -311,7 +317,7 @@ describe("an abort that the function itself rejects with", () => {
 });
 
 describe("a retry around a breaker", () => {
-  it("does not spin on an open one", async () => {
+  it("a retry around a breaker does not spin on an open one", async () => {
     const breaker = circuitBreaker({ consecutiveFailures: 3 });
     const load = vi.fn(fail);
     const onGiveUp = vi.fn();

@@ -34,7 +34,7 @@ describe("a function of the user's that answers with a promise where it must not
     },
   );
 
-  it("is an error of isOverload's, and takes no pay away", () => {
+  it("a function of the user's that answers with a promise where it must not is an error of isOverload's, and takes no pay away", () => {
     const budget = retryBudget({
       initial: 0,
       isOverload: rejects as unknown as () => boolean,
@@ -106,7 +106,7 @@ describe("a clock that fails", () => {
     expect(onHookError).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ message: "the clock" }));
   });
 
-  it("by going on for ever ends all leases there are, and comes to an end", () => {
+  it("a clock that fails by going on for ever ends all leases there are, and comes to an end", () => {
     let now = 0;
     const breaker = circuitBreaker({ clock: { now: () => now } });
     void breaker.run(() => new Promise(() => {}));
@@ -127,7 +127,7 @@ describe("a saved state", () => {
     expect(breaker.toJSON()).toEqual({ state: "open", openings: 1, openFor: 5_000, remaining: 5_000 });
   });
 
-  it("with more calls than the window holds is taken up by its last ones, in no time", () => {
+  it("a saved state with more calls than the window holds is taken up by its last ones, in no time", () => {
     const initialState: SavedCircuit = {
       state: "closed",
       failures: 0,

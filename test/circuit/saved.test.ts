@@ -18,21 +18,24 @@ function takenUp(breaker: CircuitBreaker, options: CircuitBreakerOptions) {
 }
 
 describe("a breaker saved and taken up elsewhere", () => {
-  it.each(["closed", "open", "half-open", "isolated"])("is saved alike again: %s", async (state) => {
-    const clock = virtualClock();
-    const options = { consecutiveFailures: 2, openFor: 5_000, clock };
-    const breaker = circuitBreaker(options);
-    if (state === "closed") await play(breaker, "F");
-    else await play(breaker, "FF");
-    await clock.advance(state === "half-open" ? 5_000 : 1_000);
-    if (state === "isolated") breaker.isolate();
-    expect(breaker.state).toBe(state);
+  it.each(["closed", "open", "half-open", "isolated"])(
+    "a breaker saved and taken up elsewhere is saved alike again: %s",
+    async (state) => {
+      const clock = virtualClock();
+      const options = { consecutiveFailures: 2, openFor: 5_000, clock };
+      const breaker = circuitBreaker(options);
+      if (state === "closed") await play(breaker, "F");
+      else await play(breaker, "FF");
+      await clock.advance(state === "half-open" ? 5_000 : 1_000);
+      if (state === "isolated") breaker.isolate();
+      expect(breaker.state).toBe(state);
 
-    const other = takenUp(breaker, options);
+      const other = takenUp(breaker, options);
 
-    expect(other.breaker.toJSON()).toEqual(other.initialState);
-    expect(other.breaker.state).toBe(state);
-  });
+      expect(other.breaker.toJSON()).toEqual(other.initialState);
+      expect(other.breaker.state).toBe(state);
+    },
+  );
 
   it("goes on with the failures in a row", async () => {
     const breaker = circuitBreaker();
@@ -59,7 +62,7 @@ describe("a breaker saved and taken up elsewhere", () => {
     expect(other.breaker.state).toBe("half-open");
   });
 
-  it("is open with nothing left where it was half-open: every probe is free", async () => {
+  it("a breaker saved and taken up elsewhere is open with nothing left where it was half-open: every probe is free", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ clock });
     await play(breaker, "FFFFF");
@@ -74,7 +77,7 @@ describe("a breaker saved and taken up elsewhere", () => {
     expect(other.breaker.state).toBe("closed");
   });
 
-  it("is refused by until close() where it was isolated", async () => {
+  it("a breaker saved and taken up elsewhere is refused by until close() where it was isolated", async () => {
     const breaker = circuitBreaker();
     breaker.isolate();
 
@@ -89,25 +92,28 @@ describe("a breaker saved and taken up elsewhere", () => {
   it.each<[string, number, number, number[]]>([
     ["kept", 400, 599, [2]],
     ["forgotten in time", 400, 600, [1]],
-  ])("has its openings in a row %s: closed for %d ms here and %d ms there", async (_, here, there, openings) => {
-    const clock = virtualClock();
-    const asked: number[] = [];
-    const openFor = (number: number) => {
-      asked.push(number);
-      return 1_000;
-    };
-    const breaker = circuitBreaker({ consecutiveFailures: 1, openFor: 1_000, clock });
-    await play(breaker, "F");
-    await clock.advance(1_000);
-    await play(breaker, "S");
-    await clock.advance(here);
+  ])(
+    "a breaker saved and taken up elsewhere has its openings in a row %s: closed for %d ms here and %d ms there",
+    async (_, here, there, openings) => {
+      const clock = virtualClock();
+      const asked: number[] = [];
+      const openFor = (number: number) => {
+        asked.push(number);
+        return 1_000;
+      };
+      const breaker = circuitBreaker({ consecutiveFailures: 1, openFor: 1_000, clock });
+      await play(breaker, "F");
+      await clock.advance(1_000);
+      await play(breaker, "S");
+      await clock.advance(here);
 
-    const other = takenUp(breaker, { consecutiveFailures: 1, openFor });
-    await other.clock.advance(there);
-    await play(other.breaker, "F");
+      const other = takenUp(breaker, { consecutiveFailures: 1, openFor });
+      await other.clock.advance(there);
+      await play(other.breaker, "F");
 
-    expect(asked).toEqual(openings);
-  });
+      expect(asked).toEqual(openings);
+    },
+  );
 
   it("opens for the second time in a row where it was saved open or half-open", async () => {
     const clock = virtualClock();
@@ -168,7 +174,7 @@ describe("a breaker saved and taken up elsewhere", () => {
 });
 
 describe("a window saved and taken up elsewhere", () => {
-  it("of calls holds the same calls in the same order", async () => {
+  it("a window saved and taken up elsewhere of calls holds the same calls in the same order", async () => {
     const options = { failureRate: 0.75, window: { calls: 4 } };
     const breaker = circuitBreaker(options);
     await play(breaker, "SFSF");
@@ -182,7 +188,7 @@ describe("a window saved and taken up elsewhere", () => {
     expect(another.breaker.state).toBe("closed");
   });
 
-  it("of calls that has gone round holds the last ones", async () => {
+  it("a window saved and taken up elsewhere of calls that has gone round holds the last ones", async () => {
     const options = { failureRate: 0.75, window: { calls: 4 } };
     const breaker = circuitBreaker(options);
     await play(breaker, "FSSSFSSF");
@@ -217,22 +223,25 @@ describe("a window saved and taken up elsewhere", () => {
     [3_000, 7_000, "closed"],
     [9_000, 999, "open"],
     [9_000, 1_000, "closed"],
-  ])("of time holds calls as old as they were: %d ms here, %d ms there: %s", async (here, there, state) => {
-    const clock = virtualClock();
-    const options = { failureRate: 0.5, minimumCalls: 4, window: { ms: 10_000 } };
-    const breaker = circuitBreaker({ ...options, clock });
-    await play(breaker, "FF");
-    await clock.advance(here);
-    await play(breaker, "S");
+  ])(
+    "a window saved and taken up elsewhere of time holds calls as old as they were: %d ms here, %d ms there: %s",
+    async (here, there, state) => {
+      const clock = virtualClock();
+      const options = { failureRate: 0.5, minimumCalls: 4, window: { ms: 10_000 } };
+      const breaker = circuitBreaker({ ...options, clock });
+      await play(breaker, "FF");
+      await clock.advance(here);
+      await play(breaker, "S");
 
-    const other = takenUp(breaker, options);
-    await other.clock.advance(there);
-    await play(other.breaker, "S");
+      const other = takenUp(breaker, options);
+      await other.clock.advance(there);
+      await play(other.breaker, "S");
 
-    expect(other.breaker.state).toBe(state);
-  });
+      expect(other.breaker.state).toBe(state);
+    },
+  );
 
-  it("of time does not age by being saved again and again", async () => {
+  it("a window saved and taken up elsewhere of time does not age by being saved again and again", async () => {
     const options = { failureRate: 0.5, minimumCalls: 4, window: { ms: 10_000 } };
     const clock = virtualClock();
     await clock.advance(999);
@@ -248,7 +257,7 @@ describe("a window saved and taken up elsewhere", () => {
     expect(other.breaker.state).toBe("open");
   });
 
-  it("of time leaves out what is too old", async () => {
+  it("a window saved and taken up elsewhere of time leaves out what is too old", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ failureRate: 0.5, window: { ms: 10_000 }, clock });
     await play(breaker, "F");
@@ -257,7 +266,7 @@ describe("a window saved and taken up elsewhere", () => {
     expect(breaker.toJSON()).toMatchObject({ window: [] });
   });
 
-  it("is left alone where no rate is asked for there", async () => {
+  it("a window saved and taken up elsewhere is left alone where no rate is asked for there", async () => {
     const breaker = circuitBreaker({ failureRate: 0.5 });
     await play(breaker, "FFFF");
 
@@ -267,14 +276,14 @@ describe("a window saved and taken up elsewhere", () => {
     expect(other.breaker.state).toBe("open");
   });
 
-  it("is saved only while it counts", async () => {
+  it("a window saved and taken up elsewhere is saved only while it counts", async () => {
     const breaker = circuitBreaker({ failureRate: 0.5, window: { calls: 1 } });
     await play(breaker, "F");
 
     expect(breaker.toJSON()).not.toHaveProperty("window");
   });
 
-  it("of calls does not make failures of a window of time's successes", async () => {
+  it("a window saved and taken up elsewhere of calls does not make failures of a window of time's successes", async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ failureRate: 0.5, window: { ms: 10_000 }, clock });
     await play(breaker, "FSSSSSSSSS");

@@ -21,7 +21,7 @@ const sums = (calls: readonly { failed: boolean; slow: boolean }[]) => [
 ];
 
 describe("a window of calls", () => {
-  it.each([1, 2, 7, 100])("of %d has seen the last ones", (size) => {
+  it.each([1, 2, 7, 100])("a window of calls of %d has seen the last ones", (size) => {
     const window = new CallWindow(size);
     const calls = byChance(300);
 
@@ -65,7 +65,7 @@ describe("a window of calls", () => {
     }
   });
 
-  it("takes up the last calls of one that was larger", () => {
+  it("a window of calls takes up the last calls of one that was larger", () => {
     const [large, small] = [new CallWindow(10), new CallWindow(2)];
     for (const failed of [true, true, true, false]) large.add(failed, false);
 
@@ -76,7 +76,7 @@ describe("a window of calls", () => {
 });
 
 describe("a window of time", () => {
-  it("has seen the calls of its last ten tenths", () => {
+  it("a window of time has seen the calls of its last ten tenths", () => {
     const window = new TimeWindow(1_000);
     const calls = byChance(300);
 
@@ -98,7 +98,7 @@ describe("a window of time", () => {
     expect(totals(window)).toEqual(seen);
   });
 
-  it("is empty after a long pause", () => {
+  it("a window of time is empty after a long pause", () => {
     const window = new TimeWindow(1_000);
     for (let at = 0; at < 1_000; at += 50) window.add(true, true, at);
 

@@ -27,7 +27,7 @@ describe("chaos", () => {
   it.each([
     [0, "fulfilled"],
     [1, "rejected"],
-  ])("at a rate of %d leaves every call %s", async (rate, status) => {
+  ])("chaos at a rate of %d leaves every call %s", async (rate, status) => {
     const disturbed = chaos({ rate })(async () => "ok");
 
     const results = await Promise.allSettled(Array.from({ length: 100 }, () => disturbed()));
@@ -92,7 +92,7 @@ describe("chaos", () => {
     expect(took).toEqual(expected);
   });
 
-  it("takes no time of a timer where no latency is asked for", async () => {
+  it("chaos takes no time of a timer where no latency is asked for", async () => {
     const clock = virtualClock();
 
     const result = chaos({ rate: 0, clock })(async () => "ok")();

@@ -32,7 +32,7 @@ describe("flaky", () => {
     expect(flaky([{ ok: true, value }])()).toBe(value);
   });
 
-  it("takes a value that only looks like an outcome for a value", () => {
+  it("flaky takes a value that only looks like an outcome for a value", () => {
     const response = { ok: true, status: 200 };
     const refused = { ok: false, status: 503 };
     const odd = { ok: "yes", value: 1, error: 2 };

@@ -17,7 +17,7 @@ describe("instant", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("does the same spread last into the options, for both loops", async () => {
+  it("instant does the same spread last into the options, for both loops", async () => {
     const slow = { wait: waitFixed(60_000) };
 
     expect(await retry(flaky([busy, "ok"]), { ...slow, ...instant })()).toBe("ok");

@@ -3,7 +3,7 @@ import { retryState } from "undaunted/testing";
 import { describe, expect, it } from "vitest";
 
 describe("retryState", () => {
-  it("is a first attempt that failed at once", () => {
+  it("retryState is a first attempt that failed at once", () => {
     const { outcome, random, ...rest } = retryState();
 
     expect(rest).toEqual({
@@ -22,7 +22,7 @@ describe("retryState", () => {
     expect(random()).toBeLessThan(1);
   });
 
-  it("has the fields it was given in place of its own", () => {
+  it("retryState has the fields it was given in place of its own", () => {
     const fields = {
       name: "load",
       args: ["42"],
@@ -39,7 +39,7 @@ describe("retryState", () => {
     expect(retryState(fields)).toEqual(fields);
   });
 
-  it("is a new object each time", () => {
+  it("retryState is a new object each time", () => {
     expect(retryState()).not.toBe(retryState());
     expect(retryState().outcome).not.toBe(retryState().outcome);
   });

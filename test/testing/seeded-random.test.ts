@@ -35,7 +35,7 @@ describe("seededRandom", () => {
     }
   });
 
-  it("does not repeat itself soon", () => {
+  it("seededRandom does not repeat itself soon", () => {
     expect(new Set(draw(seededRandom(3), 10_000)).size).toBe(10_000);
   });
 
@@ -48,7 +48,7 @@ describe("seededRandom", () => {
     expect(Math.max(...shares)).toBeLessThan(10_380);
   });
 
-  it("does not hang on the number before", () => {
+  it("seededRandom does not hang on the number before", () => {
     const numbers = draw(seededRandom(5), 100_000);
     const products = numbers.slice(1).map((number, n) => (number - 0.5) * (numbers[n]! - 0.5));
     const correlation = products.reduce((sum, product) => sum + product) / products.length / (1 / 12);

@@ -204,7 +204,7 @@ describe("testRetries", () => {
     expect(load).toHaveBeenCalledTimes(3);
   });
 
-  it("is not looked at by a call that succeeds at once", async () => {
+  it("testRetries is not looked at by a call that succeeds at once", async () => {
     const looked = vi.fn();
     Object.defineProperty(globalThis, KEY, { get: looked, configurable: true });
 
@@ -269,7 +269,7 @@ describe("restore()", () => {
     expect(await attemptsOf()).toBe(2);
   });
 
-  it("of the outer one leaves the inner one on, and brings back nothing that is over", async () => {
+  it("restore() of the outer one leaves the inner one on, and brings back nothing that is over", async () => {
     const outer = begin({ attempts: 2 });
     const inner = begin({ attempts: 3 });
 
@@ -290,7 +290,7 @@ describe("restore()", () => {
     expect(await attemptsOf()).toBe(3);
   });
 
-  it("is called at the end of a `using` block", async () => {
+  it("restore() is called at the end of a `using` block", async () => {
     {
       using _ = testRetries({ attempts: 1 });
       expect(await attemptsOf()).toBe(1);
@@ -299,7 +299,7 @@ describe("restore()", () => {
     expect(await attemptsOf()).toBe(4);
   });
 
-  it("is there in a runtime without Symbol.dispose", async () => {
+  it("restore() is there in a runtime without Symbol.dispose", async () => {
     const symbol = Object.getOwnPropertyDescriptor(globalThis, "Symbol")!;
     const old = Object.assign((name?: string) => Symbol(name), { for: Symbol.for });
     Object.defineProperty(globalThis, "Symbol", { ...symbol, value: old });

@@ -45,7 +45,7 @@ describe("virtualClock", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("takes a negative delay as none", async () => {
+  it("virtualClock takes a negative delay as none", async () => {
     const clock = virtualClock();
     const fired: number[] = [];
     await clock.advance(10);
@@ -135,7 +135,7 @@ describe("advance", () => {
     expect(fired).toEqual(["kept"]);
   });
 
-  it("takes no notice of a timer cancelled too late, or twice", async () => {
+  it("advance takes no notice of a timer cancelled too late, or twice", async () => {
     const clock = virtualClock();
     const fired: string[] = [];
     const first = clock.setTimer(() => fired.push("first"), 10);
@@ -241,7 +241,7 @@ describe("advance", () => {
 });
 
 describe("bad times", () => {
-  it.each([Number.NaN, Number.POSITIVE_INFINITY])("are refused by setTimer: %s", (ms) => {
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])("bad times are refused by setTimer: %s", (ms) => {
     const clock = virtualClock();
 
     expect(() => clock.setTimer(() => {}, ms)).toThrow(`setTimer: ms must be a finite number, got ${ms}`);
@@ -258,7 +258,7 @@ describe("bad times", () => {
     },
   );
 
-  it.each([0, -1, 2.5, Number.NaN])("are refused by runAll as a limit: %s", async (limit) => {
+  it.each([0, -1, 2.5, Number.NaN])("bad times are refused by runAll as a limit: %s", async (limit) => {
     await expect(virtualClock().runAll(limit)).rejects.toThrow(
       `runAll: limit must be a whole number from 1, or Infinity, got ${limit}`,
     );
@@ -380,7 +380,7 @@ describe("sleepSync", () => {
 });
 
 describe("a virtual clock under a policy with timeouts", () => {
-  it("is left without a timer when the call is over", async () => {
+  it("a virtual clock under a policy with timeouts is left without a timer when the call is over", async () => {
     const clock = virtualClock();
     const load = flaky([busy, busy, "ok"]);
     const options = { wait: waitFixed(100), attemptTimeout: 1_000, totalTimeout: 10_000, stop: stopAfterAttempt(3) };
@@ -394,7 +394,7 @@ describe("a virtual clock under a policy with timeouts", () => {
 });
 
 describe("a timer's function", () => {
-  it("is not waited for, whatever it returns", async () => {
+  it("a timer's function is not waited for, whatever it returns", async () => {
     const clock = virtualClock();
     clock.setTimer(() => new Promise(() => {}), 10);
 
@@ -405,16 +405,19 @@ describe("a timer's function", () => {
 describe("the async context of a timer", () => {
   const requests = new AsyncLocalStorage<string>();
 
-  it.each(["advance", "runAll"] as const)("is the one in which it was set, and not that of %s", async (way) => {
-    const clock = virtualClock();
-    const seen: unknown[] = [];
-    for (const id of ["a", "b"]) requests.run(id, () => clock.setTimer(() => seen.push(requests.getStore()), 10));
-    clock.setTimer(() => seen.push(requests.getStore()), 10);
+  it.each(["advance", "runAll"] as const)(
+    "the async context of a timer is the one in which it was set, and not that of %s",
+    async (way) => {
+      const clock = virtualClock();
+      const seen: unknown[] = [];
+      for (const id of ["a", "b"]) requests.run(id, () => clock.setTimer(() => seen.push(requests.getStore()), 10));
+      clock.setTimer(() => seen.push(requests.getStore()), 10);
 
-    await requests.run("advancing", () => (way === "advance" ? clock.advance(10) : clock.runAll()));
+      await requests.run("advancing", () => (way === "advance" ? clock.advance(10) : clock.runAll()));
 
-    expect(seen).toEqual(["a", "b", undefined]);
-  });
+      expect(seen).toEqual(["a", "b", undefined]);
+    },
+  );
 });
 
 describe("a runtime without MessageChannel", () => {
