@@ -1,5 +1,6 @@
 import { NO_ARGS } from "../common/callable.js";
 import { type GuardWrap, guardRun, guardWrap } from "../common/guard.js";
+import { reasonOf } from "../common/interrupt.js";
 import { type Rule, readOptions, SIGNAL } from "../common/validate.js";
 import { type BulkheadOptions, RULES, settingsOf } from "./options.js";
 import { Slots } from "./slots.js";
@@ -62,7 +63,7 @@ export function bulkheadOf(slots: Slots): Bulkhead {
     }),
     run: guardRun("bulkhead.run", (task, options) => {
       const signal = signalIn(options);
-      return signal?.aborted ? Promise.reject(signal.reason) : slots.call(task, undefined, NO_ARGS, signal);
+      return signal?.aborted ? Promise.reject(reasonOf(signal)) : slots.call(task, undefined, NO_ARGS, signal);
     }),
     get inFlight() {
       return slots.inFlight;
