@@ -1,4 +1,5 @@
 import {
+  bulkhead,
   ConsecutiveBreaker,
   ConstantBackoff,
   circuitBreaker,
@@ -50,6 +51,12 @@ export const shapes = {
   onSuccess: watched("onSuccess"),
   signal: executed(policyOf(), new AbortController().signal),
   attemptTimeout: executed(wrap(policyOf(), timeout(60_000, TimeoutStrategy.Aggressive))),
+  timeout: executed(timeout(59_000, TimeoutStrategy.Aggressive)),
+  stack: (fn) => {
+    const breaker = circuitBreaker(handleAll, { halfOpenAfter: 30_000, breaker: new ConsecutiveBreaker(5) });
+    const policies = [policyOf(), bulkhead(200, 100), breaker, timeout(59_000, TimeoutStrategy.Aggressive)];
+    return executed(wrap(...policies))(fn);
+  },
   failures: executed(policyOf({ backoff: new ConstantBackoff(0) })),
   method,
   sleeping: (fn, ms) => executed(policyOf({ backoff: new ConstantBackoff(ms) }))(fn),

@@ -60,7 +60,17 @@ const abortableLoop = (fn, ms, signal) =>
     }
   };
 
+/** What someone writes by hand for a timeout, and nothing but a timeout. */
+export const handTimeout = (fn) => (x) => {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("timed out")), 60_000);
+  });
+  return Promise.race([fn(x), late]).finally(() => clearTimeout(timer));
+};
+
 export const shapes = {
+  timeout: handTimeout,
   success: handLoop,
   run: handLoop,
   failures: handLoop,

@@ -9,7 +9,15 @@ const budget = { acquire: () => 1, recordSuccess() {}, refund() {}, balance: 1 }
 const look = () => {};
 
 // Reached by name, so that the row appears as soon as the export does.
-const { circuitBreaker } = undaunted;
+const { bulkhead, circuitBreaker, retryBudget } = undaunted;
+
+// Not the limit's ms: timers of one length share a list, and it must pay for its own.
+const TIMEOUT = 59_000;
+
+const stack = (fn) => {
+  const guarded = bulkhead({ limit: 200, queue: 100 }).wrap(circuitBreaker().wrap(fn));
+  return retry(guarded, { attemptTimeout: TIMEOUT, totalTimeout: 300_000, budget: retryBudget() });
+};
 
 export const shapes = {
   success: (fn) => retry(fn),
@@ -22,6 +30,9 @@ export const shapes = {
   onSuccess: (fn) => retry(fn, { onSuccess: look }),
   signal: (fn) => retry(fn, { signal: new AbortController().signal }),
   attemptTimeout: (fn) => retry(fn, { attemptTimeout: 60_000 }),
+  timeout: (fn) => retry(fn, { attemptTimeout: TIMEOUT }),
+  stack,
+  pending: (fn) => retry(fn, { attemptTimeout: TIMEOUT, totalTimeout: 300_000 }),
   budget: (fn) => retry(fn, { budget }),
   run: (fn) => (x) => runWithRetry(() => fn(x), OPTIONS),
   failures: (fn) => retry(fn, NO_DELAY),

@@ -7,7 +7,7 @@ const SECTION_CPU = 50;
 const SECTION_TIME = 150;
 
 /** A task that compares the CPU of calls, one after the other, to that of the limit, section by section. */
-export function callTask({ shape, limit = "success", work = "fn", failures = 0, unit = "ratio", max, ...task }) {
+export function callTask({ shape, limit = "success", work = "fn", failures = 0, flight, unit = "ratio", max, ...task }) {
   const targets = max === undefined ? [] : [{ contender: "undaunted", key: unit, max }];
   const columns =
     unit === "ratio"
@@ -29,8 +29,8 @@ export function callTask({ shape, limit = "success", work = "fn", failures = 0, 
     ...task,
     async prepare(contender) {
       const [limiting, measured] = await Promise.all([
-        sideOf({ id: "hand-loop" }, limit, work, failures),
-        sideOf(contender, shape, work, failures),
+        sideOf({ id: "hand-loop" }, limit, work, failures, flight),
+        sideOf(contender, shape, work, failures, flight),
       ]);
       const sections = [await calibrate(limiting), await calibrate(measured)];
       return async (round) => {
@@ -44,11 +44,12 @@ export function callTask({ shape, limit = "success", work = "fn", failures = 0, 
   };
 }
 
-async function sideOf(contender, shape, work, failures) {
+async function sideOf(contender, shape, work, failures, flight) {
   const loop = await freshLoop();
   const counter = loop.work(failures);
   const make = (await shapesOf(contender))[shape];
-  const run = work === "sync" ? loop.runSync : loop.run;
+  const inFlight = (each, n) => loop.runInFlight(each, n, flight);
+  const run = flight ? inFlight : work === "sync" ? loop.runSync : loop.run;
   const call = work === "method" ? methodCall(make, counter.method) : make(counter[work]);
   return { id: contender.id, loop, counter, call, failures, run };
 }
@@ -107,7 +108,13 @@ export const calls = [
   }),
   callTask({ name: "on-success", title: "… a sync onSuccess", shape: "onSuccess", max: 2 }),
   callTask({ name: "signal", title: "… a signal", shape: "signal", max: 3 }),
-  callTask({ name: "signal-later", title: "… a signal, of a function that awaits", shape: "signal", work: "later" }),
+  callTask({
+    name: "signal-later",
+    title: "… a signal, of a function that awaits",
+    shape: "signal",
+    work: "later",
+    max: 2,
+  }),
   callTask({ name: "attempt-timeout", title: "… attemptTimeout", shape: "attemptTimeout" }),
   callTask({ name: "budget", title: "… a budget that does nothing", shape: "budget" }),
   callTask({ name: "run", title: "a block, constant options (runWithRetry)", shape: "run", max: 0.9 }),
