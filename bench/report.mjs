@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism, cpus, totalmem } from "node:os";
-import { handLoop } from "./contenders/hand-loop.mjs";
+import { handLoop, handTimeout } from "./contenders/hand-loop.mjs";
 import { contenders } from "./contenders/index.mjs";
 
 const titleOf = (id) => contenders.find((each) => each.id === id)?.title ?? id;
@@ -85,13 +85,13 @@ const WHY = {
     "The block is also checked, and its options looked up, with each call. Leaving out all three of ours gave 0.86.",
   "failures-own":
     "The caller stays in the stack of what a later attempt throws (decision 1): each attempt begins and ends under a `then` that leads there. Without it: 0.7.",
+  "memory-pending":
+    "The call, its first attempt, its place among the timeouts and its gate are one object and a promise. A field less is eight bytes less.",
   "signal-10k":
     "Absolute times, and most of them garbage collection: within an hour medians of 80 to 140 ms and of 20 to 40 ms were seen on this machine. " +
     "The limit takes several times as long to schedule, and longer to cancel.",
   bytes:
-    "It would take leaving things out: see *what { retry } weighs less without a file*. Even without signals and timeouts, the checks of options, our own " +
-    "errors, and the memory of who gave up on what, 4.9 kB are left, and all of them are in the contract of `retry`. Mangling internal names in " +
-    "the build would save 0.28 kB; it is not done, since the frames in a user's stack would be called `Run.q`.",
+    "It would take leaving things out: see *what { retry } weighs less without a file*, and decision 12 on what each feature weighs.",
 };
 
 function whyOf(results) {
@@ -168,7 +168,8 @@ export async function pageOf(results, load) {
   const { node, v8 } = process.versions;
   const date = new Date().toISOString().slice(0, 10);
   const machine = `${cpus()[0].model.trim()}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GB`;
-  const others = results.filter(({ task }) => !task.matrix);
+  const inProduction = results.filter(({ task }) => task.limit === "timeout");
+  const others = results.filter((result) => !result.task.matrix && !inProduction.includes(result));
   return `# Performance
 
 Written by \`npm run bench\`, never by hand. Numbers of one machine: compare them with each other, not with those of another.
@@ -177,6 +178,20 @@ Written by \`npm run bench\`, never by hand. Numbers of one machine: compare the
 - Machine: ${machine}, ${process.platform} ${process.arch}; Node ${node} (V8 ${v8})
 - Load average before the run, which should be near 0: ${number(load, 1)}
 - Versions: ${await versions()}. Each peer in the last version that runs on Node 20.
+
+## What does it cost in production?
+
+The recommended stack is \`retry(slots.wrap(breaker.wrap(fn)), { attemptTimeout, totalTimeout, budget })\`. Beside it: cockatiel's
+\`wrap(retry, bulkhead, breaker, timeout)\`, and opossum (with its timeout and capacity) inside p-retry. All are held against what
+one writes by hand for a timeout alone:
+
+\`\`\`js
+const handTimeout = ${handTimeout};
+\`\`\`
+
+![CPU per call of the stack, as multiples of a hand-written timeout](performance.svg)
+
+${inProduction.map(sectionOf).join("\n\n")}
 
 ## Targets
 
@@ -225,5 +240,44 @@ ${others.map(sectionOf).join("\n\n")}
   with a signal are left out.
 - Concurrent calls begin 1,000 in a turn of the event loop. The lag is that of \`monitorEventLoopDelay\`, less its resolution.
 - Bytes: bundled and minified by esbuild; gzip at level 9; 1 kB is 1,000 B. "More" is what the second name adds to the first.
+`;
+}
+
+const BAR = 26;
+const LEFT = 190;
+const WIDTH = 720;
+
+/** A bar for each contender at the recommended stack, on a logarithmic scale: docs/performance.svg. */
+export function chartOf(results) {
+  const rows = results
+    .filter(({ task }) => task.shape === "stack")
+    .flatMap(({ task, rows }) =>
+      [...rows].map(([id, { values }]) => ({
+        label: `${titleOf(id)}${task.name === "stack" ? "" : ", 100 in flight"}`,
+        ratio: values.ratio?.median,
+      })),
+    )
+    .filter(({ ratio }) => ratio > 0);
+  const most = Math.max(...rows.map(({ ratio }) => ratio));
+  const place = (ratio) => LEFT + ((Math.log10(ratio) + 1) / (Math.log10(most) + 1)) * (WIDTH - LEFT - 60);
+  const bars = rows.map(({ label, ratio }, index) => {
+    const y = 34 + index * BAR;
+    return [
+      `<text x="${LEFT - 8}" y="${y + 14}" text-anchor="end">${label}</text>`,
+      `<rect x="${LEFT}" y="${y}" width="${(place(ratio) - LEFT).toFixed(1)}" height="18" class="${label.startsWith("undaunted") ? "ours" : "peer"}"/>`,
+      `<text x="${(place(ratio) + 6).toFixed(1)}" y="${y + 14}">${number(ratio, digitsFor(ratio))}</text>`,
+    ].join("\n  ");
+  });
+  const one = place(1).toFixed(1);
+  const height = 44 + rows.length * BAR;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">
+  <style>
+    text { fill: #24292f } .ours { fill: #1a7f37 } .peer { fill: #8c959f } line { stroke: #57606a; stroke-dasharray: 3 3 }
+    @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .peer { fill: #6e7681 } line { stroke: #9198a1 } }
+  </style>
+  <text x="${one}" y="16" text-anchor="middle">a timeout by hand</text>
+  <line x1="${one}" y1="22" x2="${one}" y2="${height - 8}"/>
+  ${bars.join("\n  ")}
+</svg>
 `;
 }

@@ -7,13 +7,14 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { contenders, shapesOf } from "./contenders/index.mjs";
 import { summarise } from "./measure.mjs";
-import { pageOf, targetsOf, textOf } from "./report.mjs";
+import { chartOf, pageOf, targetsOf, textOf } from "./report.mjs";
 import { tasks } from "./tasks/index.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bench = fileURLToPath(new URL(".", import.meta.url));
 const childFile = fileURLToPath(new URL("child.mjs", import.meta.url));
 const page = fileURLToPath(new URL("../docs/performance.md", import.meta.url));
+const chart = fileURLToPath(new URL("../docs/performance.svg", import.meta.url));
 
 const { values: options } = parseArgs({
   options: {
@@ -55,7 +56,9 @@ async function main() {
     console.log(`\n${textOf(result)}`);
   }
   console.log(`\n${targetsOf(results)}`);
-  if (!options.task && !options.contender && !rounds) await writeFile(page, await pageOf(results, load));
+  if (options.task || options.contender || rounds) return;
+  await writeFile(page, await pageOf(results, load));
+  await writeFile(chart, chartOf(results));
 }
 
 function choose(option, all, nameOf) {

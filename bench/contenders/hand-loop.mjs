@@ -71,6 +71,7 @@ export const handTimeout = (fn) => (x) => {
 
 export const shapes = {
   timeout: handTimeout,
+  pending: handTimeout,
   success: handLoop,
   run: handLoop,
   failures: handLoop,

@@ -7,7 +7,16 @@ const SECTION_CPU = 50;
 const SECTION_TIME = 150;
 
 /** A task that compares the CPU of calls, one after the other, to that of the limit, section by section. */
-export function callTask({ shape, limit = "success", work = "fn", failures = 0, flight, unit = "ratio", max, ...task }) {
+export function callTask({
+  shape,
+  limit = "success",
+  work = "fn",
+  failures = 0,
+  flight,
+  unit = "ratio",
+  max,
+  ...task
+}) {
   const targets = max === undefined ? [] : [{ contender: "undaunted", key: unit, max }];
   const columns =
     unit === "ratio"

@@ -34,6 +34,26 @@ export const memory = [
       };
     },
   },
+  {
+    name: "memory-pending",
+    title: "memory per pending call with both timeouts, 100,000 of them",
+    shape: "pending",
+    rounds: 3,
+    fresh: true,
+    columns: [{ key: "heap", title: "heap, B", digits: 0 }],
+    targets: [{ contender: "undaunted", key: "heap", max: 680, unit: "B", what: "heap" }],
+    note: () => "What the function returned, a promise that never settles, is counted too.",
+    async prepare(contender) {
+      const call = (await shapesOf(contender)).pending(() => new Promise(() => {}));
+      for (let x = 0; x < KB; x++) call(x);
+      return async () => {
+        const before = await used();
+        for (let x = 0; x < SLEEPERS; x++) call(x);
+        const after = await used();
+        return { heap: (after.heap - before.heap) / SLEEPERS };
+      };
+    },
+  },
 ];
 
 async function measure({ id }, loop, sleeping, caller) {
