@@ -1,15 +1,19 @@
 import type { AttemptContext, Outcome } from "../common/attempt.js";
 import { callHook, report } from "../common/call-hook.js";
 import { hasSystemTime, setDeadline, systemClock } from "../common/clock.js";
-import { type AbandonListener, Attempt, enter, leave, PlainAttempt } from "../common/current.js";
+import { Attempt, enter, leave, PlainAttempt } from "../common/current.js";
 import { type Newcomer, reasonOf } from "../common/interrupt.js";
 import { promiseOf } from "../common/thenable.js";
 import { recordSuccess } from "./book.js";
 import type { DeadlineQueue, Timed } from "./deadline-queue.js";
+import type { Link } from "./link.js";
 import { attemptTimeoutOf, type CompiledPolicy, queueOf } from "./policy.js";
 import { type Interruption, Run, type RunLimits } from "./run.js";
 import { type Call, startOf } from "./state.js";
 import type { Target } from "./target.js";
+
+// Not in a field: a pending call should weigh little, and few functions ask for it.
+const views = /* @__PURE__ */ new WeakMap<CancellableCall, AttemptContext>();
 
 type Settle = (value: unknown) => void;
 let openGate: Settle | undefined;
@@ -18,6 +22,9 @@ const gate = (resolve: Settle, reject: Settle) => {
   openGate = resolve;
   closeGate = reject;
 };
+
+// In the place of what closes a gate: nothing interrupts a call that is over.
+const overAlready: Settle = () => {};
 
 /** What opens the gate that was just made. Nothing here keeps it, since it keeps what it let through. */
 function key(): Settle {
@@ -35,23 +42,18 @@ function key(): Settle {
  * waited for (decision 1), and which an interruption closes. What follows happens in a reaction of the gate, and so in the
  * async context of the call, whoever interrupted it. A run is made only where the first attempt does not end the call.
  */
-export class CancellableCall extends Attempt implements Call, RunLimits, Newcomer, Timed, AbandonListener {
-  due = 0;
+export class CancellableCall extends Attempt implements Call, RunLimits, Newcomer, Timed {
   earlier: Timed | undefined = undefined;
   later: Timed | undefined = undefined;
   place = -1;
-  previous: AbandonListener | undefined = undefined;
-  next: AbandonListener | undefined = undefined;
   interruption: Interruption | undefined = undefined;
   reason: unknown = undefined;
   /** The attempt in progress. */
   current: Attempt | undefined = undefined;
-  private view: AttemptContext | undefined = undefined;
   private closeGate: Settle | undefined = undefined;
   /** Holds the time of the attempt or of the sleep: the queue that it is in, or what cancels a timer of its own. */
   private timer: DeadlineQueue | (() => void) | undefined = undefined;
   private deadline: (() => void) | undefined = undefined;
-  private isOver = false;
 
   constructor(
     readonly target: Target,
@@ -60,23 +62,27 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     readonly args: readonly unknown[],
     readonly ordinal: number,
     readonly startedAt: number,
-    /** The attempt that the call ends with. */
-    private readonly outer: Attempt | undefined,
+    /** What ends the call with the attempt that it was begun in. */
+    private readonly link: Link | undefined,
   ) {
     super();
   }
 
   /** A view of its own: what is behind a call is nothing for its code. */
   override get context(): AttemptContext {
-    const of = this;
-    this.view ??= {
-      attempt: 1,
-      previousError: undefined,
-      get signal() {
-        return of.signal;
-      },
-    };
-    return this.view;
+    let view = views.get(this);
+    if (!view) {
+      const of = this;
+      view = {
+        attempt: 1,
+        previousError: undefined,
+        get signal() {
+          return of.signal;
+        },
+      };
+      views.set(this, view);
+    }
+    return view;
   }
 
   get attempt(): number {
@@ -100,13 +106,13 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
   }
 
   get isLinkedEnd(): boolean {
-    return !!this.outer?.ending;
+    return !!this.link?.outer.ending;
   }
 
   start(): Promise<unknown> {
     const { policy } = this;
     const { abortSources, onAttempt } = policy;
-    this.outer?.onAbandoned(this);
+    this.link?.join(this);
     if (abortSources.length === 1) abortSources[0]!.join(this);
     else for (const source of abortSources) source.add(this);
     if (policy.totalTimeout <= 0) this.interrupt("expired");
@@ -155,7 +161,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     const timeout = Math.min(this.timeout, totalTimeout);
     if (timeout === Infinity) return;
     const queue = clock === systemClock && hasSystemTime() ? queueOf(policy, timeout) : undefined;
-    queue?.add(this, this.startedAt);
+    queue?.add(this);
     this.timer = queue ?? setDeadline(clock, () => this.timeUp(), timeout, unref);
   }
 
@@ -245,9 +251,10 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
 
   /** Something ends what goes on. What is graver counts: an abort more than the deadline, that more than a timeout. */
   interrupt(by: Interruption): void {
-    if (this.isOver || this.interruption === "aborted" || (this.interruption && by === "timed out")) return;
+    const { interruption, closeGate } = this;
+    if (closeGate === overAlready || interruption === "aborted" || (interruption && by === "timed out")) return;
     this.interruption = by;
-    this.closeGate?.(undefined);
+    closeGate?.(undefined);
   }
 
   cut(reason: unknown): void {
@@ -256,12 +263,13 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
 
   /** The attempt that the call was begun in was abandoned, or a signal aborted. */
   abandoned(reason: unknown, timedOut: boolean): void {
-    if (this.isOver || this.interruption === "aborted") return;
+    if (this.closeGate === overAlready || this.interruption === "aborted") return;
     this.interrupt("aborted");
     this.reason = reason;
     // In the first attempt it is the callee that was too slow for the outer one.
     this.current?.abandon(reason, timedOut && this.current === this);
   }
+
   /** Whether something has interrupted the call: an abort that has not been heard of yet counts. */
   #isInterrupted(): boolean {
     for (const source of this.policy.abortSources) if (source.isUnheard) this.cut(reasonOf(source.signal));
@@ -295,10 +303,10 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
 
   /** The call is over: lets go of all that could still happen to it. */
   close(): void {
-    this.isOver = true;
+    this.closeGate = overAlready;
     this.#stopTimer();
     this.fallsBack();
-    this.outer?.offAbandoned(this);
+    this.link?.leave();
     for (const source of this.policy.abortSources) source.leave(this);
   }
 }

@@ -2,8 +2,8 @@ import { now, startTimer, stopTimer, type Timer, whenIoHadItsTurn } from "../com
 
 /** Something whose time can be up. */
 export interface Timed {
-  /** When, by the system's clock. */
-  due: number;
+  /** By the system's clock. */
+  readonly startedAt: number;
   /** The links of its queue: nobody else writes to them. */
   earlier: Timed | undefined;
   later: Timed | undefined;
@@ -27,8 +27,7 @@ export class DeadlineQueue {
     private readonly unref: boolean,
   ) {}
 
-  add(timed: Timed, startedAt: number): void {
-    timed.due = startedAt + this.ms;
+  add(timed: Timed): void {
     timed.earlier = this.#last;
     if (this.#last) this.#last.later = timed;
     else this.#first = timed;
@@ -65,16 +64,16 @@ export class DeadlineQueue {
   readonly #fired = (): void => {
     this.#timer = undefined;
     // A timer that comes late was kept waiting by this process, and the answer may be there: it goes first.
-    if (this.#first && now() - this.#first.due > TOLERANCE) whenIoHadItsTurn(this.#endDue, this.unref);
+    if (this.#first && now() - this.#first.startedAt - this.ms > TOLERANCE) whenIoHadItsTurn(this.#endDue, this.unref);
     else this.#endDue();
   };
 
   readonly #endDue = (): void => {
     const time = now();
-    for (let first = this.#first; first && first.due - time < TOLERANCE; first = this.#first) {
+    for (let first = this.#first; first && first.startedAt + this.ms - time < TOLERANCE; first = this.#first) {
       this.remove(first);
       first.timeUp();
     }
-    if (this.#first && !this.#timer) this.#arm(Math.max(1, this.#first.due - time));
+    if (this.#first && !this.#timer) this.#arm(Math.max(1, this.#first.startedAt + this.ms - time));
   };
 }

@@ -6,6 +6,7 @@ import { promiseOf } from "../common/thenable.js";
 import { recordSuccess } from "./book.js";
 import { CancellableCall } from "./cancellable-call.js";
 import { type Decision, decide } from "./decide.js";
+import { Link } from "./link.js";
 import type { CompiledPolicy } from "./policy.js";
 import { RESOLVED, Run } from "./run.js";
 import { type Call, callOf, type State, startOf, stateOf } from "./state.js";
@@ -33,7 +34,8 @@ export function start(
   }
   const outer = outerOf(policy);
   if (outer || policy.cancellable) {
-    return new CancellableCall(target, policy, self, args, ordinal, startedAt, outer).start();
+    const link = outer && new Link(outer);
+    return new CancellableCall(target, policy, self, args, ordinal, startedAt, link).start();
   }
   const call = callOf(target, policy, self, args, ordinal, startedAt);
   if (policy.onAttempt) {
