@@ -6,6 +6,7 @@ export default defineConfig({
     axios: "src/axios/index.ts",
     http: "src/http/index.ts",
     idempotency: "src/idempotency/index.ts",
+    server: "src/server/index.ts",
     testing: "src/testing/index.ts",
     transient: "src/transient/index.ts",
   },

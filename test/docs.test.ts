@@ -3,6 +3,7 @@ import { previewPolicy, type RetryOptions } from "undaunted";
 import * as axios from "undaunted/axios";
 import * as http from "undaunted/http";
 import * as idempotency from "undaunted/idempotency";
+import * as server from "undaunted/server";
 import * as testing from "undaunted/testing";
 import * as transient from "undaunted/transient";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -68,7 +69,7 @@ it.each(places)("%s holds what it says", async (_, block) => {
 
 const examples = new Set(ofSources.map((block) => block.owner));
 const isErrorClass = (value: unknown) => typeof value === "function" && value.prototype instanceof Error;
-const exported = Object.entries({ ...undaunted, ...http, ...axios, ...idempotency, ...transient, ...testing }).filter(
+const exported = Object.entries({ ...undaunted, ...http, ...axios, ...idempotency, ...server, ...transient, ...testing }).filter(
   ([, value]) => !isErrorClass(value),
 );
 

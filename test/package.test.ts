@@ -13,6 +13,7 @@ import * as core from "undaunted";
 import * as axiosEntry from "undaunted/axios";
 import * as http from "undaunted/http";
 import * as idempotency from "undaunted/idempotency";
+import * as server from "undaunted/server";
 import * as testing from "undaunted/testing";
 import * as transient from "undaunted/transient";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -137,7 +138,7 @@ describe("the tarball", () => {
     expect(scripts.filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
   });
 
-  const entries = ["axios", "http", "idempotency", "index", "testing", "transient"];
+  const entries = ["axios", "http", "idempotency", "index", "server", "testing", "transient"];
   it.each(entries.flatMap((entry) => [`${entry}.js`, `${entry}.cjs`]))(
     "imports nothing but its own files in %s, so that every runtime can load it",
     async (entry) => {
@@ -233,6 +234,7 @@ describe.each<Format>(["module", "commonjs"])("the %s format", (format) => {
     ["undaunted/axios", axiosEntry],
     ["undaunted/http", http],
     ["undaunted/idempotency", idempotency],
+    ["undaunted/server", server],
     ["undaunted/testing", testing],
     ["undaunted/transient", transient],
   ])("exports every name of %s", async (entry, source) => {

@@ -22,6 +22,7 @@ const ROOMS: Record<string, readonly string[]> = {
   http: ["common", "hints", "loop", "strategies", "budget", "transient"],
   axios: ["common", "http", "hints"],
   idempotency: ["common", "loop", "strategies", "transient", "."],
+  server: ["common", "hints", "idempotency"],
 };
 
 const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));

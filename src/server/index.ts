@@ -1,0 +1,11 @@
+export { notDone } from "./answer.js";
+export { type AnswerFailureInit, answerFailure } from "./answer-failure.js";
+export { attemptOf } from "./attempt-of.js";
+export { deadlineOf } from "./deadline-of.js";
+export { exhaustedOf } from "./exhausted-of.js";
+export { type FetchHandler, idempotentHandler, type TransactionHandler } from "./handler.js";
+export type { RequestLike } from "./headers.js";
+export { type IdempotentMiddleware, idempotentMiddleware } from "./middleware.js";
+export type { IdempotentServerOptions } from "./options.js";
+export type { Problem } from "./problem.js";
+export { type TransactionPool, transactionOf } from "./transaction.js";
