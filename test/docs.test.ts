@@ -69,9 +69,15 @@ it.each(places)("%s holds what it says", async (_, block) => {
 
 const examples = new Set(ofSources.map((block) => block.owner));
 const isErrorClass = (value: unknown) => typeof value === "function" && value.prototype instanceof Error;
-const exported = Object.entries({ ...undaunted, ...http, ...axios, ...idempotency, ...server, ...transient, ...testing }).filter(
-  ([, value]) => !isErrorClass(value),
-);
+const exported = Object.entries({
+  ...undaunted,
+  ...http,
+  ...axios,
+  ...idempotency,
+  ...server,
+  ...transient,
+  ...testing,
+}).filter(([, value]) => !isErrorClass(value));
 
 it.each(exported.map(([name]) => name))("%s has an example in its docstring", (name) => {
   expect(examples).toContain(name);

@@ -97,7 +97,7 @@ describe("the tarball", () => {
       "overload",
       "performance",
     ];
-    const pages = [...names, "recipes", "testing", "transient-errors"].map((page) => `docs/${page}.md`);
+    const pages = [...names, "recipes", "server", "testing", "transient-errors"].map((page) => `docs/${page}.md`);
     expect(others.sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", ...pages, "package.json"].sort());
   });
 
