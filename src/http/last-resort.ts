@@ -1,5 +1,6 @@
 import type { GiveUpState } from "../common/attempt.js";
 import type { Clock } from "../common/clock.js";
+import { nextOrdinal, rememberExhausted } from "../common/exhausted.js";
 import { chainOf } from "../common/inspect.js";
 import { isThenable } from "../common/thenable.js";
 import { exhausts } from "../loop/decide.js";
@@ -56,7 +57,11 @@ function lastResort<R extends HttpResponse>(
 ): unknown {
   if (last && held.has(last) && transport.returns(state)) {
     // An outer call may make the body anew.
-    if (exhausts(state) && state.reason !== "body-not-replayable") givenUpOn.add(last);
+    if (exhausts(state) && state.reason !== "body-not-replayable") {
+      givenUpOn.add(last);
+      // A server that passes it on says so.
+      rememberExhausted(last, nextOrdinal(), false);
+    }
     return held.handOn(last);
   }
   if (last && state.reason !== "deadline" && held.has(last)) return rejected(held, policy.core.clock, state, last);

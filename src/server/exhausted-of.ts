@@ -18,7 +18,10 @@ const hasGet = /* @__PURE__ */ hasMethods("get");
 export function exhaustedOf(errorOrResponse: unknown): boolean {
   // A call that began at 0 began before all that have given up.
   if (isExhausted(errorOrResponse, 0, DEPTH)) return true;
-  return chainOf(errorOrResponse).some((each) => saysNo(each) || saysNo(readField(each, "response")));
+  return chainOf(errorOrResponse).some((each) => {
+    const response = readField(each, "response");
+    return saysNo(each) || saysNo(response) || isExhausted(response, 0, 0);
+  });
 }
 
 /** Whether a response says that nobody should try again. */

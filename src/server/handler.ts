@@ -11,10 +11,10 @@ import { problem } from "./problem.js";
 import { inTransaction, NotDone, noteTransaction, type TransactionPool } from "./transaction.js";
 
 /** What handles a request, in the manner of fetch. */
-export type FetchHandler<A extends readonly unknown[]> = (request: Request, ...rest: A) => Response | Promise<Response>;
+export type FetchHandler<A extends unknown[]> = (request: Request, ...rest: A) => Response | Promise<Response>;
 
 /** The same, in a transaction of which the claim and the record are part. */
-export type TransactionHandler<A extends readonly unknown[]> = (
+export type TransactionHandler<A extends unknown[]> = (
   request: Request,
   tx: any,
   ...rest: A
@@ -35,13 +35,13 @@ export type TransactionHandler<A extends readonly unknown[]> = (
  * await (await post()).json(); // => { order: 1 }
  * await (await post()).json(); // => { order: 1 }
  */
-export function idempotentHandler<A extends readonly unknown[] = []>(
+export function idempotentHandler<A extends unknown[] = []>(
   handler: TransactionHandler<A>,
   options: IdempotentServerOptions<Request> & { transaction: TransactionPool },
 ): (request: Request, ...rest: A) => Promise<Response>;
-export function idempotentHandler<A extends readonly unknown[] = []>(
+export function idempotentHandler<A extends unknown[] = []>(
   handler: FetchHandler<A>,
-  options: IdempotentServerOptions<Request>,
+  options: IdempotentServerOptions<Request> & { transaction?: undefined },
 ): (request: Request, ...rest: A) => Promise<Response>;
 export function idempotentHandler(
   handler: (request: Request, ...rest: any[]) => Response | Promise<Response>,

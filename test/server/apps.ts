@@ -24,6 +24,7 @@ import {
   idempotentHandler,
   idempotentMiddleware,
   notDone,
+  type TransactionPool,
   transactionOf,
 } from "undaunted/server";
 
@@ -149,7 +150,13 @@ const startHono: Start = async (work, options) => {
     const response = new Response(JSON.stringify(reply.body ?? null), { status: reply.status ?? 200, headers });
     return reply.notDone ? notDone(response) : response;
   };
-  const handler = idempotentHandler(guarded as never, { ...options, onError: options.onError ?? (() => {}) });
+  const handler = idempotentHandler(
+    guarded as never,
+    {
+      ...options,
+      onError: options.onError ?? (() => {}),
+    } as Options & { transaction: TransactionPool },
+  );
   const app = new Hono();
   app.post("/orders", (c) => handler(c.req.raw));
   const server = serve({ fetch: app.fetch, port: 0, hostname: "127.0.0.1" });

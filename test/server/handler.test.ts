@@ -5,7 +5,7 @@ import { instant, virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
 import { deferred } from "../idempotency/deferred.js";
 
-type Options = Partial<IdempotentServerOptions<Request>>;
+type Options = Partial<Omit<IdempotentServerOptions<Request>, "transaction">>;
 
 function serving(handler: (request: Request) => unknown, more: Options = {}) {
   const fn = vi.fn(handler);
