@@ -26,6 +26,8 @@ beforeAll(async () => {
     platform: "node",
     format: "esm",
     target: "node20",
+    // What is bundled of others may require what Node has.
+    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
   });
 });
 
