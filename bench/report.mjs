@@ -250,10 +250,10 @@ const WIDTH = 720;
 /** A bar for each contender at the recommended stack, on a logarithmic scale: docs/performance.svg. */
 export function chartOf(results) {
   const rows = results
-    .filter(({ task }) => task.shape === "stack")
+    .filter(({ task }) => task.shape === "stack" && !task.newer)
     .flatMap(({ task, rows }) =>
       [...rows].map(([id, { values }]) => ({
-        label: `${titleOf(id)}${task.name === "stack" ? "" : ", 100 in flight"}`,
+        label: `${titleOf(id)}${task.flight ? ", 100 in flight" : ""}`,
         ratio: values.ratio?.median,
       })),
     )

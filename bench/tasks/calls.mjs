@@ -31,6 +31,7 @@ export function callTask({
   return {
     shape,
     limit,
+    flight,
     rounds: 9,
     columns,
     targets,

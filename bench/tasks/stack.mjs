@@ -21,4 +21,6 @@ const timed = (name, title, shape, [alone, crowd]) =>
 export const stack = [
   ...timed("timeout", "an attempt's timeout", "timeout", [0.55, 0.75]),
   ...timed("stack", "retries, bulkhead, breaker and timeouts", "stack", [0.85, 1.2]),
+  // The targets are about Node 20.
+  ...timed("stack-24", "the same on Node 24", "stack", []).map((task) => ({ ...task, newer: true })),
 ];
