@@ -11,12 +11,7 @@ import { lookThrough, type Retryability, type Verdict } from "./retryability.js"
  */
 const CLOCK_SKEW: readonly unknown[] = ["RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"];
 
-const IDEMPOTENT: readonly string[] = [
-  "RequestTimeout",
-  "RequestTimeoutException",
-  "TimeoutError",
-  "TransactionInProgressException", // DynamoDB: the same client token is at work
-];
+const IDEMPOTENT: readonly string[] = ["RequestTimeout", "RequestTimeoutException", "TimeoutError"];
 const IDEMPOTENT_STATUSES: readonly unknown[] = [500, 502, 503, 504];
 
 /** Why a transaction of DynamoDB was cancelled, where nothing but the moment is to blame. */
@@ -50,7 +45,7 @@ export const awsVerdict: Verdict = (error) => {
 };
 
 /**
- * Tells whether a call of an AWS service may be made again: from the errors of the AWS SDK for JavaScript, version 3, and of the network. The SDK
+ * Says whether a call of an AWS service may be made again: from the errors of the AWS SDK for JavaScript, version 3, and of the network. The SDK
  * retries by itself: give its clients `maxAttempts: 1`, or the attempts multiply.
  *
  * @example

@@ -39,7 +39,7 @@ const VERDICTS: readonly Verdict[] = [
 ];
 
 /**
- * Tells whether what failed may be done again, whatever it was: asks all classifiers. Where the stack is known, its own is smaller
+ * Says whether what failed may be done again, whatever it was: asks all classifiers. Where the stack is known, its own is smaller
  * and cannot take one driver's error for another's.
  *
  * @example

@@ -77,7 +77,7 @@ function metadataOf(error: unknown, key: string): string | undefined {
 }
 
 /**
- * Tells whether a gRPC call may be made again: from the status of `@grpc/grpc-js`'s errors, and from the network's. UNAVAILABLE is `"safe"`,
+ * Says whether a gRPC call may be made again: from the status of `@grpc/grpc-js`'s errors, and from the network's. UNAVAILABLE is `"safe"`,
  * except where the connection was lost under the call; RESOURCE_EXHAUSTED only where the server says when to come back,
  * by a pushback or a `RetryInfo` in its details.
  *

@@ -82,7 +82,7 @@ function hasLabel(error: unknown, label: string): boolean {
 }
 
 /**
- * Tells whether a MongoDB operation may be run again: from the labels, names and codes of the errors of
+ * Says whether a MongoDB operation may be run again: from the labels, names and codes of the errors of
  * `mongodb` and `mongoose`, and from the network's.
  *
  * @example

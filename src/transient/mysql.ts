@@ -78,7 +78,7 @@ const MESSAGES: readonly (readonly [RegExp, Retryability])[] = [
   [/^Pool is closed\.$/, "permanent"], // mysql2: by the program
 ];
 
-/** Numbers under which servers say many things, and what then tells. */
+/** Numbers under which servers say many things, and what then decides. */
 const OF_SERVERS: Readonly<Record<number, readonly (readonly [RegExp, Retryability])[]>> = {
   // ER_UNKNOWN_COM_ERROR: galeracluster.com, a node that is not synced takes no statement
   1047: [[/WSREP has not yet prepared node/, "safe"]],
@@ -135,7 +135,7 @@ function verdictOfState(state: unknown): Retryability | undefined {
 }
 
 /**
- * Tells whether a MySQL or MariaDB statement, or the transaction that it was in, may be run again: from the errors of `mysql2` and
+ * Says whether a MySQL or MariaDB statement, or the transaction that it was in, may be run again: from the errors of `mysql2` and
  * `mariadb`, of the ORMs above them, of whatever hands on their `errno`, and of the network. `"safe"` means the whole transaction, after a
  * ROLLBACK, on another connection. A connection lost while COMMIT ran is `"idempotent"`, and so is one that was lost before: it may have been
  * committed.

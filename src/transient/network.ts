@@ -120,7 +120,7 @@ const ALONE: Rows = [
 ];
 
 /**
- * Tells whether a call that failed with a network error may be made again. Knows the errors of Node, undici, browsers'
+ * Says whether a call that failed with a network error may be made again. Knows the errors of Node, undici, browsers'
  * fetch and axios. The error, its causes to depth 10 and an `AggregateError`'s errors are looked at, and the least
  * safe of them counts: an abort by the caller or a bad certificate, anywhere, is `"permanent"`. Throws nothing.
  *

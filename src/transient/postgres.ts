@@ -52,7 +52,7 @@ const CODES: Readonly<Record<string, Retryability>> = {
   CONNECTION_ENDED: "permanent", // by the program
 };
 
-/** What is said without a code that tells, and by whom. */
+/** What is said without a code that says it, and by whom. */
 const MESSAGES: readonly (readonly [RegExp, Retryability])[] = [
   [/^Connection terminated( unexpectedly)?$/, "idempotent"], // pg, lib/client.js: lost in mid-query
   [/^timeout exceeded when trying to connect$/, "safe"], // pg-pool, index.js
@@ -99,7 +99,7 @@ function verdictOfState(code: string): Retryability | undefined {
 }
 
 /**
- * Tells whether a PostgreSQL statement, or the transaction that it was in, may be run again: from the errors of `pg` and `postgres`, of pgbouncer,
+ * Says whether a PostgreSQL statement, or the transaction that it was in, may be run again: from the errors of `pg` and `postgres`, of pgbouncer,
  * of the ORMs above them, of whatever hands on a `code` (a SQLSTATE), and of the network. `"safe"` means the whole transaction, from BEGIN, on
  * another connection. A connection lost while COMMIT ran is `"idempotent"`, and so is one that was lost before: it may have been committed.
  *

@@ -72,7 +72,7 @@ export const redisVerdict: Verdict = (error) => {
 };
 
 /**
- * Tells whether a Redis command may be sent again: from the errors of `ioredis` and `redis`, and of the network. A reply such as LOADING or
+ * Says whether a Redis command may be sent again: from the errors of `ioredis` and `redis`, and of the network. A reply such as LOADING or
  * READONLY says that the command was not executed; a connection that was lost says nothing about an INCR.
  *
  * @example

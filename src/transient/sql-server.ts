@@ -88,7 +88,7 @@ export const sqlServerVerdict: Verdict = (error) => {
 const NOT_CONNECTED = /^(Failed to connect to|Could not connect)/;
 
 /**
- * Tells whether a SQL Server statement, or the transaction that it was in, may be run again: from the errors of `tedious` and `mssql`, and of
+ * Says whether a SQL Server statement, or the transaction that it was in, may be run again: from the errors of `tedious` and `mssql`, and of
  * the network. `"safe"` means the whole transaction.
  *
  * @example

@@ -71,7 +71,7 @@ function verdictOfServer(code: string, message: string): Retryability | undefine
 }
 
 /**
- * Tells whether a SQLite transaction may be run again: from the errors of `node:sqlite`, `better-sqlite3`, libsql, Cloudflare's D1 and whatever hands on their
+ * Says whether a SQLite transaction may be run again: from the errors of `node:sqlite`, `better-sqlite3`, libsql, Cloudflare's D1 and whatever hands on their
  * `errcode` or `code`. `"safe"` means the whole transaction: BEGIN IMMEDIATE keeps it from meeting SQLITE_BUSY_SNAPSHOT.
  *
  * @example

@@ -6,7 +6,6 @@ import { ACCOUNTS, balancesAfter, inOrder, START, type Transfer, transferAll, tr
 import { whatIsMissing } from "../transient/servers/index.js";
 import { type Client, NAMES, rowsOf, startClient } from "./clients.js";
 
-const LONG = 180_000;
 const missing = whatIsMissing("postgres") ?? whatIsMissing("mariadb");
 
 /** What lasts through a restart, and does not hold the tests up. */
@@ -22,9 +21,9 @@ describe.skipIf(missing).each(NAMES)(`a thousand transfers with %s${missing ? ` 
     // Without a key of its own: it shows what was done twice. A sum would agree even then.
     await client.ask("create table ledger (id varchar(20), source varchar(20), target varchar(20), amount int)");
     for (const account of ACCOUNTS) await client.ask(`insert into accounts values ('${account}', ${START})`);
-  }, LONG);
+  });
 
-  afterAll(() => client?.close(), LONG);
+  afterAll(() => client?.close());
 
   const transfer = ({ id, from, to, amount }: Transfer) =>
     retryTransaction(
@@ -66,21 +65,17 @@ describe.skipIf(missing).each(NAMES)(`a thousand transfers with %s${missing ? ` 
     return undefined;
   }
 
-  it(
-    "are each made exactly once, through restarts, conflicts and lost COMMITs",
-    async () => {
-      const wanted = transfers(1_000);
+  it("are each made exactly once, through restarts, conflicts and lost COMMITs", async () => {
+    const wanted = transfers(1_000);
 
-      await transferAll(wanted, transfer, { clients: 8, disturb });
+    await transferAll(wanted, transfer, { clients: 8, disturb });
 
-      const ledger = await client.ask(`select id, source as "from", target as "to", amount from ledger`);
-      const accounts = await client.ask("select name, balance from accounts");
-      expect(inOrder(ledger as Transfer[])).toEqual(inOrder(wanted));
-      expect(new Map(accounts.map((each) => [each.name, each.balance]))).toEqual(balancesAfter(wanted));
-      expect(met.restarts).toBe(2);
-      expect(met.lostCommits).toBeGreaterThan(20);
-      expect(met.retries).toBeGreaterThan(20);
-    },
-    LONG,
-  );
+    const ledger = await client.ask(`select id, source as "from", target as "to", amount from ledger`);
+    const accounts = await client.ask("select name, balance from accounts");
+    expect(inOrder(ledger as Transfer[])).toEqual(inOrder(wanted));
+    expect(new Map(accounts.map((each) => [each.name, each.balance]))).toEqual(balancesAfter(wanted));
+    expect(met.restarts).toBe(2);
+    expect(met.lostCommits).toBeGreaterThan(20);
+    expect(met.retries).toBeGreaterThan(20);
+  });
 });
