@@ -2,12 +2,13 @@ import { execFileSync } from "node:child_process";
 import { accessSync, constants, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
-export type ServerName = "postgres" | "mariadb" | "redis";
+export type ServerName = "postgres" | "mariadb" | "redis" | "pgbouncer";
 
 const PACKAGES = {
   postgres: { says: "PostgreSQL", installs: "postgresql", programs: ["initdb", "postgres"] },
   mariadb: { says: "MariaDB", installs: "mariadb-server", programs: ["mariadb-install-db", "mariadbd"] },
   redis: { says: "Redis", installs: "redis-server", programs: ["redis-server"] },
+  pgbouncer: { says: "pgbouncer", installs: "pgbouncer", programs: ["pgbouncer"] },
 } as const;
 
 // Debian puts PostgreSQL's programs into no folder of the PATH, and daemons are often not in that of those who are not
