@@ -79,12 +79,13 @@ import {
   redisIdempotencyStore,
   sqliteIdempotencyStore,
 } from "undaunted/idempotency";
+import { answerFailure, deadlineOf, idempotentHandler, idempotentMiddleware } from "undaunted/server";
 import { flaky, instant, retryState, seededRandom, testRetries, virtualClock } from "undaunted/testing";
 import { retryIfTransient } from "undaunted/transient";
 import { describe, expect, it, vi } from "vitest";
 
-// A function returns, an option defaults to, an error is thrown. Only a server answers: HttpStatusError says so.
-const DIALECT = /\banswer|\btell|\btold\b|\bnobody\b|\bsomebody\b|\bwhoever\b/i;
+// A function returns, an option defaults to, an error is thrown. Only a server answers: HttpStatusError says so, and answerFailure.
+const DIALECT = /\banswer(?!Failure\b)|\btell|\btold\b|\bnobody\b|\bsomebody\b|\bwhoever\b/i;
 
 /** The messages of what was thrown, and of its causes. */
 function messagesOf(thrown: unknown): string[] {
@@ -146,6 +147,10 @@ const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object][
 
   ["idempotent", (options) => idempotent(async () => 1, options), { key }],
   ["memoryIdempotencyStore", memoryIdempotencyStore],
+  ["answerFailure", (options) => answerFailure(new Error("down"), options)],
+  ["deadlineOf", (options) => deadlineOf({ headers: {} }, options as { max: number })],
+  ["idempotentHandler", (options) => idempotentHandler(() => new Response(), options as never)],
+  ["idempotentMiddleware", (options) => idempotentMiddleware(options as never)],
   ["postgresIdempotencyStore", (options) => postgresIdempotencyStore(client as never, options)],
   ["mysqlIdempotencyStore", (options) => mysqlIdempotencyStore(client as never, options)],
   ["sqliteIdempotencyStore", (options) => sqliteIdempotencyStore(database as never, options)],

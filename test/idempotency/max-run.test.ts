@@ -1,5 +1,6 @@
 import { retry } from "undaunted";
 import {
+  type IdempotencyStore,
   IdempotencyTimeoutError,
   IdempotencyUndecidedError,
   idempotent,
@@ -25,6 +26,7 @@ async function overdue(more: object = {}) {
       return memory.renew(...facts);
     },
   };
+  const swap = vi.spyOn(store as Required<IdempotencyStore>, "swap");
   const errors: unknown[] = [];
   const once = idempotent(() => work.promise, {
     ...{
@@ -42,7 +44,7 @@ async function overdue(more: object = {}) {
   await clock.advance(499);
   const before = await once.peek("k1");
   await clock.advance(1);
-  return { clock, work, renew, once, first, before, errors };
+  return { clock, work, renew, once, first, before, errors, swaps: () => swap.mock.calls.length };
 }
 
 describe("a call that runs for longer than maxRun", () => {
@@ -97,11 +99,13 @@ describe("a call that runs for longer than maxRun", () => {
     ["leaves it undecided", "hold", { state: "undecided" }],
     ["records the failure", "record", { state: "failed", error: { message: "busy" } }],
   ] as const)("%s where it fails late and onFailure says so", async (_what, meaning, state) => {
-    const { once, work, clock } = await overdue({ onFailure: () => meaning });
+    const { once, work, clock, swaps } = await overdue({ onFailure: () => meaning });
 
     work.reject(busy);
     await clock.advance(0);
 
+    // What is held stays so for keep from the time at which it was given up, not from its late end.
+    expect(swaps()).toBe(meaning === "hold" ? 0 : 1);
     if (state) expect(await once.peek("k1")).toMatchObject(state);
     else expect(await once.peek("k1")).toBeUndefined();
   });

@@ -125,7 +125,7 @@ describe("a call that waits for another with its key", () => {
     const store = memoryIdempotencyStore();
     const options = { key, store, inFlight: "wait" } as const;
     const inner = idempotent(async () => "inner", { ...options, name: "inner" });
-    const own = idempotent(async () => "own", { key, inFlight: "wait" });
+    const own = idempotent(async () => "own", { ...options, name: "outer", store: memoryIdempotencyStore() });
     const outer = idempotent(async () => [await inner(), await own()], { ...options, name: "outer" });
     const both = idempotent(async () => Promise.all([inner(), own()]), { ...options, name: "both" });
 

@@ -64,6 +64,7 @@ describe("a key", () => {
 
   it.each([
     ["a", "b:c", "a:b", "c"],
+    ["a", "bc", "ab", "c"],
     ["a", 'b","c', 'a","b', "c"],
     ["a", '"c"', 'a"', "c"],
     ["public", "k", "", "k"],
