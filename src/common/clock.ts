@@ -99,6 +99,15 @@ export const systemClock: Clock = { now, setTimer };
 /** The same for sync policies. */
 export const systemSyncClock: SyncClock = { now, sleepSync };
 
+/** `fn` in the async context of now: a user's clock may fire in anybody's. The system's keeps it, and weighs less. */
+export function inThisContext(fn: () => void): () => void {
+  let fire: () => void;
+  new Promise<void>((resolve) => {
+    fire = resolve;
+  }).then(fn);
+  return fire!;
+}
+
 /**
  * Calls `timeUp` after `ms`, as a timeout needs it: by the system's clock, one that comes late was kept waiting by this
  * process, and lets input and output have one turn first, since the answer may be there. Returns what cancels it.

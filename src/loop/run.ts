@@ -1,5 +1,6 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "../common/attempt.js";
 import { callHook, report } from "../common/call-hook.js";
+import { inThisContext, systemClock } from "../common/clock.js";
 import { type Attempt, enter, leave, PlainAttempt } from "../common/current.js";
 import { AttemptTimeoutError, TotalTimeoutError } from "../common/errors.js";
 import { giveUpOn, nextOrdinal } from "../common/exhausted.js";
@@ -247,9 +248,9 @@ export class Run {
     // Kept only where it is asked for again: a sleeping call should weigh little.
     const last = policy.stopsBeforeDelay ? state : undefined;
     if (limits) return this.#lead(limits.sleep(ms), () => this.#wake(ms, last, elapsed));
-    // A pause between immediate retries is no sleep: it keeps the process alive.
     const wake = () => this.#lead(RESOLVED, () => this.#wake(ms, last, elapsed));
-    policy.clock.setTimer(wake, ms, policy.unref && ms > 0);
+    // A pause between immediate retries is no sleep: it keeps the process alive.
+    policy.clock.setTimer(policy.clock === systemClock ? wake : inThisContext(wake), ms, policy.unref && ms > 0);
     return false;
   }
 

@@ -18,7 +18,7 @@ import {
 } from "undaunted";
 import { type IdempotencyStore, idempotent, memoryIdempotencyStore } from "undaunted/idempotency";
 import { type VirtualClock, virtualClock } from "undaunted/testing";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 
 // All code of the user's runs in the async context of the call that it belongs to, whoever frees a slot, lets time pass or
 // aborts. (A breaker's onStateChange and openFor belong to no call.)
@@ -347,4 +347,25 @@ it("gives a budget its refund in the context of the call that was aborted", asyn
   await clock.advance(0);
 
   expect(seen).toEqual(["the call"]);
+});
+
+it("goes on after a sleep in the call's context, whatever the context in which a clock of the user's own fires", async () => {
+  const seen: unknown[] = [];
+  const timers: (() => void)[] = [];
+  const clock = { now: () => 0, setTimer: (fn: () => void) => (timers.push(fn), () => {}) };
+  const fail = async () => {
+    seen.push(requests.getStore());
+    throw new Error("busy");
+  };
+  const onGiveUp = () => void seen.push(requests.getStore());
+  const stop = stopAfterAttempt(2);
+  const ended = requests.run("the call", () =>
+    retry(fail, { clock, stop, wait: () => 10, onGiveUp })().catch(() => {}),
+  );
+  await vi.waitUntil(() => timers.length > 0);
+
+  requests.run("the clock", () => timers[0]!());
+  await ended;
+
+  expect(seen).toEqual(["the call", "the call", "the call"]);
 });
