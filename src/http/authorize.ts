@@ -11,12 +11,12 @@ export type Authorize = (asked: {
 }) => HeadersGiven | Promise<HeadersGiven>;
 
 interface Renewal {
-  /** When it began, among all that the client asked for. */
-  readonly began: number;
+  /** When it ended, among all that the client asked for; Infinity while it goes on. */
+  ended: number;
   readonly headers: Promise<HeadersGiven>;
 }
 
-/** What a client's calls know of each other's authorisation: one renewal serves all that were refused before it began. */
+/** What a client's calls know of each other's authorisation: one renewal serves all that were refused what came before it. */
 export class Renewals {
   /** By key: the last renewal that did not fail. */
   readonly #last: LruMap<{ renewal: Renewal | undefined }>;
@@ -32,19 +32,24 @@ export class Renewals {
   }
 
   /**
-   * The headers of the renewal that answers a 401 to a request of this key that was authorised at `asked`: one that began
-   * later, or else a new one, which `renew` makes.
+   * The headers of the renewal that a 401 leads to, where the request of this key was authorised at `asked`: one that ended
+   * later, since that request was sent with what was there before; or else a new one, which `renew` makes.
    */
   after(key: string, asked: number, renew: () => HeadersGiven | Promise<HeadersGiven>): Promise<HeadersGiven> {
     const kept = this.#last.get(key);
-    if (kept.renewal && kept.renewal.began > asked) return kept.renewal.headers;
+    if (kept.renewal && kept.renewal.ended > asked) return kept.renewal.headers;
     const headers = new Promise<HeadersGiven>((resolve) => resolve(renew()));
-    const renewal = { began: this.next(), headers };
+    const renewal: Renewal = { ended: Infinity, headers };
     kept.renewal = renewal;
-    // Those that wait for it share its failure; whoever comes later may try again.
-    headers.catch(() => {
-      if (kept.renewal === renewal) kept.renewal = undefined;
-    });
+    headers.then(
+      () => {
+        renewal.ended = this.next();
+      },
+      () => {
+        // Those that wait for it share its failure; a later call may try again.
+        if (kept.renewal === renewal) kept.renewal = undefined;
+      },
+    );
     return headers;
   }
 }

@@ -51,6 +51,7 @@ export async function follow(
   let init: RequestInit = { ...request.later, redirect: "manual" };
   let response = await send(input, { ...request.first, redirect: "manual" });
   let from = new URL(typeof input === "object" && "url" in input ? input.url : input);
+  let isCrossed = false;
   for (let hops = 0; ; hops++) {
     if (response.type === "opaqueredirect") {
       onRedirect();
@@ -58,7 +59,7 @@ export async function follow(
       throw failed("the request was redirected, and this fetch does not show where to");
     }
     const location = locationOf(response);
-    if (!location) return hops > 0 ? markRedirected(response) : response;
+    if (!location) return hops > 0 ? markRedirected(response, isCrossed) : response;
     onRedirect();
     release(response.body);
     if (hops === MOST) throw failed("redirect count exceeded");
@@ -73,7 +74,10 @@ export async function follow(
       if (!request.remake) throw failed("a redirect asks for the body again, and it can be read only once");
       init.body = (await request.remake()) as BodyInit;
     }
-    if (to.origin !== from.origin) for (const name of CREDENTIALS) headers.delete(name);
+    if (to.origin !== from.origin) {
+      isCrossed = true;
+      for (const name of CREDENTIALS) headers.delete(name);
+    }
     from = to;
     response = await send(to.href, init);
   }
@@ -104,11 +108,12 @@ function failed(why: string): TypeError {
 }
 
 /** fetch does not know that it was: its copies do not either. */
-function markRedirected(response: Response): Response {
-  const { clone } = response;
+function markRedirected(response: Response, isCrossed: boolean): Response {
+  const { clone, type } = response;
   return Object.defineProperties(response, {
     redirected: { value: true, configurable: true },
-    clone: { value: () => markRedirected(clone.call(response)), configurable: true, writable: true },
+    type: { value: isCrossed && type === "basic" ? "cors" : type, configurable: true },
+    clone: { value: () => markRedirected(clone.call(response), isCrossed), configurable: true, writable: true },
   });
 }
 
