@@ -157,7 +157,7 @@ describe("nothing starves, leaks or blames the wrong party", () => {
     const api = (response: Response) => retryFetch({ fetch: flaky([response]), throwOnFailure: true })(A);
 
     await expect(api(new Response(stream, { status: 404 }))).rejects.toMatchObject({ status: 404 });
-    const error: any = await api(new Response("why", { status: 404 })).catch((thrown) => thrown);
+    const error: any = await api(new Response("why", { status: 404 })).catch((thrown: any) => thrown);
 
     expect(seen.cancelled).toBe(true);
     expect(await error.response.text()).toBe("why");

@@ -56,7 +56,7 @@ describe("retry in init", () => {
     [{ breaker: {} }, 'retryFetch: retry: there is no option "breaker"'],
     [{ stop: 3 }, "retryFetch: retry: stop must be a function, got 3"],
   ])("is a TypeError where it is %j", async (retry, message) => {
-    const error = await retryFetch({ fetch: flaky([]) })(A, { retry: retry as never }).catch((thrown) => thrown);
+    const error = await retryFetch({ fetch: flaky([]) })(A, { retry: retry as never }).catch((thrown: any) => thrown);
 
     expect(error).toBeInstanceOf(TypeError);
     expect(error.message).toContain(message);
@@ -101,7 +101,7 @@ describe("attemptsOf", () => {
     const reset = networkError("ECONNRESET");
     const options = { wait: waitNone, stop: stopAfterAttempt(3) };
     const call = (script: readonly unknown[], more = {}) =>
-      retryFetch({ fetch: flaky<Response>(script), ...options, ...more })(A).catch((error) => error);
+      retryFetch({ fetch: flaky<Promise<Response>>(script), ...options, ...more })(A).catch((error: any) => error);
 
     expect(attemptsOf(await call([status(200)]))).toBe(1);
     expect(attemptsOf(await call([status(503), status(200)]))).toBe(2);

@@ -18,7 +18,7 @@ const cut = () =>
   });
 
 const client = (script: readonly unknown[], options: RetryFetchOptions = {}) =>
-  retryFetch({ fetch: flaky<Response>(script), throughBody: true, wait: waitNone, ...options });
+  retryFetch({ fetch: flaky<Promise<Response>>(script), throughBody: true, wait: waitNone, ...options });
 
 describe("throughBody", () => {
   it("retries a body that breaks off", async () => {
