@@ -79,6 +79,7 @@ describe("answerFailure", () => {
 
   it("says when an open circuit is worth another try", () => {
     expect(answerFailure(new CircuitOpenError("open", { retryAfter: 1_200 })).headers.get("retry-after")).toBe("2");
+    expect(answerFailure(new CircuitOpenError("open", { retryAfter: 0 })).headers.get("retry-after")).toBe("1");
     expect(answerFailure(new CircuitOpenError("open")).headers.get("retry-after")).toBeNull();
   });
 
@@ -172,6 +173,7 @@ describe("deadlineOf", () => {
   it("is what the header says, or undefined, where the handler has no bound", () => {
     expect(deadlineOf({ headers: { "grpc-timeout": "1H" } })).toBe(3_600_000);
     expect(deadlineOf({ headers: {} })).toBeUndefined();
+    expect(deadlineOf({ headers: { "grpc-timeout": "123456789m" } })).toBeUndefined();
     expect(deadlineOf({ headers: { "grpc-timeout": "1S" } }, { max: Infinity })).toBe(1_000);
   });
 

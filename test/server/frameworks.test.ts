@@ -1,7 +1,8 @@
-import { once } from "node:events";
-import { connect } from "node:net";
+import { once as eventOf } from "node:events";
+import { type AddressInfo, connect } from "node:net";
+import express from "express";
 import { memoryIdempotencyStore } from "undaunted/idempotency";
-import type { IdempotentServerOptions } from "undaunted/server";
+import { type IdempotentServerOptions, idempotentMiddleware } from "undaunted/server";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { deferred } from "../idempotency/deferred.js";
 import { type App, FRAMEWORKS, type Reply, type Work } from "./apps.js";
@@ -11,6 +12,21 @@ let app: App | undefined;
 afterEach(async () => {
   await app?.close();
   app = undefined;
+});
+
+it("behind a router of Express, a path is the whole one: two routers with one path share no answer", async () => {
+  const once = idempotentMiddleware({ name: "all", store: memoryIdempotencyStore(), scope: "public" });
+  const router = express.Router().post("/new", once, (req, res) => void res.send(req.baseUrl));
+  const server = express().use("/a", router).use("/b", router).listen(0, "127.0.0.1");
+  await eventOf(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const post = (path: string) =>
+    fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers: { "idempotency-key": "k1" } });
+
+  expect(await (await post("/a/new")).text()).toBe("/a");
+  expect((await post("/b/new")).status).toBe(422);
+  server.closeAllConnections();
+  server.close();
 });
 
 describe.each(FRAMEWORKS)("behind %s, a request with a key", (_name, start) => {
@@ -160,7 +176,7 @@ describe.each(FRAMEWORKS)("behind %s, a request with a key", (_name, start) => {
     const { handler, url } = await open(() => ({}));
     const { port } = new URL(url);
     const socket = connect(Number(port), "127.0.0.1");
-    await once(socket, "connect");
+    await eventOf(socket, "connect");
     socket.write(
       "POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n" +
         "Idempotency-Key: a\r\nIdempotency-Key: b\r\nConnection: close\r\n\r\n{}",
