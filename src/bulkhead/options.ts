@@ -67,5 +67,5 @@ export function settingsOf(owner: string, given: BulkheadOptions): BulkheadSetti
   const { queue = 0, maxWait = Infinity, name = "bulkhead", clock = systemClock } = given;
   if (given.maxWait !== undefined && queue === 0) throw new TypeError(`${owner}: maxWait needs a queue, got none`);
   const { limit, onRefused, onHookError } = given;
-  return { limit, queue, maxWait, name, clock, onRefused, onHookError, kind: { sync: false } };
+  return { limit, queue, maxWait, name, clock, onRefused, onHookError, kind: { sync: "" } };
 }

@@ -211,7 +211,7 @@ export function settingsOf(owner: string, given: CircuitBreakerOptions): Circuit
   if (minimumCalls !== undefined) checkOrder(owner, "minimumCalls", minimumCalls, "the window's calls", calls);
   const lease =
     options.lease ?? (slowAfter !== undefined && slowAfter < Infinity ? Math.max(60_000, slowAfter) : 60_000);
-  const hooks = { kind: { sync: false }, onHookError };
+  const hooks = { kind: { sync: "" }, onHookError };
   if (options.initialState) checkSaved(owner, options.initialState);
   return {
     ...hooks,

@@ -5,7 +5,8 @@ import { isThenable } from "./thenable.js";
 export interface HookOwner {
   /** Its own name, if it was given one. */
   readonly name?: string | undefined;
-  readonly kind: { readonly sync: boolean };
+  /** `sync`: what is wrong with a hook that returns a promise; empty where there may be one. */
+  readonly kind: { readonly sync: string };
   readonly onHookError?: ((error: unknown) => void) | undefined;
 }
 
@@ -34,7 +35,7 @@ function heedPromise(owner: HookOwner, source: object, promise: PromiseLike<unkn
     (error) => report(owner, source, error),
   );
   if (!owner.kind.sync) return settled;
-  report(owner, source, new TypeError("a hook of a sync policy must not return a promise"));
+  report(owner, source, new TypeError(owner.kind.sync));
   return undefined;
 }
 

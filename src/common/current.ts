@@ -1,4 +1,5 @@
 import type { AttemptContext } from "./attempt.js";
+import { sharedUnder } from "./shared.js";
 
 /** Something that ends with an attempt: a permit, a slot, a call begun inside it. */
 export interface AbandonListener {
@@ -114,16 +115,10 @@ interface Slot {
   readonly first: Attempt;
 }
 
-const KEY = Symbol.for("undaunted.attempt");
-
-// On globalThis, so that an ESM and a CJS copy of the package agree.
-function shared(): Slot {
-  const home = globalThis as { [KEY]?: Slot };
-  home[KEY] ??= { current: undefined, first: new PlainAttempt(1, undefined, false) };
-  return home[KEY];
-}
-
-const slot = /* @__PURE__ */ shared();
+const slot = /* @__PURE__ */ sharedUnder<Slot>("attempt", {
+  current: undefined,
+  first: /* @__PURE__ */ new PlainAttempt(1, undefined, false),
+});
 
 /** Stands for a first attempt that nothing can interrupt: most calls never ask for it. */
 export const FIRST: Attempt = /* @__PURE__ */ (() => slot.first)();

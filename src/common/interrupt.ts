@@ -1,3 +1,5 @@
+import { RESOLVED } from "./thenable.js";
+
 /** Something that an AbortSignal can cancel. */
 export interface AbortListener {
   /** Must not throw: others wait for their turn. */
@@ -120,8 +122,6 @@ function settleAll(): void {
   sources = [];
   for (const each of due) each.settle();
 }
-
-const RESOLVED = /* @__PURE__ */ Promise.resolve();
 
 /** Calls back when the microtasks of this turn are done, where the runtime can say so, else in a microtask. */
 function atEndOfTurn(callback: () => void): void {

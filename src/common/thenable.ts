@@ -1,3 +1,5 @@
+export const RESOLVED = /* @__PURE__ */ Promise.resolve();
+
 /** Whether `value` can be awaited. Throws where its `then` cannot be read. */
 export function isThenable(value: unknown): value is Promise<unknown> {
   return (

@@ -190,7 +190,7 @@ export function compile(owner: string, options: IdempotentOptions): CompiledIdem
     codec: serialize && deserialize && { serialize, deserialize },
     onReplay: given.onReplay,
     clock: given.clock ?? systemClock,
-    kind: { sync: false },
+    kind: { sync: "" },
     onHookError: given.onStoreError,
   };
 }

@@ -9,7 +9,6 @@ import {
   READS_ARGS,
   READS_ELAPSED,
   traitsOf,
-  traitsOfAll,
   traitsOfPredicate,
 } from "../common/traits.js";
 import {
@@ -88,7 +87,7 @@ export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
     const { stop, wait, retryIf, budget, totalTimeout, onSuccess } = this;
     const ofPredicate = retryIf ? traitsOfPredicate(retryIf) : 0;
     const ofBudget = budget ? traitsOf(budget) : 0;
-    const bits = traitsOfAll([stop, wait]) | ofPredicate | ofBudget;
+    const bits = traitsOf(stop) | traitsOf(wait) | ofPredicate | ofBudget;
     this.budgetReadsArgs = (ofBudget & READS_ARGS) > 0;
     this.readsValues = (ofPredicate & JUDGES_VALUES) > 0;
     this.stopsBeforeDelay = (traitsOf(stop) & BOUNDS_THE_NEXT_START) > 0;
@@ -122,7 +121,8 @@ export function queueOf(policy: CompiledPolicy, ms: number): DeadlineQueue | und
 export interface LoopKind {
   /** The name that an error about an option begins with. */
   readonly owner: string;
-  readonly sync: boolean;
+  /** What is wrong with a hook that returns a promise; empty where the loop waits for it. */
+  readonly sync: string;
   readonly table: Record<string, Rule>;
   readonly clock: Clock | SyncClock;
   readonly compiled: WeakMap<object, CompiledPolicy>;
@@ -146,12 +146,12 @@ const COMMON: Record<string, Rule> = {
 };
 
 /** A kind whose policies take the common options and `more`. */
-function kindOf(owner: string, sync: boolean, clock: Clock | SyncClock, more: Record<string, Rule>): LoopKind {
+function kindOf(owner: string, sync: string, clock: Clock | SyncClock, more: Record<string, Rule>): LoopKind {
   return { owner, sync, clock, table: { ...COMMON, ...more }, compiled: new WeakMap() };
 }
 
 /** What an async policy takes beside the common options. */
-export const ASYNC = /* @__PURE__ */ kindOf("retry", false, systemClock, {
+export const ASYNC = /* @__PURE__ */ kindOf("retry", "", systemClock, {
   attemptTimeout: TIMEOUT,
   signal: ["an AbortSignal", "object", (signal) => typeof signal.aborted === "boolean" && !!signal.addEventListener],
   onLateResult: FUNCTION,
@@ -160,8 +160,10 @@ export const ASYNC = /* @__PURE__ */ kindOf("retry", false, systemClock, {
   clock: ["a Clock", "object", /* @__PURE__ */ hasMethods("now", "setTimer")],
 });
 
+const NO_PROMISE = "a hook of a sync policy must not return a promise";
+
 /** A sync policy takes the common options, and sleeps in its own way. */
-export const SYNC = /* @__PURE__ */ kindOf("retrySync", true, systemSyncClock, {
+export const SYNC = /* @__PURE__ */ kindOf("retrySync", NO_PROMISE, systemSyncClock, {
   clock: ["a SyncClock", "object", /* @__PURE__ */ hasMethods("now", "sleepSync")],
 });
 

@@ -4,7 +4,7 @@ import { inThisContext, systemClock } from "../common/clock.js";
 import { type Attempt, enter, leave, PlainAttempt } from "../common/current.js";
 import { AttemptTimeoutError, TotalTimeoutError } from "../common/errors.js";
 import { giveUpOn, nextOrdinal } from "../common/exhausted.js";
-import { isThenable, promiseOf } from "../common/thenable.js";
+import { isThenable, promiseOf, RESOLVED } from "../common/thenable.js";
 import { bookInBudget, recordSuccess } from "./book.js";
 import {
   asksStopAgain,
@@ -43,8 +43,6 @@ const IMMEDIATE_IN_A_ROW = 64;
  * caller and must not resolve the call's promise, not even again: Node makes much of a promise that is resolved twice.
  */
 export const PENDING_FOREVER = { then() {} };
-
-export const RESOLVED = /* @__PURE__ */ Promise.resolve();
 
 /** What ended something before it ended by itself. */
 export type Interruption = "aborted" | "timed out" | "expired";

@@ -2,13 +2,13 @@ import { callHook } from "../common/call-hook.js";
 import { NO_ARGS } from "../common/callable.js";
 import { type Attempt, abandonableAttempt, enter, FIRST, leave } from "../common/current.js";
 import { nextOrdinal } from "../common/exhausted.js";
-import { promiseOf } from "../common/thenable.js";
+import { promiseOf, RESOLVED } from "../common/thenable.js";
 import { recordSuccess } from "./book.js";
 import { CancellableCall } from "./cancellable-call.js";
 import { type Decision, decide } from "./decide.js";
 import { Link } from "./link.js";
 import type { CompiledPolicy } from "./policy.js";
-import { RESOLVED, Run } from "./run.js";
+import { Run } from "./run.js";
 import { type Call, callOf, type State, startOf, stateOf } from "./state.js";
 import type { Target } from "./target.js";
 

@@ -126,7 +126,7 @@ export function compile<R>(owner: string, options: IdempotentServerOptions<R>): 
     problem: given.problem,
     onError: given.onError ?? ((error) => console.error(error)),
     passed: { name, lease, keep, maxRun, onReplay, onStoreError, clock },
-    kind: { sync: false },
+    kind: { sync: "" },
     onHookError: onStoreError,
   };
 }
