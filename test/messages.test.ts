@@ -80,7 +80,7 @@ import {
   sqliteIdempotencyStore,
 } from "undaunted/idempotency";
 import { answerFailure, deadlineOf, idempotentHandler, idempotentMiddleware } from "undaunted/server";
-import { flaky, instant, retryState, seededRandom, testRetries, virtualClock } from "undaunted/testing";
+import { chaos, flaky, instant, retryState, seededRandom, testRetries, virtualClock } from "undaunted/testing";
 import { retryIfTransient } from "undaunted/transient";
 import { describe, expect, it, vi } from "vitest";
 
@@ -155,6 +155,7 @@ const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object][
   ["mysqlIdempotencyStore", (options) => mysqlIdempotencyStore(client as never, options)],
   ["sqliteIdempotencyStore", (options) => sqliteIdempotencyStore(database as never, options)],
   ["redisIdempotencyStore", (options) => redisIdempotencyStore(client as never, options)],
+  ["chaos", (options) => chaos(options as never), { rate: 0.5 }],
 ];
 
 describe("messages about options", () => {

@@ -88,6 +88,7 @@ describe("the tarball", () => {
     // The pages that the README leads to are at hand where it is read.
     const names = [
       "comparison",
+      "drivers",
       "errors",
       "http",
       "idempotency",
@@ -97,7 +98,9 @@ describe("the tarball", () => {
       "overload",
       "performance",
     ];
-    const pages = [...names, "recipes", "server", "testing", "transient-errors"].map((page) => `docs/${page}.md`);
+    const pages = [...names, "recipes", "server", "testing", "transactions", "transient-errors"].map(
+      (page) => `docs/${page}.md`,
+    );
     expect(others.sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", ...pages, "package.json"].sort());
   });
 

@@ -343,7 +343,7 @@ describe.skipIf(missing)(`PostgreSQL${missing ? ` (${missing})` : ""}`, () => {
       inTransaction(async (client) => {
         const store = postgresIdempotencyStore(client);
         const effect = async () => void (await client.query("insert into effects values ('kept')"));
-        await idempotent(effect, { key: () => "a wish", store })();
+        await idempotent(effect, { key: () => "a wish", name: "effect", store })();
       }, proxied());
 
     it.each(["reset", "end"] as const)("after it has gone is not tried again: it is done (%s)", async (how) => {

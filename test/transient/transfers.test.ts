@@ -99,7 +99,7 @@ describe.skipIf(noPostgres)(`transfers in PostgreSQL${reason(noPostgres)}`, () =
           moved = true;
           return move(client, transfer);
         },
-        { key: ({ id }) => id, store: postgresIdempotencyStore(client) },
+        { key: ({ id }) => id, name: "transfer", store: postgresIdempotencyStore(client) },
       );
       return once(transfer);
     });
