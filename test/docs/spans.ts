@@ -7,6 +7,7 @@ const VOCABULARY = `
   declare const isBusy: (value: number) => boolean; declare const isReady: (value: number) => boolean;
   declare const cached: () => number; declare const log: (...facts: unknown[]) => void;
   declare const options: RetryOptions; declare const syncOptions: SyncRetryOptions;
+  declare const api: import("axios").AxiosInstance; declare const getToken: (anew: boolean) => Promise<string>;
   declare const controller: AbortController; declare const signal: AbortSignal; declare const error: Error;
   class NetworkError extends Error {} class ConnectionError extends Error {}
 `.replaceAll("\n", " ");
