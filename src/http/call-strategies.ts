@@ -25,9 +25,6 @@ export interface CallFacts<R extends HttpResponse> {
   readonly polled: { readonly response: R; readonly hint: number | undefined } | undefined;
 }
 
-/** Strategies and hooks that the loop asks in place of a policy's own, and which ask those. */
-type CallStrategies = Omit<OfCall, "name" | "budget" | "abortSources">;
-
 // AWS' SDKs and Azure's wait from a second where they were throttled.
 const throttledWait = /* @__PURE__ */ fullJitter({ base: 1_000, max: 20_000 });
 
@@ -37,7 +34,7 @@ export function responseOf<R extends HttpResponse>(outcome: Outcome): R | undefi
 }
 
 /** What the loop asks of one call. Closures, since the loop knows nothing of HTTP and hands them a state only. */
-export function strategiesOf<R extends HttpResponse>(call: CallFacts<R>): CallStrategies {
+export function strategiesOf<R extends HttpResponse>(call: CallFacts<R>): OfCall {
   const { policy, transport, held, client } = call;
   const { options, core } = policy;
   let bodyIsSpent = false;

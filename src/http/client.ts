@@ -13,7 +13,9 @@ export class HttpClient {
   readonly pauses = new PausedOrigins(MOST_ORIGINS);
   readonly renewals = new Renewals(MOST_ORIGINS);
   readonly target: Target;
-  // Policies may tell the time differently; nearly always there is one clock.
+  /** The budget that was asked for last: most clients call one origin. */
+  #last: { readonly origin: string; readonly clock: Clock; readonly budget: RetryBudget } | undefined;
+  // Policies may have different clocks; nearly always there is one.
   readonly #budgets = new WeakMap<Clock, LruMap<RetryBudget>>();
 
   constructor(
@@ -26,11 +28,14 @@ export class HttpClient {
   }
 
   budgetOf(origin: string, clock: Clock): RetryBudget {
+    if (this.#last?.origin === origin && this.#last.clock === clock) return this.#last.budget;
     let budgets = this.#budgets.get(clock);
     if (!budgets) {
       budgets = new LruMap(MOST_ORIGINS, () => retryBudget({ clock }));
       this.#budgets.set(clock, budgets);
     }
-    return budgets.get(origin);
+    const budget = budgets.get(origin);
+    this.#last = { origin, clock, budget };
+    return budget;
   }
 }

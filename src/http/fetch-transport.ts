@@ -86,9 +86,9 @@ export class FetchTransport implements Transport<Response> {
     /** Its headers are not those that it was given any more. */
     private readonly hasNewHeaders: boolean,
   ) {
-    const { input, source, init, method, url } = request;
-    this.origin = url.origin;
-    this.name = `${method} ${isAbsolute(input) ? url.origin : url.pathname}`;
+    const { input, source, init, method } = request;
+    this.origin = originIn(request);
+    this.name = `${method} ${isAbsolute(input) ? this.origin : request.url.pathname}`;
     const given = init?.body ?? undefined;
     this.#body = given === undefined ? undefined : bodyOf(given);
     this.#settings = settingsOf(source, init);
@@ -258,6 +258,25 @@ function hidesDispatcher(request: Request): boolean {
 
 function isRequest(input: unknown): input is Request {
   return typeof input === "object" && input !== null && "url" in input && "clone" in input;
+}
+
+/** A host without anything that URLs are read strictly for, and what may follow it. */
+const PLAIN_HOST = /^https?:\/\/[\w.-]+(?::\d+)?(?=[/?#]|$)/;
+
+/** By what stands before the path: to read a URL costs a third of a call. */
+const origins = /* @__PURE__ */ new Map<string, string>();
+const MOST_ORIGINS = 1_000;
+
+function originIn(request: FetchRequest): string {
+  const { input } = request;
+  const [host] = (typeof input === "string" && PLAIN_HOST.exec(input)) || [];
+  if (host === undefined) return request.url.origin;
+  const known = origins.get(host);
+  if (known !== undefined) return known;
+  const { origin } = request.url;
+  if (origins.size >= MOST_ORIGINS) origins.clear();
+  origins.set(host, origin);
+  return origin;
 }
 
 /** Whether it is one without a base: others are for a page, or for a fetch that has its own. */

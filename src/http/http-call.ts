@@ -48,12 +48,8 @@ export class HttpCall<R extends HttpResponse = HttpResponse> {
     const { core, budgetPerOrigin } = policy;
     this.held = new HeldResponses(transport.streamOf, core.clock);
     this.#startedAt = core.totalTimeout < Infinity ? core.clock.now() : 0;
-    this.core = forCall(core, {
-      ...strategiesOf(this),
-      name: core.name ?? transport.name,
-      budget: budgetPerOrigin ? client.budgetOf(transport.origin, core.clock) : core.budget,
-      abortSources,
-    });
+    const budget = budgetPerOrigin ? client.budgetOf(transport.origin, core.clock) : core.budget;
+    this.core = forCall(core, strategiesOf(this), core.name ?? transport.name, budget, abortSources);
   }
 
   start(): Promise<R> {
