@@ -34,51 +34,62 @@ function setTimer(fn: () => void, ms: number, unref = false): () => void {
     );
     return () => cancel();
   }
-  const timer = startTimer(fn, ms, unref);
-  return () => stopTimer(timer);
+  const timer = kept(setTimeout(fn, ms), unref);
+  return () => clearTimeout(timer as unknown as number);
 }
 
-/** A bare timer of at most 2^31-1 ms. */
-export function startTimer(fn: () => void, ms: number, unref: boolean): Timer {
-  const timer = setTimeout(fn, ms) as Timer;
-  if (unref) timer.unref?.();
-  return timer;
+function kept(timer: unknown, unref: boolean): Timer {
+  if (unref) (timer as Timer).unref?.();
+  return timer as Timer;
 }
 
-export function stopTimer(timer: Timer): void {
-  clearTimeout(timer as unknown as number);
-}
+// As they were when this module was loaded: fake ones come and go.
+const {
+  setTimeout: systemTimeout,
+  clearTimeout: clearSystemTimeout,
+  setImmediate: systemImmediate,
+  performance: systemPerformance,
+} = globalThis as typeof globalThis & { setImmediate?: (fn: () => void) => Timer };
+const performanceNow = systemPerformance?.now;
+// It may have been loaded under fake ones, which have a clock.
+const isSystem = !!systemTimeout && !("clock" in systemTimeout);
+let readsSystem = false;
 
 /** Whether a bare timer can be set for so long. */
 export function isShort(ms: number): boolean {
   return ms <= LONGEST_TIMER;
 }
 
-const { setTimeout: nativeTimeout, performance: nativePerformance } = globalThis;
-const nativeNow = nativePerformance?.now;
-let readNatively = false;
-
 /** ms by the system's monotonic clock. */
 export function now(): number {
   // A getter in Node: read once.
   const { performance } = globalThis;
-  readNatively = performance === nativePerformance && performance.now === nativeNow;
+  readsSystem = performance === systemPerformance && performance.now === performanceNow;
   return performance.now();
 }
 
-/**
- * Whether timers, and time as it was last read, are those that were there when this module was loaded: fake ones come and
- * go.
- */
+/** Whether timers, and time as it was last read, are the system's own. */
 export function hasSystemTime(): boolean {
-  return readNatively && globalThis.setTimeout === nativeTimeout;
+  return readsSystem && isSystem && globalThis.setTimeout === systemTimeout;
+}
+
+/** What `now` reads where time is the system's own, also while fake time is there for others. */
+export function systemNow(): number {
+  return performanceNow.call(systemPerformance);
+}
+
+/** A bare timer of the system's own, of at most 2^31-1 ms. */
+export function startTimer(fn: () => void, ms: number, unref: boolean): Timer {
+  return kept(systemTimeout(fn, ms), unref);
+}
+
+export function stopTimer(timer: Timer): void {
+  clearSystemTimeout(timer as unknown as number);
 }
 
 /** Calls `fn` when input and output have had one turn of the event loop. */
 export function whenIoHadItsTurn(fn: () => void, unref: boolean): void {
-  const { setImmediate } = globalThis as { setImmediate?: (fn: () => void) => Timer };
-  const timer = setImmediate ? setImmediate(fn) : startTimer(fn, 0, unref);
-  if (unref) timer.unref?.();
+  kept(systemImmediate ? systemImmediate(fn) : systemTimeout(fn, 0), unref);
 }
 
 function sleepSync(ms: number): void {
@@ -121,7 +132,7 @@ export function setDeadline(clock: Clock, timeUp: () => void, ms: number, unref:
   };
   const cancel = setTimer(
     () => {
-      if (now() - due > 1) whenIoHadItsTurn(end, !!unref);
+      if (now() - due > 1 && hasSystemTime()) whenIoHadItsTurn(end, !!unref);
       else end();
     },
     ms,

@@ -26,6 +26,9 @@ const gate = (resolve: Settle, reject: Settle) => {
 // In the place of what closes a gate: nothing interrupts a call that is over.
 const overAlready: Settle = () => {};
 
+// ms. A hook that took longer is no part of the attempt's time.
+const NO_TIME = 0.1;
+
 /** What opens the gate that was just made. Nothing here keeps it, since it keeps what it let through. */
 function key(): Settle {
   const open = openGate!;
@@ -151,18 +154,25 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
   #gate(): Promise<unknown> {
     const through = new Promise(gate);
     this.closeGate = closeGate;
+    // What is waited for may itself have interrupted the call before it returned its promise.
+    if (this.interruption) closeGate!(undefined);
     return through;
   }
 
   /** Sets the timer of whichever timeout ends first; the other one's turn comes when the attempt has failed. */
   #setTimer(): void {
-    const { policy } = this;
+    const { policy, timeout, startedAt } = this;
     const { totalTimeout, clock, unref } = policy;
-    const timeout = Math.min(this.timeout, totalTimeout);
-    if (timeout === Infinity) return;
-    const queue = clock === systemClock && hasSystemTime() ? queueOf(policy, timeout) : undefined;
+    const usual = Math.min(timeout, totalTimeout);
+    if (usual === Infinity) return;
+    // The hook may have taken its time.
+    const begunAt = policy.onAttempt ? clock.now() : startedAt;
+    const left = Math.max(0, totalTimeout - (begunAt - startedAt));
+    const ms = Math.min(timeout, left);
+    const isQueued = begunAt - startedAt < NO_TIME && clock === systemClock && hasSystemTime();
+    const queue = isQueued ? queueOf(policy, usual) : undefined;
     queue?.add(this);
-    this.timer = queue ?? setDeadline(clock, () => this.timeUp(), timeout, unref);
+    this.timer = queue ?? setDeadline(clock, () => this.interrupt(timeout < left ? "timed out" : "expired"), ms, unref);
   }
 
   timeUp(): void {
@@ -277,6 +287,8 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
   }
 
   override heedAborts(): void {
+    // Nobody would take the listener off again.
+    if (this.isOver) return;
     for (const source of this.policy.abortSources) source.listen();
   }
 

@@ -1,4 +1,4 @@
-import { now, startTimer, stopTimer, type Timer, whenIoHadItsTurn } from "../common/clock.js";
+import { startTimer, stopTimer, systemNow, type Timer, whenIoHadItsTurn } from "../common/clock.js";
 
 /** Something whose time can be up. */
 export interface Timed {
@@ -21,6 +21,8 @@ export class DeadlineQueue {
   #first: Timed | undefined;
   #last: Timed | undefined;
   #timer: Timer | undefined;
+  /** The timer came late, and what is due ends after the turn of input and output. */
+  #waits = false;
 
   constructor(
     private readonly ms: number,
@@ -32,6 +34,7 @@ export class DeadlineQueue {
     if (this.#last) this.#last.later = timed;
     else this.#first = timed;
     this.#last = timed;
+    if (this.#waits) return;
     if (!this.#timer) this.#arm(this.ms);
     else if (!this.unref && !timed.earlier) this.#timer.ref?.();
   }
@@ -64,16 +67,18 @@ export class DeadlineQueue {
   readonly #fired = (): void => {
     this.#timer = undefined;
     // A timer that comes late was kept waiting by this process, and the answer may be there: it goes first.
-    if (this.#first && now() - this.#first.startedAt - this.ms > TOLERANCE) whenIoHadItsTurn(this.#endDue, this.unref);
+    this.#waits = !!this.#first && systemNow() - this.#first.startedAt - this.ms > TOLERANCE;
+    if (this.#waits) whenIoHadItsTurn(this.#endDue, this.unref);
     else this.#endDue();
   };
 
   readonly #endDue = (): void => {
-    const time = now();
+    this.#waits = false;
+    const time = systemNow();
     for (let first = this.#first; first && first.startedAt + this.ms - time < TOLERANCE; first = this.#first) {
       this.remove(first);
       first.timeUp();
     }
-    if (this.#first && !this.#timer) this.#arm(Math.max(1, this.#first.startedAt + this.ms - time));
+    if (this.#first) this.#arm(Math.max(1, this.#first.startedAt + this.ms - time));
   };
 }

@@ -233,3 +233,68 @@ describe("the state at an interruption", () => {
     expect(seen).toMatchObject([{ attempt: 2, delay: 0, previousDelay: 100, idle: 100, outcome: { error: busy } }]);
   });
 });
+
+describe("an abort by what a call waits for", () => {
+  const fail = () => Promise.reject(busy);
+
+  /** What aborts, and then returns a promise that never settles. */
+  const places: Record<string, (hang: () => Promise<never>) => RetryOptions> = {
+    retryIf: (hang) => ({ retryIf: hang }),
+    "a budget": (hang) => ({ budget: { acquire: hang, recordSuccess() {}, refund() {}, balance: 1 } }),
+    onRetry: (hang) => ({ onRetry: hang }),
+    "the first onAttempt": (hang) => ({ onAttempt: hang }),
+    "a later onAttempt": (hang) => ({ onAttempt: ({ attempt }) => (attempt === 2 ? hang() : undefined) }),
+    onGiveUp: (hang) => ({ stop: stopAfterAttempt(1), onGiveUp: hang }),
+    "a fallback": (hang) => ({ stop: stopAfterAttempt(1), fallback: hang }),
+  };
+
+  it.each(Object.keys(places))("in the synchronous part of %s ends the call", async (place) => {
+    const { signal, listeners, abort } = countedSignal();
+    const hang = () => {
+      abort();
+      return never();
+    };
+
+    const result = retry(fail, { signal, wait: waitNone, ...places[place]!(hang) })();
+
+    expect(await now(result)).toEqual({ error: reason });
+    expect(listeners.size).toBe(0);
+  });
+
+  it("in the synchronous part of onSuccess leaves the value, which was accepted", async () => {
+    const { signal, abort } = countedSignal();
+    const onSuccess = () => {
+      abort();
+      return never();
+    };
+
+    expect(await now(retry(async () => "value", { signal, onSuccess })())).toEqual({ value: "value" });
+  });
+
+  it("in the synchronous part of a linked call's hook ends that call too", async () => {
+    const { signal, abort } = countedSignal();
+    const ends: unknown[] = [];
+    const onRetry = () => {
+      abort();
+      return never();
+    };
+    const inner = retry(fail, { wait: waitNone, onRetry });
+
+    const result = retry(() => inner().catch((error) => Promise.reject(ends.push(error))), { signal })();
+
+    expect(await now(result)).toEqual({ error: reason });
+    expect(ends).toEqual([reason]);
+  });
+});
+
+describe("a signal that is first read when the call is over", () => {
+  it("leaves no listener", async () => {
+    const { signal, listeners, abort } = countedSignal();
+    const context = await retry(async () => currentAttempt(), { signal })();
+
+    expect(context.signal.aborted).toBe(false);
+
+    expect(listeners.size).toBe(0);
+    abort();
+  });
+});
