@@ -44,15 +44,12 @@ function kept(timer: unknown, unref: boolean): Timer {
 }
 
 // As they were when this module was loaded: fake ones come and go.
-const {
-  setTimeout: systemTimeout,
-  clearTimeout: clearSystemTimeout,
-  setImmediate: systemImmediate,
-  performance: systemPerformance,
-} = globalThis as typeof globalThis & { setImmediate?: (fn: () => void) => Timer };
+const { setTimeout: systemTimeout, performance: systemPerformance } = globalThis;
+const systemImmediate = /* @__PURE__ */ (() =>
+  (globalThis as { setImmediate?: (fn: () => void) => Timer }).setImmediate)();
 const performanceNow = systemPerformance?.now;
 // It may have been loaded under fake ones, which have a clock.
-const isSystem = !!systemTimeout && !("clock" in systemTimeout);
+const isSystem = /* @__PURE__ */ (() => !!systemTimeout && !("clock" in systemTimeout))();
 let readsSystem = false;
 
 /** Whether a bare timer can be set for so long. */
@@ -84,7 +81,7 @@ export function startTimer(fn: () => void, ms: number, unref: boolean): Timer {
 }
 
 export function stopTimer(timer: Timer): void {
-  clearSystemTimeout(timer as unknown as number);
+  clearTimeout(timer as unknown as number);
 }
 
 /** Calls `fn` when input and output have had one turn of the event loop. */
