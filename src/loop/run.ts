@@ -179,7 +179,7 @@ export class Run {
     try {
       return this.limits?.interruption ? this.#interrupted() : step();
     } catch (error) {
-      return this.fail(error);
+      return this.#broken(error);
     }
   }
 
@@ -196,8 +196,13 @@ export class Run {
       const state = this.#stateOf(outcome);
       return this.goBy(state, decide(this.call.policy, state, this.#attemptOrdinal));
     } catch (error) {
-      return this.limits?.interruption ? this.#interrupted() : this.fail(error);
+      return this.#broken(error);
     }
+  }
+
+  /** A strategy, a fallback or a clock threw, unless it interrupted the call before. */
+  #broken(error: unknown): boolean {
+    return this.limits?.interruption ? this.#interrupted() : this.fail(error);
   }
 
   /** Goes by a decision, once it is there. */
@@ -323,7 +328,7 @@ export class Run {
   /** The first attempt, or what came before it, was interrupted. */
   beInterrupted(): void {
     if (this.attempt > 0) this.#phase = "attempting";
-    if (this.#interrupted()) this.launch();
+    if (this.#take(() => true)) this.launch();
   }
 
   /** Deals with an interruption. */
@@ -362,7 +367,7 @@ export class Run {
       if (onGiveUp) callHook(call.policy, onGiveUp, finalState(state, "aborted", error));
     } catch (broken) {
       // The user's clock failed just now, which changes nothing where the call is over.
-      if (!aborted) return this.fail(broken);
+      if (!aborted) return this.#broken(broken);
       report(call.policy, clock, broken);
     }
     return false;

@@ -261,6 +261,25 @@ describe("an abort by what a call waits for", () => {
     expect(listeners.size).toBe(0);
   });
 
+  it.each([
+    ["retryIf", (fails: () => never) => ({ retryIf: fails })],
+    ["a fallback", (fails: () => never) => ({ stop: stopAfterAttempt(1), fallback: fails })],
+    ["the fallback of a deadline", (fails: () => never) => ({ onAttempt: never, totalTimeout: 5, fallback: fails })],
+  ])("ends the call with its reason though %s then throws", async (_place, optionsOf) => {
+    const clock = virtualClock();
+    const { signal, abort } = countedSignal();
+    const fails = () => {
+      abort();
+      throw busy;
+    };
+
+    const result = retry(fail, { signal, clock, wait: waitNone, ...optionsOf(fails) })();
+    result.catch(() => {});
+    await clock.advance(5);
+
+    expect(await now(result)).toEqual({ error: reason });
+  });
+
   it("in the synchronous part of onSuccess leaves the value, which was accepted", async () => {
     const { signal, abort } = countedSignal();
     const onSuccess = () => {
