@@ -8,7 +8,7 @@ import { recordSuccess } from "./book.js";
 import type { DeadlineQueue, Timed } from "./deadline-queue.js";
 import type { Link } from "./link.js";
 import { attemptTimeoutOf, type CompiledPolicy, queueOf } from "./policy.js";
-import { type Interruption, Run, type RunLimits } from "./run.js";
+import { CLOSED, type Interruption, isAnswer, Run, type RunLimits } from "./run.js";
 import { type Call, startOf } from "./state.js";
 import type { Target } from "./target.js";
 
@@ -142,6 +142,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
       if (policy.onLateResult) this.heedLateResult(promise);
     } catch (error) {
       this.closeGate!(error);
+      if (this.interruption && policy.onLateResult) this.heedLateResult(Promise.reject(error));
     } finally {
       leave(outer);
     }
@@ -155,7 +156,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     const through = new Promise(gate);
     this.closeGate = closeGate;
     // What is waited for may itself have interrupted the call before it returned its promise.
-    if (this.interruption) closeGate!(undefined);
+    if (this.interruption) closeGate!(CLOSED);
     return through;
   }
 
@@ -190,7 +191,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
 
   #ended(outcome: Outcome): PromiseLike<unknown> {
     const { onLateResult } = this.policy;
-    if (this.#isInterrupted() && outcome.ok && onLateResult) callHook(this.policy, onLateResult, outcome);
+    if (this.#isInterrupted() && onLateResult && isAnswer(outcome)) callHook(this.policy, onLateResult, outcome);
     return this.#goOn(1, (run) => run.settle(outcome) && run.launch());
   }
 
@@ -264,7 +265,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     const { interruption, closeGate } = this;
     if (closeGate === overAlready || interruption === "aborted" || (interruption && by === "timed out")) return;
     this.interruption = by;
-    closeGate?.(undefined);
+    closeGate?.(CLOSED);
   }
 
   cut(reason: unknown): void {
@@ -288,7 +289,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
 
   override heedAborts(): void {
     // Nobody would take the listener off again.
-    if (this.isOver) return;
+    if (this.closeGate === overAlready) return;
     for (const source of this.policy.abortSources) source.listen();
   }
 

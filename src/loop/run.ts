@@ -44,6 +44,14 @@ const IMMEDIATE_IN_A_ROW = 64;
  */
 export const PENDING_FOREVER = { then() {} };
 
+/** What comes through a gate that an interruption closed. */
+export const CLOSED: unknown = /* @__PURE__ */ Symbol();
+
+/** Whether an attempt ended by itself. */
+export function isAnswer(outcome: Outcome): boolean {
+  return outcome.ok || outcome.error !== CLOSED;
+}
+
 /** What ended something before it ended by itself. */
 export type Interruption = "aborted" | "timed out" | "expired";
 
@@ -147,7 +155,6 @@ export class Run {
     try {
       if (limits) enter(limits.begin(this.attempt, previousError));
       promise = promiseOf(target.fn.apply(self, args as unknown[]));
-      if (limits && policy.onLateResult) limits.heedLateResult(promise);
     } catch (error) {
       promise = RESOLVED.then(() => {
         throw error;
@@ -155,23 +162,32 @@ export class Run {
     } finally {
       leave(outer);
     }
-    const ended = (error: unknown) => this.#go(() => this.settle({ ok: false, error }));
+    if (limits && policy.onLateResult) limits.heedLateResult(promise);
     if (limits) promise = limits.through(promise);
     promise
-      .then(limits || policy.mustInspectValue ? (value) => this.#returned(value) : target.succeeded, ended)
+      .then(limits || policy.mustInspectValue ? (value) => this.#returned(value) : target.succeeded, (error) =>
+        this.#ended({ ok: false, error }),
+      )
       .then(this.resolve);
     return PENDING_FOREVER;
   }
 
   /** An attempt returned. Most values are the call's: they go on to its promise from here. */
   #returned(value: unknown): unknown {
-    const { policy } = this.call;
-    if (this.limits?.interruption && policy.onLateResult) callHook(policy, policy.onLateResult, { ok: true, value });
-    if (this.limits?.interruption || !policy.takesAnyValue) return this.#go(() => this.settle({ ok: true, value }));
+    if (this.limits?.interruption || !this.call.policy.takesAnyValue) return this.#ended({ ok: true, value });
     // Before the budget is paid: its own code may abort, and what is accepted stays so.
     this.#close();
     this.#countSuccess();
     return value;
+  }
+
+  #ended(outcome: Outcome): object {
+    const { policy } = this.call;
+    // The interruption came between the end of the attempt and this microtask.
+    if (this.limits?.interruption && policy.onLateResult && isAnswer(outcome)) {
+      callHook(policy, policy.onLateResult, outcome);
+    }
+    return this.#go(() => this.settle(outcome));
   }
 
   /** Takes a step, or deals with an interruption; returns whether an attempt begins. */

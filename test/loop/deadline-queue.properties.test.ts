@@ -67,7 +67,7 @@ it.each([
       const inLine: Timed[] = [];
       const add = () => {
         const timed: Timed = {
-          due: 0,
+          startedAt: time.now,
           earlier: undefined,
           later: undefined,
           timeUp() {
@@ -87,9 +87,12 @@ it.each([
       };
       const turn = () => {
         for (const each of time.turns.splice(0)) each();
-        expect(inLine.every(({ startedAt }) => startedAt + MS - time.now >= TOLERANCE || time.timers.some(({ at }) => at <= startedAt + MS))).toBe(
-          true,
-        );
+        expect(
+          inLine.every(
+            ({ startedAt }) =>
+              startedAt + MS - time.now >= TOLERANCE || time.timers.some(({ at }) => at <= startedAt + MS),
+          ),
+        ).toBe(true);
       };
 
       for (const each of ops) {
@@ -108,7 +111,10 @@ it.each([
         const [first] = inLine;
         const [timer] = time.timers;
         // Something will come for the first in line, at the latest a millisecond after it is due.
-        if (first) expect(time.turns.length === 1 || timer!.at <= Math.max(first.startedAt + MS, time.now) + TOLERANCE).toBe(true);
+        if (first)
+          expect(time.turns.length === 1 || timer!.at <= Math.max(first.startedAt + MS, time.now) + TOLERANCE).toBe(
+            true,
+          );
         if (timer) expect(timer.isRef).toBe(!unref && inLine.length > 0);
       }
 
