@@ -554,6 +554,11 @@ describe("the stack of an error thrown by a later attempt", () => {
     },
     "with timeouts": { attemptTimeout: 10_000, totalTimeout: 10_000 },
     "with a signal": { signal },
+    "with an attempt's timeout": { attemptTimeout: 10_000 },
+    "with a signal and an attempt's timeout": { signal, attemptTimeout: 10_000 },
+    "with a signal and a sleep": { signal, wait: waitFixed(1) },
+    "with a signal and an async onRetry": { signal, onRetry: async () => {} },
+    "with a timeout and an async predicate": { attemptTimeout: 10_000, retryIf: async () => true },
   };
 
   const works = {
