@@ -402,6 +402,29 @@ describe("an ESM and a CJS copy in one process", () => {
     expect(calls).toBe(4);
   });
 
+  it.each(pairs)(
+    "know each other's attempt: code of %s inside one of %s reads it, gives slots back and ends with it",
+    async (outer, inner) => {
+      const printed = await run(
+        "module",
+        `${both}
+       const { retry } = copies.${outer};
+       const once = { stop: esm.stopAfterAttempt(1) };
+       const never = () => new Promise(() => {});
+       const context = await retry(async () => copies.${inner}.currentAttempt().attempt, once)();
+       const slots = copies.${inner}.bulkhead({ limit: 1 });
+       await retry(slots.wrap(never), { ...once, attemptTimeout: 20 })().catch(() => {});
+       const linked = [];
+       const nested = copies.${inner}.retry(never, { onGiveUp: ({ reason }) => { linked.push(reason); } });
+       await retry(() => nested(), { ...once, attemptTimeout: 20 })().catch(() => {});
+       await new Promise((resolve) => setImmediate(resolve));
+       console.log(JSON.stringify([context, slots.inFlight, linked]));`,
+      );
+
+      expect(printed).toEqual([1, 0, ["aborted"]]);
+    },
+  );
+
   it.each(pairs)("agree on predicates: %s refuses to negate a result predicate of %s", async (outer, inner) => {
     const printed = await run(
       "module",
