@@ -30,8 +30,14 @@ export function asAxiosError(error: unknown, config: Config): unknown {
   );
 }
 
+/** What our own errors carry, so that a policy knows them whatever their `code`. */
+const BRAND: unique symbol = /* @__PURE__ */ Symbol.for("undaunted.error");
+
+/** Around `cause`, and to policies outside the same: what failed fast in here is not tried again there. */
 function causedBy<E extends Error>(cause: unknown, error: E): E {
   noteAttempts(error, attemptsOf(cause) ?? 0);
+  const brand = Reflect.get(cause as object, BRAND);
+  if (brand !== undefined) Object.defineProperty(error, BRAND, { value: brand });
   return Object.defineProperty(error, "cause", { value: cause, configurable: true, writable: true });
 }
 

@@ -106,7 +106,7 @@ export class AxiosTransport implements Transport<AxiosResponse> {
     try {
       return await this.adapter(sent);
     } finally {
-      // The response and the error refer to it: whoever sends it again means the request as it was.
+      // The response and the error refer to it: code that sends it again means the request as it was.
       Object.assign(sent, { url, baseURL, params, data, signal, beforeRedirect });
     }
   }

@@ -18,8 +18,8 @@ export function showParsed(config: InternalAxiosRequestConfig, response: AxiosRe
     Object.defineProperty(response, "data", { ...of, configurable: true, enumerable: true });
   define({
     get: () => {
-      parsed ??= { data: transformed(config, response, raw) };
-      return parsed.data;
+      parsed ??= transformed(config, response, raw);
+      return parsed ? parsed.data : raw;
     },
     set: (value) => define({ value, writable: true }),
   });
@@ -42,16 +42,19 @@ export function handToAxios<T>(ended: T, dispatched: InternalAxiosRequestConfig)
   return ended;
 }
 
-function transformed(config: InternalAxiosRequestConfig, { headers, status }: AxiosResponse, raw: unknown): unknown {
-  const transforms = [config.transformResponse!].flat();
+/** `undefined` where that throws: axios will, when its turn comes. */
+function transformed(
+  config: InternalAxiosRequestConfig,
+  { headers, status }: AxiosResponse,
+  raw: unknown,
+): { readonly data: unknown } | undefined {
+  const of = AxiosHeaders.from(headers as any) as any;
   try {
-    return transforms.reduce(
-      (data, each) => each.call(config, data, AxiosHeaders.from(headers as any) as any, status),
-      raw,
-    );
+    return {
+      data: [config.transformResponse!].flat().reduce((data, each) => each.call(config, data, of, status), raw),
+    };
   } catch {
-    // axios throws when its turn comes.
-    return raw;
+    return undefined;
   }
 }
 

@@ -1,4 +1,4 @@
-/** What server hints are read from: a `Headers`, or anything that answers a header's value by its name. */
+/** What server hints are read from: a `Headers`, or anything whose `get` returns a header's value. */
 export interface HeaderSource {
   get(name: string): unknown;
 }

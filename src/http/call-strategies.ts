@@ -76,8 +76,8 @@ export function strategiesOf<R extends HttpResponse>(call: CallFacts<R>): OfCall
   return {
     retryIf(error, state) {
       const wanted = askPredicate(core.retryIf!, error, state);
-      // A function for an answer is a mistake, which the loop tells of.
-      const allowed = (answer: boolean) => (answer && typeof answer !== "function" ? mayRepeat(state.outcome) : answer);
+      // A function in place of a verdict is a mistake, which the loop reports.
+      const allowed = (yes: boolean) => (yes && typeof yes !== "function" ? mayRepeat(state.outcome) : yes);
       return isThenable(wanted) ? Promise.resolve(wanted).then(allowed) : allowed(wanted);
     },
     wait(state) {

@@ -24,7 +24,7 @@ export const retryIfHttpFailure: (error: unknown, state?: RetryState) => boolean
 
 function isFailure(error: unknown): boolean {
   const status = statusOf(error);
-  // One that is none of a failure: axios tells it also where the response broke off in its body.
+  // One that is none of a failure: axios gives it also where the response broke off in its body.
   if (typeof status === "number" && status >= 400) return isRetryableStatus(status);
   return codeOf(error) === "ERR_ATTEMPT_TIMEOUT" || neverLeft(error) || isNetworkError(error);
 }

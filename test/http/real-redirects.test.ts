@@ -165,3 +165,15 @@ describe.each(clients)("%s", (_, client) => {
     expect(calls(server)).toEqual(Array(4).fill(`${method} /old`));
   });
 });
+
+it.each(["GET", "POST"])("follows as many redirects of a %s as fetch alone does: 20", async (method) => {
+  const endless = (seen: SeenRequest) => to(`/${Number(seen.path.slice(1)) + 1}`);
+  const [alone, retried] = [await serving(endless), await serving(endless)];
+
+  const plain = await fetch(alone.url("/0"), { method }).catch((error: Error) => error);
+  const ours = await retryFetch({ wait: waitNone })(retried.url("/0"), { method }).catch((error: Error) => error);
+
+  expect(ours).toMatchObject({ name: "TypeError", message: (plain as Error).message });
+  expect(calls(retried)).toEqual(calls(alone));
+  expect(calls(alone)).toHaveLength(21);
+});
