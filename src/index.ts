@@ -104,3 +104,4 @@ export {
   waitRandom,
   waitSum,
 } from "./strategies/wait.js";
+export { waitResetAfter } from "./strategies/wait-reset-after.js";

@@ -11,7 +11,7 @@ import { callHook } from "./common/call-hook.js";
 import { checkCallable, NO_ARGS } from "./common/callable.js";
 import { copyProperties } from "./common/copy-properties.js";
 import { type Attempt, enter, FIRST, leave, PlainAttempt } from "./common/current.js";
-import { StrategyError } from "./common/errors.js";
+import { StrategyError, TotalTimeoutError } from "./common/errors.js";
 import { nextOrdinal, rememberExhausted } from "./common/exhausted.js";
 import { isPromise, type RefusePromise, refuseAsync, refusePromise } from "./common/sync-only.js";
 import { bookInBudget, recordSuccess } from "./loop/book.js";
@@ -74,6 +74,7 @@ export function runWithRetrySync<T = any>(
   const ordinal = nextOrdinal();
   const startedAt = policy.needsClock ? policy.clock.now() : 0;
   const call = callOf(TASK_TARGET, policy, task, NO_ARGS, ordinal, startedAt);
+  if (policy.totalTimeout <= 0) return expired(call) as T;
   if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf(call, 1));
   return goOn(call, attemptAs(FIRST, call)) as T;
 }
@@ -99,6 +100,7 @@ export function wrapSync(target: Target, source: PolicySource): object {
     }
     const ordinal = nextOrdinal();
     const startedAt = policy.needsClock ? policy.clock.now() : 0;
+    if (policy.totalTimeout <= 0) return expired(callOf(target, policy, this, args, ordinal, startedAt));
     if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf(callOf(target, policy, this, args, 0, 0), 1));
     stats.attempts++;
     const outer = enter(FIRST);
@@ -120,12 +122,20 @@ export function wrapSync(target: Target, source: PolicySource): object {
   return addWithAndStats(retried, stats, (overrides) => wrapSync(target, overlay(SYNC, source, overrides)));
 }
 
+/** Gives up a call whose deadline had passed when it began. */
+function expired(call: Call): unknown {
+  const { policy, target, ordinal } = call;
+  const error = new TotalTimeoutError(policy.totalTimeout, 0);
+  return giveUp(target, policy, stateOf(call, 0, error.outcome, 0, 0), "deadline", ordinal, error);
+}
+
 /** Goes on from the outcome of the first attempt to the end of the call. */
 function goOn(call: Call, first: Outcome): unknown {
   const { policy, target, ordinal, startedAt } = call;
   const { stats } = target;
   let outcome = first;
   let attemptOrdinal = ordinal;
+  let begunAt = startedAt;
   let previousDelay = 0;
   let idle = 0;
   let taken = 0;
@@ -134,13 +144,14 @@ function goOn(call: Call, first: Outcome): unknown {
   for (let attempt = 1; ; attempt++) {
     if (attempt > 1) {
       attemptOrdinal = nextOrdinal();
+      if (policy.needsClock) begunAt = policy.clock.now();
       outcome = attemptAgain(call, attempt, outcome);
     }
     if (outcome.ok && isPromise(outcome.value)) {
       stats.failures++;
       refusePromise("retrySync", "fn", RETRY_INSTEAD, outcome.value);
     }
-    const state = stateOf(call, attempt, outcome, previousDelay, idle);
+    const state = stateOf(call, attempt, outcome, previousDelay, idle, begunAt);
     const decision = decideSync(stats, policy, state, attemptOrdinal);
     if (decision === "accept") {
       const { value } = outcome as { value: unknown };
@@ -213,8 +224,9 @@ function giveUp(
   state: State,
   reason: GiveUpReason,
   ordinal: number,
+  last = finalError(policy, state, reason),
 ): unknown {
-  const final = finalState(state, reason, finalError(policy, state, reason));
+  const final = finalState(state, reason, last);
   let { error } = final;
   stats.failures++;
   // A copy, so that a hook that writes to it changes nothing.

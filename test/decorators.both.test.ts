@@ -291,7 +291,7 @@ describe("@Retry", () => {
       return Api;
     };
 
-    expect(define).toThrow(/^@?[Rr]etry: attemptTimeout must be a number of ms above 0, got -1$/);
+    expect(define).toThrow(/^@?[Rr]etry: attemptTimeout must be a number of ms above 0, or a function, got -1$/);
   });
 });
 

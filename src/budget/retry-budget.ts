@@ -1,4 +1,5 @@
 import type { RetryBudget, RetryState } from "../common/attempt.js";
+import { kindOf } from "../common/brand.js";
 import { type Clock, systemClock } from "../common/clock.js";
 import { chainOf, readField } from "../common/inspect.js";
 import { checkKey, type Key, LruMap } from "../common/lru-map.js";
@@ -235,7 +236,7 @@ function makeBudget(settings: BudgetSettings): RetryBudget {
   return mark(budget, 0);
 }
 
-const OVERLOAD_CODES: readonly unknown[] = ["ERR_ATTEMPT_TIMEOUT", "RESOURCE_EXHAUSTED", 8];
+const OVERLOAD_CODES: readonly unknown[] = ["RESOURCE_EXHAUSTED", 8];
 const OVERLOAD_STATUSES: readonly unknown[] = [429, 503, "RESOURCE_EXHAUSTED"];
 
 function isOverloadError({ outcome }: RetryState): boolean {
@@ -245,6 +246,7 @@ function isOverloadError({ outcome }: RetryState): boolean {
 function showsOverload(error: unknown): boolean {
   return (
     readField(error, "name") === "TimeoutError" ||
+    kindOf(error) === "ERR_ATTEMPT_TIMEOUT" ||
     OVERLOAD_CODES.includes(readField(error, "code")) ||
     OVERLOAD_STATUSES.includes(statusOf(error))
   );

@@ -1,7 +1,7 @@
 import type { Outcome } from "../common/attempt.js";
+import { kindOf } from "../common/brand.js";
 import { report } from "../common/call-hook.js";
 import { StrategyError } from "../common/errors.js";
-import { codeOf } from "../common/inspect.js";
 import { isAbortError } from "../common/is-abort.js";
 import { requireSync } from "../common/thenable.js";
 import { show } from "../common/validate.js";
@@ -45,5 +45,5 @@ const NOBODYS_FAULT: readonly unknown[] = [
 function byDefault(outcome: Outcome): CircuitVerdict {
   if (outcome.ok) return "success";
   const { error } = outcome;
-  return isAbortError(error) || NOBODYS_FAULT.includes(codeOf(error)) ? "ignored" : "failure";
+  return isAbortError(error) || NOBODYS_FAULT.includes(kindOf(error)) ? "ignored" : "failure";
 }

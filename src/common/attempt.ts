@@ -10,6 +10,8 @@ export type Outcome<T = any> =
  * touched afterwards, so a hook may keep it.
  */
 export interface RetryState<T = any> {
+  /** One object for each call, the same in all of its states: a `WeakMap` keeps by it what a strategy needs to remember. */
+  readonly call: object;
   /** The policy's `name`, else the function's or method's own. */
   readonly name: string;
   /** The call's arguments; empty in `runWithRetry`. */
@@ -19,6 +21,8 @@ export interface RetryState<T = any> {
   readonly outcome: Outcome<T>;
   /** ms since the call began, read when the attempt ended. */
   readonly elapsed: number;
+  /** ms that the attempt took. */
+  readonly attemptElapsed: number;
   /** ms, the coming sleep: 0 until `wait` has returned. */
   readonly delay: number;
   /** ms slept before this attempt, 0 for the first. */
@@ -168,10 +172,10 @@ export interface RetryOptions<T = any> extends CommonOptions<T> {
    */
   retryIf?: RetryIf<T> | undefined;
   /**
-   * ms per attempt: then its `signal` aborts and the attempt has failed with an `AttemptTimeoutError`, even if the
+   * ms per attempt, or a function of the attempt's number, from 1, that returns them: then its `signal` aborts and the attempt has failed with an `AttemptTimeoutError`, even if the
    * function takes no notice.
    */
-  attemptTimeout?: number | undefined;
+  attemptTimeout?: number | ((attempt: number) => number) | undefined;
   /** Rejects the call at once with `signal.reason`, whatever it is doing. */
   signal?: AbortSignal | undefined;
   /**

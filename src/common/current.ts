@@ -1,4 +1,5 @@
 import type { AttemptContext } from "./attempt.js";
+import { misuse } from "./brand.js";
 import { sharedUnder } from "./shared.js";
 
 /** Something that ends with an attempt: a permit, a slot, a call begun inside it. */
@@ -157,9 +158,11 @@ export function resume<T>(attempt: Attempt, fn: () => T): T {
 export function currentAttempt(): AttemptContext {
   const attempt = theAttempt();
   if (!attempt) {
-    throw new Error(
-      "currentAttempt() is valid only inside a function that is being retried, before its first await: " +
-        "call it first and keep what it returns",
+    throw misuse(
+      new Error(
+        "currentAttempt() is valid only inside a function that is being retried, before its first await: " +
+          "call it first and keep what it returns",
+      ),
     );
   }
   return attempt.context;

@@ -1,6 +1,7 @@
 import type { Outcome } from "./attempt.js";
+import { brandAs, hide } from "./brand.js";
 import { describe } from "./inspect.js";
-import { check, OPTIONS, TIME } from "./validate.js";
+import { check, isGiven, OPTIONS, TIME } from "./validate.js";
 
 // `name` is a getter on the prototype: it heads the stack and is no own key of the error; a subclass may set its own.
 // `code` recognises an error of another copy of this package, where `instanceof` fails.
@@ -22,6 +23,11 @@ export class NonRetryableError extends Error {
     rename(this, name);
   }
   readonly code = "ERR_NON_RETRYABLE";
+
+  constructor(message?: string, options?: ErrorOptions) {
+    super(message, options);
+    brandAs(this);
+  }
 }
 
 /**
@@ -48,6 +54,7 @@ export class TryAgainError extends Error {
 
   constructor(options: { after?: number | undefined; cause?: unknown } = {}) {
     super("another attempt was asked for", causeIn("TryAgainError", options));
+    brandAs(this);
     this.after = options.after;
     if (options.after !== undefined) check("TryAgainError", "after", options.after, TIME);
   }
@@ -66,8 +73,8 @@ export class RetryExhaustedError extends Error {
   readonly attempts: number;
   /** ms since the call began. */
   readonly elapsed: number;
-  /** How the last attempt ended. */
-  readonly outcome: Outcome;
+  /** How the last attempt ended; not enumerable, as `args` are not: a value may hold secrets. */
+  declare readonly outcome: Outcome;
   /** The policy's or function's name. */
   readonly task: string;
   /** The call's arguments; not enumerable, so that logging the error leaks nothing. */
@@ -87,9 +94,10 @@ export class RetryExhaustedError extends Error {
     );
     this.attempts = state.attempt;
     this.elapsed = state.elapsed;
-    this.outcome = state.outcome;
     this.task = state.name;
-    Object.defineProperty(this, "args", { value: state.args });
+    hide(this, "outcome", state.outcome);
+    hide(this, "args", state.args);
+    brandAs(this);
   }
 }
 
@@ -110,6 +118,7 @@ export class AttemptTimeoutError extends Error {
     readonly attempt: number,
   ) {
     super(`timed out after ${timeout} ms`);
+    brandAs(this);
   }
 }
 
@@ -137,7 +146,8 @@ export class TotalTimeoutError extends Error {
       outcome && !outcome.ok ? { cause: outcome.error } : undefined,
     );
     // Not enumerable: where no attempt had ended it is this very error, and a logger would go round in circles.
-    Object.defineProperty(this, "outcome", { value: outcome ?? { ok: false, error: this } });
+    hide(this, "outcome", outcome ?? { ok: false, error: this });
+    brandAs(this);
   }
 }
 
@@ -150,15 +160,18 @@ export class StrategyError extends Error {
     rename(this, name);
   }
   readonly code = "ERR_RETRY_STRATEGY";
+  /** What it was asked about: the attempt's own error is not lost. Not enumerable: a value may hold secrets. */
+  declare readonly outcome: Outcome;
 
   constructor(
     /** Which one. */
     readonly strategy: "stop" | "wait" | "retryIf" | "budget" | "classify" | "hint",
-    /** The outcome it was asked about: the attempt's own error is not lost. */
-    readonly outcome: Outcome,
+    outcome: Outcome,
     cause: unknown,
   ) {
     super(`${strategy} failed: ${describe(cause)}`, { cause });
+    hide(this, "outcome", outcome);
+    brandAs(this);
   }
 }
 
@@ -177,6 +190,7 @@ export class CircuitOpenError extends Error {
   constructor(message: string, options: { retryAfter?: number | undefined; cause?: unknown } = {}) {
     super(message, causeIn("CircuitOpenError", options));
     this.retryAfter = options.retryAfter;
+    brandAs(this);
   }
 }
 
@@ -189,11 +203,16 @@ export class BulkheadFullError extends Error {
     rename(this, name);
   }
   readonly code = "ERR_BULKHEAD_FULL";
+
+  constructor(message?: string, options?: ErrorOptions) {
+    super(message, options);
+    brandAs(this);
+  }
 }
 
 function causeIn(owner: string, options: { cause?: unknown }): ErrorOptions | undefined {
   check(owner, "options", options, OPTIONS);
-  return "cause" in options ? { cause: options.cause } : undefined;
+  return isGiven(options, "cause") ? { cause: options.cause } : undefined;
 }
 
 /** Gives an error another name than its class has. */

@@ -51,11 +51,15 @@ export function guardWrap(owner: string, guarded: (fn: AnyFn) => AnyFn): (target
     return wrapped;
   };
   const decorator = decorate(`@${owner}`, owner, replace);
-  return (target: unknown, key?: unknown, descriptor?: unknown) =>
+  return (target: unknown, key?: unknown, descriptor?: unknown) => {
+    if (target === undefined && key === undefined) {
+      throw new TypeError(`${owner}: fn must be a function, got none: as a decorator, wrap has no parentheses`);
+    }
     // A number is what `map` adds: a decorator gets a context, or a name.
-    isContext(key) || typeof key === "string" || typeof key === "symbol" || typeof descriptor === "number"
+    return isContext(key) || typeof key === "string" || typeof key === "symbol" || typeof descriptor === "number"
       ? decorator(target, key, descriptor)
       : replace(target);
+  };
 }
 
 /** Makes a guard's `run`: `call` calls a block under guard. */

@@ -18,13 +18,18 @@ export function readField(error: unknown, key: string): unknown {
   }
 }
 
-/** One line about anything thrown. */
+/** One line about anything thrown, of bounded length: there is no telling what a message holds. */
 export function describe(error: unknown): string {
   try {
-    return String(error);
+    return bounded(String(error));
   } catch {
     return "something that cannot be shown";
   }
+}
+
+/** The beginning of a text that a message quotes. */
+export function bounded(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
 /**

@@ -108,9 +108,19 @@ export function offAbort(source: AbortSource, listener: AbortListener): void {
   source.remove(listener);
 }
 
-/** Why a signal aborted. */
+/**
+ * Why a signal aborted. One of an older make (abort-controller, which React Native bundles) has no `reason`: then it is
+ * an `AbortError`, as in the platform.
+ */
 export function reasonOf(signal: AbortSignal): unknown {
-  return signal.reason;
+  return signal.reason === undefined ? abortError() : signal.reason;
+}
+
+function abortError(): Error {
+  const message = "aborted";
+  // React Native has none.
+  if (typeof DOMException === "function") return new DOMException(message, "AbortError");
+  return Object.assign(new Error(message), { name: "AbortError" });
 }
 
 let sources: AbortSource[] = [];

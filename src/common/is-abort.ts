@@ -1,18 +1,14 @@
-import { readField } from "./inspect.js";
+import { describe, readField } from "./inspect.js";
 
-const NAMES: readonly unknown[] = [
+/** Names and codes. */
+const ABORTS: readonly unknown[] = [
   "AbortError", // DOM: an aborted AbortController
   "CanceledError", // axios
-];
-
-const CODES: readonly unknown[] = [
   "ABORT_ERR", // nodejs.org/api/errors.html
   "UND_ERR_ABORT", // undici, lib/core/errors.js
   "UND_ERR_ABORTED", // undici, docs/api/Errors.md
   "ERR_CANCELED", // axios: a cancel token or a signal
 ];
-
-const TIMEOUTS: readonly unknown[] = ["TimeoutError", "AttemptTimeoutError"];
 
 /**
  * Whether an error says that the caller cancelled what failed: its result is not wanted any more. By name or code (the DOM's,
@@ -24,6 +20,10 @@ const TIMEOUTS: readonly unknown[] = ["TimeoutError", "AttemptTimeoutError"];
  * isAbortError(new Error("busy")); // => false
  */
 export function isAbortError(error: unknown): boolean {
-  const named = NAMES.includes(readField(error, "name")) || CODES.includes(readField(error, "code"));
-  return named && !TIMEOUTS.includes(readField(readField(error, "cause"), "name")) && !readField(error, "command");
+  const named = ABORTS.includes(readField(error, "name")) || ABORTS.includes(readField(error, "code"));
+  return (
+    named &&
+    !/^(Attempt)?TimeoutError$/.test(describe(readField(readField(error, "cause"), "name"))) &&
+    !readField(error, "command")
+  );
 }

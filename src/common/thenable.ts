@@ -1,3 +1,5 @@
+import { misuse } from "./brand.js";
+
 export const RESOLVED = /* @__PURE__ */ Promise.resolve();
 
 /** Whether `value` can be awaited. Throws where its `then` cannot be read. */
@@ -19,12 +21,21 @@ export function requireSync<T>(what: string, value: T): T {
   throw new TypeError(`${what} must be synchronous; it returned a promise`);
 }
 
+/** Told by its tag: any other async iterable may have done its work already. */
+export function isAsyncGenerator(value: unknown): boolean {
+  return (value as { [Symbol.toStringTag]?: unknown } | undefined)?.[Symbol.toStringTag] === "AsyncGenerator";
+}
+
 /**
- * A promise of `value` whose `then` is the usual one, as `await` takes it: one of the promise's own, which a mock or an
- * instrumentation gave it, is not called, whatever it would do.
+ * A promise of what a function returned, `value`, whose `then` is the usual one, as `await` takes it: one of the promise's own, which a mock or an
+ * instrumentation gave it, is not called, whatever it would do. An async generator is refused: its errors come when it is
+ * consumed, long after the attempt.
  */
 export function promiseOf<T>(value: T | PromiseLike<T>): Promise<T> {
   const promise = Promise.resolve(value);
+  if (promise !== value && isAsyncGenerator(value)) {
+    throw misuse(new TypeError("fn must not return an async generator: wrap a function that consumes it"));
+  }
   return promise.then === Promise.prototype.then ? promise : adopt(promise);
 }
 

@@ -56,8 +56,7 @@ export function traitsOf(strategy: object): number {
 
 /** The same of a predicate: a user's own that takes the error alone cannot look at the state. */
 export function traitsOfPredicate(predicate: (...asked: never) => unknown): number {
-  const bits = traitsOf(predicate);
-  return takesErrorAlone(predicate) && !isMarked(predicate) ? bits & ~READS_ELAPSED : bits;
+  return isMarked(predicate) || !takesErrorAlone(predicate) ? traitsOf(predicate) : JUDGES_ERRORS;
 }
 
 /** What a combination of strategies looks at: all that its parts do. */

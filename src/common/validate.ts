@@ -1,3 +1,5 @@
+import { bounded } from "./inspect.js";
+import { isState, meantBy, meantByName } from "./meant.js";
 import { isThenable } from "./thenable.js";
 
 /** What an option may be: the words for it, its `typeof` (or "any"), and what else must hold. */
@@ -23,7 +25,11 @@ export const RATE: Rule = ["a number above 0, at most 1", "number", (rate) => ra
 export const FACTOR: Rule = ["a finite number from 1", "number", (factor) => factor >= 1 && factor < Infinity];
 export const FINITE: Rule = ["a finite number", "number", (n) => Number.isFinite(n)];
 export const RATIO: Rule = ["a finite number from 0", "number", (ratio) => ratio >= 0 && ratio < Infinity];
-export const OPTIONS: Rule = ["an object", "object", (value) => !Array.isArray(value) && !isThenable(value)];
+export const OPTIONS: Rule = [
+  "an object",
+  "object",
+  (value) => !Array.isArray(value) && !isThenable(value) && !isState(value),
+];
 export const FUNCTION: Rule = ["a function", "function"];
 export const BOOLEAN: Rule = ["true or false", "boolean"];
 export const STRING: Rule = ["a string", "string"];
@@ -38,16 +44,22 @@ export const hasMethods =
  * Throws, naming owner, option, value and what is allowed: a `TypeError` for the wrong kind of value, a `RangeError`
  * for a number out of range.
  */
-export function check(owner: string, option: string, value: unknown, [allowed, type, test]: Rule): void {
+export function check(
+  owner: string,
+  option: string,
+  value: unknown,
+  [allowed, type, test]: Rule,
+  first?: string,
+): void {
   const ofType = type === "any" || (typeof value === type && value !== null);
   if (ofType && (!test || test(value))) return;
   const Kind = ofType && typeof value === "number" ? RangeError : TypeError;
-  throw new Kind(`${owner}: ${option} must be ${allowed}, got ${show(value)}`);
+  throw new Kind(`${owner}: ${option} must be ${allowed}, got ${show(value)}${meantBy(owner, option, value, first)}`);
 }
 
 /**
  * Reads an options object by a table: no unknown name, no bad value, nothing `required` left out. Each option is read
- * once, inherited ones too; one that is `undefined` counts as not given.
+ * once, inherited ones too, but for what `Object.prototype` was given; one that is `undefined` counts as not given.
  */
 export function readOptions<O extends object>(
   owner: string,
@@ -55,20 +67,29 @@ export function readOptions<O extends object>(
   table: Record<string, Rule>,
   required: readonly string[] = [],
 ): O {
-  check(owner, "options", options, OPTIONS);
+  const names = Object.keys(table);
+  check(owner, "options", options, OPTIONS, required[0] ?? names[0]);
   for (const option in options) {
-    if (!Object.hasOwn(table, option)) {
-      throw new TypeError(`${owner}: there is no option ${show(option)}; allowed are ${Object.keys(table).join(", ")}`);
-    }
+    if (Object.hasOwn(table, option) || !isGiven(options, option)) continue;
+    const meant = meantByName(names, option, options[option]);
+    throw new TypeError(`${owner}: there is no option ${show(option)}; allowed are ${names.join(", ")}${meant}`);
   }
   const given: Record<string, unknown> = {};
-  for (const option of Object.keys(table)) {
-    const value = (options as Record<string, unknown>)[option];
+  for (const option of names) {
+    const value = isGiven(options, option) ? (options as Record<string, unknown>)[option] : undefined;
     if (value === undefined && !required.includes(option)) continue;
     check(owner, option, value, table[option]!);
     given[option] = value;
   }
   return given as O;
+}
+
+/** Whether an object has a property, of its own or inherited from any but `Object.prototype`, of whatever realm. */
+export function isGiven(object: object, name: string): boolean {
+  for (let each: object | null = object; each && name in each; each = Object.getPrototypeOf(each)) {
+    if (Object.hasOwn(each, name)) return !Object.hasOwn(each, "isPrototypeOf");
+  }
+  return false;
 }
 
 /** Throws a `RangeError` unless `low <= high`. */
@@ -78,7 +99,7 @@ export function checkOrder(owner: string, lowName: string, low: number, highName
 
 /** A value as an error message shows it. */
 export function show(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "string") return JSON.stringify(bounded(value));
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return "a function";
   return typeof value === "object" && value !== null ? Object.prototype.toString.call(value) : String(value);

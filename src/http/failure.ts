@@ -1,6 +1,7 @@
 import { statusOf } from "../budget/retry-budget.js";
 import type { Outcome, RetryState } from "../common/attempt.js";
-import { chainOf, codeOf, readField } from "../common/inspect.js";
+import { kindOf } from "../common/brand.js";
+import { chainOf, readField } from "../common/inspect.js";
 import { JUDGES_ERRORS, mark } from "../common/traits.js";
 import { type HeaderSource, serverVerdict } from "../hints/server-delay.js";
 import { classifyNetworkError } from "../transient/network.js";
@@ -26,12 +27,12 @@ function isFailure(error: unknown): boolean {
   const status = statusOf(error);
   // One that is none of a failure: axios gives it also where the response broke off in its body.
   if (typeof status === "number" && status >= 400) return isRetryableStatus(status);
-  return codeOf(error) === "ERR_ATTEMPT_TIMEOUT" || neverLeft(error) || isNetworkError(error);
+  return kindOf(error) === "ERR_ATTEMPT_TIMEOUT" || neverLeft(error) || isNetworkError(error);
 }
 
 /** Whether a request that failed with `error` was surely not executed. */
 export function neverLeft(error: unknown): boolean {
-  return codeOf(error) === "ERR_BULKHEAD_FULL" || classifyNetworkError(error) === "safe";
+  return kindOf(error) === "ERR_BULKHEAD_FULL" || classifyNetworkError(error) === "safe";
 }
 
 /**
@@ -46,7 +47,6 @@ export function deservesRetry(status: number, headers: HeaderSource, listed: boo
 
 const SLOW_STATUSES: readonly unknown[] = [408, 429, 503, 504, 522, 524, 529];
 const TIMEOUTS: readonly unknown[] = [
-  "ERR_ATTEMPT_TIMEOUT",
   "ETIMEDOUT",
   "ESOCKETTIMEDOUT",
   "ECONNABORTED",
@@ -63,5 +63,6 @@ export function isSlowDown(outcome: Outcome): boolean {
 }
 
 function isTimeout(error: unknown): boolean {
+  if (kindOf(error) === "ERR_ATTEMPT_TIMEOUT") return true;
   return TIMEOUTS.includes(readField(error, "code")) || readField(error, "name") === "TimeoutError";
 }

@@ -96,7 +96,7 @@ export class HttpCall<R extends HttpResponse = HttpResponse> {
       setHeaders(client.owner, draft.headers, headers);
     }
     if (deadlineHeader && !draft.headers.has(deadlineHeader)) {
-      const left = deadlineIn(deadlineHeader, Math.min(this.#left(), this.core.attemptTimeout));
+      const left = deadlineIn(deadlineHeader, Math.min(this.#left(), attempt.timeout));
       if (left !== undefined) draft.headers.set(deadlineHeader, left);
     }
     await prepare?.(draft);

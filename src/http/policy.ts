@@ -3,7 +3,7 @@ import { requireSync } from "../common/thenable.js";
 import { isMarked } from "../common/traits.js";
 import { check, OPTIONS, type Rule, readOptions } from "../common/validate.js";
 import { serverDelay } from "../hints/server-delay.js";
-import { ASYNC, type CompiledPolicy, compile } from "../loop/policy.js";
+import { ASYNC, type CompiledPolicy, compile, refusePassed } from "../loop/policy.js";
 import { retryIfHttpFailure } from "./failure.js";
 import { type KeyRule, keyRuleOf } from "./idempotency-key.js";
 import { type HttpOptions, MAX_BYTES } from "./options.js";
@@ -97,7 +97,11 @@ export type HttpPolicySource<Q> = HttpPolicy | ((request: Q) => HttpPolicy);
 
 /** What the options argument of a client says: options, or a function that returns them. */
 export function httpSourceOf<Q>(kind: HttpKind, options: object): HttpPolicySource<Q> {
-  if (typeof options !== "function") return httpPolicyOf(kind, options);
+  if (typeof options !== "function") {
+    const policy = httpPolicyOf(kind, options);
+    refusePassed(policy.core, kind.owner);
+    return policy;
+  }
   if (isMarked(options))
     throw new TypeError(`${kind.owner}: options must be an object, got a strategy: give it a name`);
   const policyFor = remembered((returned: object) => httpPolicyOf(kind, returned));

@@ -1,6 +1,8 @@
+import { brandAs } from "../common/brand.js";
 import { rename } from "../common/errors.js";
+import { isGiven } from "../common/validate.js";
 
-// See src/errors.ts for why `name` is a getter, and what `code` is for.
+// See src/errors.ts for why `name` is a getter, and how it is told.
 
 /**
  * Another call with the same key is still running. Worth another attempt, in `retryAfter` ms: then it should be done, or its lease
@@ -24,6 +26,7 @@ export class IdempotencyInFlightError extends Error {
     readonly retryAfter: number,
   ) {
     super(`a call with the key ${JSON.stringify(key)} is running`);
+    brandAs(this);
   }
 }
 
@@ -39,6 +42,7 @@ export class IdempotencyMismatchError extends Error {
 
   constructor(readonly key: string) {
     super(`the key ${JSON.stringify(key)} was used with other arguments: a new call needs a new key`);
+    brandAs(this);
   }
 }
 
@@ -110,8 +114,9 @@ export class IdempotencyRecordError extends Error {
   ) {
     super(
       `the call with the key ${JSON.stringify(key)} ran, but its result is not on record: ${why}`,
-      "cause" in options ? { cause: options.cause } : undefined,
+      isGiven(options, "cause") ? { cause: options.cause } : undefined,
     );
+    brandAs(this);
     Object.defineProperty(this, "value", { value: options.value });
   }
 }

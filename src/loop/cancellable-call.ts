@@ -15,6 +15,9 @@ import type { Target } from "./target.js";
 // Not in a field: a pending call should weigh little, and few functions ask for it.
 const views = /* @__PURE__ */ new WeakMap<CancellableCall, AttemptContext>();
 
+/** What a policy's function said of their first attempts. */
+const ownTimeouts = /* @__PURE__ */ new WeakMap<object, number>();
+
 type Settle = (value: unknown) => void;
 let openGate: Settle | undefined;
 let closeGate: Settle | undefined;
@@ -97,7 +100,12 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
   }
 
   get timeout(): number {
-    return attemptTimeoutOf(this.policy, 1);
+    const { attemptTimeout } = this.policy;
+    if (typeof attemptTimeout === "number") return attemptTimeout;
+    // The user's function is asked once.
+    const own = ownTimeouts.get(this) ?? attemptTimeoutOf(this.policy, 1);
+    ownTimeouts.set(this, own);
+    return own;
   }
 
   get clock(): object {
@@ -170,7 +178,9 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     const begunAt = policy.onAttempt ? clock.now() : startedAt;
     const left = Math.max(0, totalTimeout - (begunAt - startedAt));
     const ms = Math.min(timeout, left);
-    const isQueued = begunAt - startedAt < NO_TIME && clock === systemClock && hasSystemTime();
+    // What a function returned is this call's alone.
+    const isUsual = typeof policy.attemptTimeout === "number" && begunAt - startedAt < NO_TIME;
+    const isQueued = isUsual && clock === systemClock && hasSystemTime();
     const queue = isQueued ? queueOf(policy, usual) : undefined;
     queue?.add(this);
     this.timer = queue ?? setDeadline(clock, () => this.interrupt(timeout < left ? "timed out" : "expired"), ms, unref);

@@ -1,4 +1,5 @@
 import type { RetryBudget, RetryOptions, RetryState, Stop, Wait } from "../common/attempt.js";
+import { misuse } from "../common/brand.js";
 import { type Clock, hasSystemTime, isShort, type SyncClock, systemClock, systemSyncClock } from "../common/clock.js";
 import { type AbortSource, abortSourceOf } from "../common/interrupt.js";
 import {
@@ -20,6 +21,7 @@ import {
   type Rule,
   readOptions,
   STRING,
+  show,
   TIMEOUT,
 } from "../common/validate.js";
 import { DeadlineQueue } from "./deadline-queue.js";
@@ -34,30 +36,31 @@ const usualRandom = () => Math.random();
 
 /** Options checked, filled with the defaults, and what the loops need to know about them worked out once. */
 export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
-  // All of them, so that all policies have one shape.
-  readonly stop: Stop = usualStop;
-  readonly wait: Wait = usualWait;
-  readonly retryIf: RetryOptions["retryIf"] = undefined;
-  readonly retryExhausted: RetryOptions["retryExhausted"] = undefined;
-  readonly budget: RetryBudget | undefined = undefined;
+  // Assigned all at once, in the order of the table, so that all policies of a kind have one shape.
+  declare readonly stop: Stop;
+  declare readonly wait: Wait;
+  declare readonly retryIf: RetryOptions["retryIf"];
+  declare readonly retryExhausted: RetryOptions["retryExhausted"];
+  declare readonly budget: RetryBudget | undefined;
   /** ms, Infinity for none. */
-  readonly attemptTimeout: number = Infinity;
-  readonly totalTimeout: number = Infinity;
-  readonly fallback: RetryOptions["fallback"] = undefined;
-  readonly onAttempt: RetryOptions["onAttempt"] = undefined;
-  readonly onRetry: RetryOptions["onRetry"] = undefined;
-  readonly onSuccess: RetryOptions["onSuccess"] = undefined;
-  readonly onGiveUp: RetryOptions["onGiveUp"] = undefined;
-  readonly onHookError: RetryOptions["onHookError"] = undefined;
-  readonly onLateResult: RetryOptions["onLateResult"] = undefined;
-  readonly name: RetryOptions["name"] = undefined;
-  readonly signal: RetryOptions["signal"] = undefined;
-  readonly unref: RetryOptions["unref"] = undefined;
-  readonly detached: RetryOptions["detached"] = undefined;
+  declare readonly attemptTimeout: number | ((attempt: number) => number);
+  /** ms, Infinity for none; 0 or less is a deadline that has passed. */
+  declare readonly totalTimeout: number;
+  declare readonly fallback: RetryOptions["fallback"];
+  declare readonly onAttempt: RetryOptions["onAttempt"];
+  declare readonly onRetry: RetryOptions["onRetry"];
+  declare readonly onSuccess: RetryOptions["onSuccess"];
+  declare readonly onGiveUp: RetryOptions["onGiveUp"];
+  declare readonly onHookError: RetryOptions["onHookError"];
+  declare readonly onLateResult: RetryOptions["onLateResult"];
+  declare readonly name: RetryOptions["name"];
+  declare readonly signal: RetryOptions["signal"];
+  declare readonly unref: RetryOptions["unref"];
+  declare readonly detached: RetryOptions["detached"];
+  declare readonly clock: Clock & SyncClock;
+  declare readonly random: () => number;
   /** Whether a retry of what the state says is paid from nowhere. */
   readonly isFree: ((state: RetryState) => boolean) | undefined = undefined;
-  readonly clock: Clock & SyncClock;
-  readonly random: () => number = usualRandom;
   /** Some strategy, hook or timeout looks at `elapsed`. */
   readonly needsClock: boolean;
   /** The budget looks at the arguments of calls that succeed at once. */
@@ -82,8 +85,7 @@ export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
     /** The signals that abort a run: more than one where `with` added its own. */
     readonly abortSources: readonly AbortSource[],
   ) {
-    this.clock = kind.clock as Clock & SyncClock;
-    Object.assign(this, options);
+    Object.assign(this, kind.defaults, options);
     const { stop, wait, retryIf, budget, totalTimeout, onSuccess } = this;
     const ofPredicate = retryIf ? traitsOfPredicate(retryIf) : 0;
     const ofBudget = budget ? traitsOf(budget) : 0;
@@ -92,20 +94,23 @@ export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
     this.readsValues = (ofPredicate & JUDGES_VALUES) > 0;
     this.stopsBeforeDelay = (traitsOf(stop) & BOUNDS_THE_NEXT_START) > 0;
     this.takesAnyValue = !this.readsValues && !onSuccess;
-    this.cancellable = abortSources.length > 0 || this.attemptTimeout < Infinity || totalTimeout < Infinity;
+    this.cancellable = abortSources.length > 0 || this.attemptTimeout !== Infinity || totalTimeout < Infinity;
     this.mustInspectValue = this.cancellable || !this.takesAnyValue || !!budget;
     this.needsClock =
       (bits & READS_ELAPSED) > 0 ||
       !this.takesAnyValue ||
       totalTimeout < Infinity ||
-      this.attemptTimeout < Infinity ||
+      this.attemptTimeout !== Infinity ||
       !!(this.onRetry || this.onGiveUp || this.fallback);
   }
 }
 
 /** ms that attempt `n` may take. */
-export function attemptTimeoutOf({ attemptTimeout }: CompiledPolicy, _attempt: number): number {
-  return attemptTimeout;
+export function attemptTimeoutOf({ attemptTimeout }: CompiledPolicy, n: number): number {
+  if (typeof attemptTimeout === "number") return attemptTimeout;
+  const ms: unknown = attemptTimeout(n);
+  if ((ms as number) > 0 && typeof ms === "number") return ms;
+  throw misuse(new RangeError(`attemptTimeout must return a number of ms above 0, got ${show(ms)}`));
 }
 
 /** The queue for timeouts of `ms`, the only ones that first attempts under `policy` have; none at its first call. */
@@ -124,7 +129,8 @@ export interface LoopKind {
   /** What is wrong with a hook that returns a promise; empty where the loop waits for it. */
   readonly sync: string;
   readonly table: Record<string, Rule>;
-  readonly clock: Clock | SyncClock;
+  /** A value, or `undefined`, for each name in the table. */
+  readonly defaults: object;
   readonly compiled: WeakMap<object, CompiledPolicy>;
 }
 
@@ -134,7 +140,8 @@ const COMMON: Record<string, Rule> = {
   retryIf: FUNCTION,
   retryExhausted: BOOLEAN,
   budget: ["a RetryBudget", "object", /* @__PURE__ */ hasMethods("acquire", "recordSuccess", "refund")],
-  totalTimeout: TIMEOUT,
+  // A deadline that is worked out for a call may have passed.
+  totalTimeout: ["a number of ms above 0", "number", (ms) => !Number.isNaN(ms)],
   fallback: FUNCTION,
   onAttempt: FUNCTION,
   onRetry: FUNCTION,
@@ -147,12 +154,24 @@ const COMMON: Record<string, Rule> = {
 
 /** A kind whose policies take the common options and `more`. */
 function kindOf(owner: string, sync: string, clock: Clock | SyncClock, more: Record<string, Rule>): LoopKind {
-  return { owner, sync, clock, table: { ...COMMON, ...more }, compiled: new WeakMap() };
+  const table = { ...COMMON, ...more };
+  const defaults = {
+    ...Object.fromEntries(Object.keys(table).map((name) => [name, undefined])),
+    ...{
+      stop: usualStop,
+      wait: usualWait,
+      attemptTimeout: Infinity,
+      totalTimeout: Infinity,
+      random: usualRandom,
+      clock,
+    },
+  };
+  return { owner, sync, table, defaults, compiled: new WeakMap() };
 }
 
 /** What an async policy takes beside the common options. */
 export const ASYNC = /* @__PURE__ */ kindOf("retry", "", systemClock, {
-  attemptTimeout: TIMEOUT,
+  attemptTimeout: ["a number of ms above 0, or a function", "any", (ms) => ms > 0 || typeof ms === "function"],
   signal: ["an AbortSignal", "object", (signal) => typeof signal.aborted === "boolean" && !!signal.addEventListener],
   onLateResult: FUNCTION,
   unref: BOOLEAN,
@@ -180,7 +199,7 @@ export type PolicySource = CompiledPolicy | ((self: unknown, args: unknown[]) =>
 
 /** What the options argument of a wrapper says: options, or a function that returns them. */
 export function sourceOf(kind: LoopKind, options: object | undefined): PolicySource {
-  if (typeof options !== "function") return compile(kind, options);
+  if (typeof options !== "function") return refusePassed(compile(kind, options));
   if (isMarked(options))
     throw new TypeError(`${kind.owner}: options must be an object, got a strategy: give it a name`);
   return (self, args) => {
@@ -188,6 +207,12 @@ export function sourceOf(kind: LoopKind, options: object | undefined): PolicySou
     check(kind.owner, "what the options function returned", answered, OPTIONS);
     return compile(kind, answered);
   };
+}
+
+/** Refuses a deadline that has passed where all calls would have it. */
+export function refusePassed(policy: CompiledPolicy, owner = policy.kind.owner): CompiledPolicy {
+  check(owner, "totalTimeout", policy.totalTimeout, TIMEOUT);
+  return policy;
 }
 
 /** `source` with some options replaced; a signal joins those that are there. */
@@ -230,7 +255,9 @@ export function forCall(
   budget: RetryBudget | undefined,
   abortSources: readonly AbortSource[],
 ): CompiledPolicy {
-  const timeout = Math.min(policy.attemptTimeout, policy.totalTimeout);
+  const { attemptTimeout, totalTimeout } = policy;
+  // Those that a function gives have timers of their own.
+  const timeout = typeof attemptTimeout === "number" ? Math.min(attemptTimeout, totalTimeout) : Infinity;
   const timeouts = timeout < Infinity && policy.clock === systemClock && hasSystemTime() && queueOf(policy, timeout);
   // Written one by one: Node 20 takes 2 µs for each key that follows a spread.
   const made: Mutable<CompiledPolicy> = { ...policy };

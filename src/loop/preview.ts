@@ -1,8 +1,10 @@
 import type { RetryOptions, SyncRetryOptions } from "../common/attempt.js";
+import { AttemptState } from "../common/attempt-state.js";
 import { setTestSwitch } from "../common/test-switch.js";
 import { check, OPTIONS } from "../common/validate.js";
+import { stopNever } from "../strategies/stop.js";
 import { decide } from "./decide.js";
-import { ASYNC, type CompiledPolicy, compile } from "./policy.js";
+import { ASYNC, attemptTimeoutOf, type CompiledPolicy, compile } from "./policy.js";
 import type { State } from "./state.js";
 
 /** What a policy does after one attempt; times are ms. */
@@ -39,11 +41,13 @@ export function previewPolicy(options: RetryOptions | SyncRetryOptions = {}, att
   check("previewPolicy", "options", options, OPTIONS);
   const { clock: _, ...rest } = options as RetryOptions;
   const policy = { ...compile(ASYNC, rest), retryIf: undefined, budget: undefined };
-  const length = Math.min(policy.attemptTimeout, policy.totalTimeout);
   const chains = [
-    failingChain({ ...policy, random: () => 0 }, 0),
+    failingChain({ ...policy, random: () => 0 }, () => 0),
     // The largest number below 1; an attempt of unknown length counts as none.
-    failingChain({ ...policy, random: () => 1 - 2 ** -53 }, length < Infinity ? length : 0),
+    failingChain({ ...policy, random: () => 1 - 2 ** -53 }, (attempt) => {
+      const length = Math.min(attemptTimeoutOf(policy, attempt), policy.totalTimeout);
+      return length < Infinity ? length : 0;
+    }),
   ];
 
   const rows: PreviewRow[] = [];
@@ -69,29 +73,32 @@ export function previewPolicy(options: RetryOptions | SyncRetryOptions = {}, att
   return rows;
 }
 
-/** Follows the policy through failed attempts of `length` ms. */
-function failingChain(policy: CompiledPolicy, length: number) {
+/** Follows the policy through failed attempts of as many ms as `lengthOf` says. */
+function failingChain(policy: CompiledPolicy, lengthOf: (attempt: number) => number) {
   const outcome = { ok: false, error: new Error("previewPolicy: a failed attempt") } as const;
   let attempt = 0;
   let slept = 0;
+  let worked = 0;
   const chain = {
     elapsed: 0,
     delay: 0,
     stopped: false,
     next() {
-      const elapsed = Math.min(attempt * length + slept + length, policy.totalTimeout);
-      const state: State = {
-        name: "preview",
-        args: [],
-        attempt: ++attempt,
+      const length = lengthOf(++attempt);
+      worked += length;
+      const elapsed = Math.min(worked + slept, policy.totalTimeout);
+      const state = new AttemptState(
+        chain,
+        "preview",
+        [],
+        attempt,
         outcome,
         elapsed,
-        delay: 0,
-        previousDelay: chain.delay,
-        idle: slept,
-        exhausted: false,
-        random: policy.random,
-      };
+        length,
+        chain.delay,
+        slept,
+        policy.random,
+      );
       chain.stopped = stops(policy, state) || chain.stopped;
       chain.elapsed = elapsed;
       chain.delay = state.delay;
@@ -105,7 +112,12 @@ function failingChain(policy: CompiledPolicy, length: number) {
 function stops(policy: CompiledPolicy, state: State): boolean {
   const test = setTestSwitch(undefined);
   try {
-    return typeof decide(policy, state, 0) !== "number";
+    // A `stop` that is asked first keeps `wait` from being asked: how long it would be is of interest all the same.
+    const next = decide({ ...policy, stop: stopNever }, state, 0);
+    const delay = state.delay;
+    const stopped = typeof next !== "number" || typeof decide(policy, state, 0) !== "number";
+    state.delay = delay;
+    return stopped;
   } finally {
     setTestSwitch(test);
   }

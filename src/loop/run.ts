@@ -103,6 +103,8 @@ export class Run {
   /** What was taken for a retry that has not begun, and what the last one took. */
   #owed: Payment | undefined = undefined;
   #paid: Payment | undefined = undefined;
+  /** When the attempt in progress began. Not there before a policy that looks at time sets it: a sleeping call should weigh little. */
+  declare private begunAt: number | undefined;
   #previousDelay = 0;
   #idle = 0;
   #immediate = 0;
@@ -153,6 +155,7 @@ export class Run {
     const outer = enter(new PlainAttempt(this.attempt, previousError, false));
     let promise: Promise<unknown>;
     try {
+      if (policy.needsClock) this.begunAt = policy.clock.now();
       if (limits) enter(limits.begin(this.attempt, previousError));
       promise = promiseOf(target.fn.apply(self, args as unknown[]));
     } catch (error) {
@@ -451,7 +454,7 @@ export class Run {
   }
 
   #stateOf(outcome: Outcome): State {
-    return stateOf(this.call, this.attempt, outcome, this.#previousDelay, this.#idle);
+    return stateOf(this.call, this.attempt, outcome, this.#previousDelay, this.#idle, this.begunAt);
   }
 
   /** The call is over: lets go of all that could still happen to it. */

@@ -1,4 +1,5 @@
-import type { AttemptStart, Outcome, RetryState } from "../common/attempt.js";
+import type { AttemptStart, Outcome } from "../common/attempt.js";
+import { AttemptState } from "../common/attempt-state.js";
 import type { CompiledPolicy } from "./policy.js";
 import { ownName, type Target } from "./target.js";
 
@@ -10,6 +11,8 @@ export interface Call {
   readonly args: readonly unknown[];
   /** Its number. */
   readonly ordinal: number;
+  /** What its states know it by: made when the first of them is. */
+  identity?: object | undefined;
   /** By the policy's clock, if that is asked. */
   readonly startedAt: number;
 }
@@ -31,28 +34,44 @@ function nameOf({ policy, target, self }: Call): string {
   return policy.name ?? target.name ?? ownName(self as Target["fn"]);
 }
 
-/** The state of one attempt, filled until its fate is decided. */
-export interface State extends RetryState {
-  delay: number;
-  exhausted: boolean;
+export type State = AttemptState;
+
+// An object literal would have room for properties.
+class Identity {}
+
+const NOBODYS = /* @__PURE__ */ new Identity();
+
+/** What the states of a call know it by, where some code of the user's sees them: it sees the time then, too. */
+function identityOf(call: Call): object {
+  if (!call.policy.needsClock) return NOBODYS;
+  call.identity ??= new Identity();
+  return call.identity;
 }
 
-/** The state of a call's attempt that has just ended. */
-export function stateOf(call: Call, attempt: number, outcome: Outcome, previousDelay: number, idle: number): State {
+/** The state of a call's attempt that has just ended; it began at `begunAt`. */
+export function stateOf(
+  call: Call,
+  attempt: number,
+  outcome: Outcome,
+  previousDelay: number,
+  idle: number,
+  begunAt = call.startedAt,
+): State {
   const { policy, args, startedAt } = call;
-  const elapsed = policy.needsClock ? policy.clock.now() - startedAt : 0;
-  return {
-    name: nameOf(call),
+  const now = policy.needsClock ? policy.clock.now() : begunAt;
+  const [elapsed, attemptElapsed] = [now - startedAt, now - begunAt];
+  return new AttemptState(
+    identityOf(call),
+    nameOf(call),
     args,
     attempt,
     outcome,
     elapsed,
-    delay: 0,
+    attemptElapsed,
     previousDelay,
     idle,
-    exhausted: false,
-    random: policy.random,
-  };
+    policy.random,
+  );
 }
 
 /** What `onAttempt` gets. */

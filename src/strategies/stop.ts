@@ -1,5 +1,5 @@
 import type { Stop } from "../common/attempt.js";
-import { BOUNDS_THE_NEXT_START, mark, READS_ELAPSED, traitsOfAll } from "../common/traits.js";
+import { BOUNDS_THE_NEXT_START, mark, READS_DELAY, READS_ELAPSED, traitsOfAll } from "../common/traits.js";
 import { BOUND, COUNT, check, checkAll } from "../common/validate.js";
 
 /**
@@ -42,7 +42,7 @@ export function stopAfterDelay(ms: number): Stop {
  */
 export function stopBeforeDelay(ms: number): Stop {
   check("stopBeforeDelay", "ms", ms, BOUND);
-  return mark<Stop>((state) => state.elapsed + state.delay >= ms, READS_ELAPSED | BOUNDS_THE_NEXT_START);
+  return mark<Stop>((state) => state.elapsed + state.delay >= ms, READS_ELAPSED | READS_DELAY | BOUNDS_THE_NEXT_START);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { codeOf } from "../common/inspect.js";
+import { kindOf } from "../common/brand.js";
 import { awsVerdict } from "./aws.js";
 import { grpcVerdict } from "./grpc.js";
 import { mongoVerdict } from "./mongo.js";
@@ -19,7 +19,7 @@ const OURS: Readonly<Record<string, Retryability>> = {
   ERR_IDEMPOTENCY_RECORD: "permanent",
 };
 
-const ourVerdict: Verdict = (error) => lookUp(OURS, codeOf(error));
+const ourVerdict: Verdict = (error) => lookUp(OURS, kindOf(error));
 
 /** Those with the surest signs come first. */
 const VERDICTS: readonly Verdict[] = [

@@ -1,3 +1,4 @@
+import { kindOf } from "../common/brand.js";
 import { errorsOf, readField } from "../common/inspect.js";
 import { denoVerdict, tunnelVerdict } from "./network-texts.js";
 import { lookThrough, type Retryability, type Verdict } from "./retryability.js";
@@ -87,7 +88,6 @@ const IDEMPOTENT: Rows = [
   "UND_ERR_SOCKET", // undici, docs/api/Errors.md
   "AxiosError: stream has been aborted", // axios, lib/adapters/http.js: closed in mid-body
   "TimeoutError", // DOM: AbortSignal.timeout()
-  "ERR_ATTEMPT_TIMEOUT", // ours
 ];
 
 /** They wrap an error that says more; only where they have no cause they count by themselves. */
@@ -152,6 +152,7 @@ export const networkVerdict: Verdict = (error, cause, ofCause) =>
   repeats(error, cause, ofCause) ? undefined : verdictOf(error, cause);
 
 function verdictOf(error: unknown, cause: unknown): Retryability | undefined {
+  if (kindOf(error) === "ERR_ATTEMPT_TIMEOUT") return "idempotent";
   const { name, message, code, syscall } = wordsIn(error);
   // MSW puts the response that stands for the failure into the cause.
   const alone = cause === undefined || cause === null || readField(cause, "type") === "error";

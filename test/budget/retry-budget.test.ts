@@ -335,7 +335,7 @@ describe("a retry that succeeds", () => {
 
   it.each<[string, unknown]>([
     ["AttemptTimeoutError", new AttemptTimeoutError(100, 1)],
-    ["one of another copy of this package", { code: "ERR_ATTEMPT_TIMEOUT" }],
+    ["one of another copy of this package", { [Symbol.for("undaunted.error")]: "ERR_ATTEMPT_TIMEOUT" }],
     ["TimeoutError", new DOMException("too slow", "TimeoutError")],
     ["status of 429", { status: 429 }],
     ["status of 503", { status: 503 }],
@@ -710,7 +710,11 @@ describe.each([
     ["capacity", { capacity: "10" }, ': capacity must be a finite number from 1, got "10"'],
     ["trickle", { trickle: false }, ": trickle must be an object, got false"],
     ["trickle", { trickle: null }, ": trickle must be an object, got null"],
-    ["trickle", { trickle: { upto: 3 } }, '.trickle: there is no option "upto"; allowed are every, upTo'],
+    [
+      "trickle",
+      { trickle: { upto: 3 } },
+      '.trickle: there is no option "upto"; allowed are every, upTo; did you mean upTo?',
+    ],
     ["isOverload", { isOverload: true }, ": isOverload must be a function, got true"],
     ["clock", { clock: {} }, ": clock must be an object with a method now, got [object Object]"],
   ])("a %s of the wrong kind: %j", (_option, options, message) => {

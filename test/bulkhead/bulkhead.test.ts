@@ -234,7 +234,7 @@ describe("a refusal", () => {
 describe("bad input", () => {
   it.each([
     [undefined, TypeError, "bulkhead: options must be an object, got undefined"],
-    [2, TypeError, "bulkhead: options must be an object, got 2"],
+    [2, TypeError, "bulkhead: options must be an object, got 2; did you mean { limit: 2 }?"],
     [{}, TypeError, "bulkhead: limit must be a whole number from 1, got undefined"],
     [{ limit: "2" }, TypeError, 'bulkhead: limit must be a whole number from 1, got "2"'],
     [{ limit: 0 }, RangeError, "bulkhead: limit must be a whole number from 1, got 0"],

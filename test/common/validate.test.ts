@@ -218,7 +218,8 @@ describe("an options object", () => {
       [[good], "[object Array]"],
       [Promise.resolve(good), "[object Promise]"],
     ])("refuses options that are %s", (options, shown) => {
-      expectRefusal(() => make(options), TypeError, owner, "options", `must be an object, got ${shown}`);
+      const meant = options === 100 ? `; did you mean { ${Object.keys(good)[0]}: 100 }?` : "";
+      expectRefusal(() => make(options), TypeError, owner, "options", `must be an object, got ${shown}${meant}`);
     });
 
     it("refuses options without what is required", () => {
@@ -235,7 +236,8 @@ describe("an options object", () => {
       const error = thrownBy(() => make({ ...good, [name]: 1 }));
 
       expect(error).toBeInstanceOf(TypeError);
-      expect((error as Error).message).toBe(`${owner}: there is no option "${name}"; allowed are ${names}`);
+      const meant = name === "Base" && "base" in good ? "; did you mean base?" : "";
+      expect((error as Error).message).toBe(`${owner}: there is no option "${name}"; allowed are ${names}${meant}`);
     });
 
     it("refuses an unknown option even where it is undefined", () => {
@@ -287,7 +289,8 @@ describe("a function", () => {
 
   describe.each(takers)("%s's %s", (owner, option, optional, make) => {
     it.each(noFunctions)("refuses %s where a function is due", (value, shown) => {
-      expectRefusal(() => make(value), TypeError, owner, option, `must be a function, got ${shown}`);
+      const meant = option === "wait" && value === 100 ? "; did you mean waitFixed(100)?" : "";
+      expectRefusal(() => make(value), TypeError, owner, option, `must be a function, got ${shown}${meant}`);
     });
 
     if (optional) {

@@ -35,7 +35,7 @@ describe("options that make no sense are refused when the client is made", () =>
     ["pauseOrigin", 1, "true or false", "1"],
     ["throwOnFailure", "yes", "true or false", '"yes"'],
     ["fetch", "fetch", "a function", '"fetch"'],
-    ["stop", 3, "a function", "3"],
+    ["stop", 3, "a function", "3; did you mean stopAfterAttempt(3)?"],
     ["signal", {}, "an AbortSignal", "[object Object]"],
   ])("%s: %j", (option, value, allowed, shown) => {
     const message = `retryFetch: ${option} must be ${allowed}, got ${shown}`;
@@ -81,7 +81,7 @@ describe("options that make no sense are refused when the client is made", () =>
 
   it.each([
     ["null", null, "null"],
-    ["a number", 3, "3"],
+    ["a number", 3, "3; did you mean { stop: stopAfterAttempt(3) }?"],
     ["a list", [], "[object Array]"],
   ])("%s in their place", (_, options, shown) => {
     expect(() => retryFetch(options as never)).toThrow(

@@ -23,6 +23,8 @@ import { describe, expect, it, vi } from "vitest";
 import { bothLoops } from "./both-loops.js";
 
 const busy = new Error("busy");
+/** What tells our own errors. */
+const brand = Symbol.for("undaunted.error");
 
 describe.each(bothLoops)("what %s decides", (_name, wrap) => {
   it("returns the first value", async () => {
@@ -164,8 +166,8 @@ describe.each(bothLoops)("what %s decides", (_name, wrap) => {
     ["CircuitOpenError", new CircuitOpenError("open")],
     ["StrategyError", new StrategyError("stop", { ok: false, error: busy }, busy)],
     [
-      "error of another copy of the package, told by its code,",
-      Object.assign(new Error(), { code: "ERR_CIRCUIT_OPEN" }),
+      "error of another copy of the package, told by its brand,",
+      Object.assign(new Error(), { [brand]: "ERR_CIRCUIT_OPEN" }),
     ],
   ])("tries no %s again, whatever retryIf says", async (_what, error) => {
     const reasons: string[] = [];
@@ -200,7 +202,7 @@ describe.each(bothLoops)("what %s decides", (_name, wrap) => {
   });
 
   it("waits what the policy says where the after of another copy's TryAgainError cannot be read", async () => {
-    const error = Object.defineProperty(Object.assign(new Error(), { code: "ERR_TRY_AGAIN" }), "after", {
+    const error = Object.defineProperty(Object.assign(new Error(), { [brand]: "ERR_TRY_AGAIN" }), "after", {
       get() {
         throw new Error("hands off");
       },
@@ -374,19 +376,24 @@ describe.each(bothLoops)("what %s decides", (_name, wrap) => {
   it.each<[string, () => unknown]>([
     ["a promise", async () => 5],
     ["a function", () => () => 5],
-  ])("does not ask stop about a delay that is %s", async (_what, wait) => {
-    const asked: unknown[] = [];
-    const call = wrap(flaky([busy, "too late"]), {
-      wait: wait as never,
-      stop: (state) => {
+    ["not there: wait throws", () => expect.fail("no delay")],
+  ])(
+    "asks a user's stop about a delay that is %s as about 0, and reports wait where that says no",
+    async (_what, wait) => {
+      const asked: unknown[] = [];
+      const stop = (answer: boolean) => (state: RetryState) => {
         asked.push(state.delay);
-        return true;
-      },
-    });
+        return answer;
+      };
 
-    await expect(call()).rejects.toMatchObject({ code: "ERR_RETRY_STRATEGY", strategy: "wait" });
-    expect(asked).toEqual([]);
-  });
+      await expect(wrap(flaky([busy]), { wait: wait as never, stop: stop(true) })()).rejects.toBe(busy);
+      await expect(wrap(flaky([busy]), { wait: wait as never, stop: stop(false) })()).rejects.toMatchObject({
+        code: "ERR_RETRY_STRATEGY",
+        strategy: "wait",
+      });
+      expect(asked).toEqual([0, 0]);
+    },
+  );
 
   it.each(["stop", "retryIf", "wait"] as const)(
     "that a %s that is a factory passed without a call is a StrategyError",

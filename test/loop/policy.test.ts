@@ -66,9 +66,14 @@ const functions = [
 
 type Bad = [option: string, value: unknown, Kind: typeof TypeError | typeof RangeError, message: string];
 
+const meantByFive: Record<string, string> = {
+  stop: "; did you mean stopAfterAttempt(5)?",
+  wait: "; did you mean waitFixed(5)?",
+};
+
 const bad: Bad[] = [
   ...functions.flatMap((option): Bad[] => [
-    [option, 5, TypeError, `${option} must be a function, got 5`],
+    [option, 5, TypeError, `${option} must be a function, got 5${meantByFive[option] ?? ""}`],
     [option, null, TypeError, `${option} must be a function, got null`],
     [option, "fn", TypeError, `${option} must be a function, got "fn"`],
     [option, {}, TypeError, `${option} must be a function, got [object Object]`],
@@ -100,10 +105,10 @@ const bad: Bad[] = [
 ];
 
 const badAsync: Bad[] = [
-  ["attemptTimeout", 0, RangeError, "attemptTimeout must be a number of ms above 0, got 0"],
-  ["attemptTimeout", -5, RangeError, "attemptTimeout must be a number of ms above 0, got -5"],
-  ["attemptTimeout", Number.NaN, RangeError, "attemptTimeout must be a number of ms above 0, got NaN"],
-  ["attemptTimeout", "1s", TypeError, 'attemptTimeout must be a number of ms above 0, got "1s"'],
+  ["attemptTimeout", 0, RangeError, "attemptTimeout must be a number of ms above 0, or a function, got 0"],
+  ["attemptTimeout", -5, RangeError, "attemptTimeout must be a number of ms above 0, or a function, got -5"],
+  ["attemptTimeout", Number.NaN, RangeError, "attemptTimeout must be a number of ms above 0, or a function, got NaN"],
+  ["attemptTimeout", "1s", TypeError, 'attemptTimeout must be a number of ms above 0, or a function, got "1s"'],
   ["onLateResult", true, TypeError, "onLateResult must be a function, got true"],
   ["unref", 1, TypeError, "unref must be true or false, got 1"],
   ["signal", {}, TypeError, "signal must be an AbortSignal, got [object Object]"],
@@ -135,7 +140,12 @@ describe.each(wrappers)("an option of %s that makes no sense", (owner, wrap) => 
     },
   );
 
-  it.each(named([...bad, ...(owner === "retry" ? badAsync : badSync)]))(
+  // In `with` it is a deadline that has passed.
+  const refusedInWith = bad.filter(
+    ([option, value]) => option !== "totalTimeout" || !((value as number) <= 0) || value === null,
+  );
+
+  it.each(named([...refusedInWith, ...(owner === "retry" ? badAsync : badSync)]))(
     "refuses a bad option in with: %s",
     (_name, [option, value, Kind, message]) => {
       expect(() => wrap(() => {}).with({ [option]: value })).toThrow(new Kind(`with: ${message}`));
@@ -148,7 +158,13 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
   const all = [...common, ...(owner === "retry" ? asyncOnly : []), "clock"].join(", ");
 
   it.each(["attempts", "retries", "Stop", "", "constructor", "toString"])("refuses an option %j", (option) => {
-    const message = `there is no option ${JSON.stringify(option)}; allowed are ${all}`;
+    const meant: Record<string, string> = Object.assign(Object.create(null), {
+      attempts: "; did you mean stop: stopAfterAttempt(5)?",
+      // They do not count the first call.
+      retries: "; did you mean stop: stopAfterAttempt(6)?",
+      Stop: "; did you mean stop?",
+    });
+    const message = `there is no option ${JSON.stringify(option)}; allowed are ${all}${meant[option] ?? ""}`;
 
     expect(() => wrap(() => {}, { [option]: 5 })).toThrow(new TypeError(`${owner}: ${message}`));
     expect(() => wrap(() => {}).with({ [option]: 5 })).toThrow(new TypeError(`with: ${message}`));
@@ -173,7 +189,9 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
     [Promise.resolve({}), "[object Promise]"],
   ])("refuses options that are %o", (options, shown) => {
     expect(() => wrap(() => {}, options as never)).toThrow(
-      new TypeError(`${owner}: options must be an object, got ${shown}`),
+      new TypeError(
+        `${owner}: options must be an object, got ${shown}${options === 5 ? "; did you mean { stop: stopAfterAttempt(5) }?" : ""}`,
+      ),
     );
   });
 
@@ -325,15 +343,15 @@ describe("an options object", () => {
   });
 
   it("runWithRetry rejects for options that make no sense, and never throws", async () => {
-    const result = runWithRetry(() => 1, { totalTimeout: -1 });
+    const result = runWithRetry(() => 1, { totalTimeout: Number.NaN });
 
-    await expect(result).rejects.toEqual(new RangeError("retry: totalTimeout must be a number of ms above 0, got -1"));
+    await expect(result).rejects.toEqual(new RangeError("retry: totalTimeout must be a number of ms above 0, got NaN"));
   });
 
   it("runWithRetrySync throws for options that make no sense, before the task is called", () => {
     const task = flaky([1]);
 
-    expect(() => runWithRetrySync(task, { totalTimeout: -1 })).toThrow(RangeError);
+    expect(() => runWithRetrySync(task, { totalTimeout: Number.NaN })).toThrow(RangeError);
     expect(task.calls).toHaveLength(0);
   });
 
@@ -392,7 +410,7 @@ describe.each(wrappers)("with, on %s,", (_owner, wrap) => {
       () => ({}),
     );
 
-    expect(() => base.with({ stop: 5 })).toThrow(new TypeError("with: stop must be a function, got 5"));
+    expect(() => base.with({ stop: 5 })).toThrow("with: stop must be a function, got 5");
     expect(() => base.with({ attempts: 5 })).toThrow(/^with: there is no option "attempts"/);
   });
 
@@ -663,14 +681,14 @@ describe.each(wrappers)("options of %s given as a function", (owner, wrap) => {
   });
 
   it("fails the call where an options function's options make no sense, and asks anew for the next call", async () => {
-    const timeouts = [-1, 1_000];
+    const timeouts = [Number.NaN, 1_000];
     const wrapped = wrap(
       () => "ok",
       () => ({ totalTimeout: timeouts.shift() }),
     );
 
     await expect(settle(wrapped)).rejects.toEqual(
-      new RangeError(`${owner}: totalTimeout must be a number of ms above 0, got -1`),
+      new RangeError(`${owner}: totalTimeout must be a number of ms above 0, got NaN`),
     );
     expect(await wrapped()).toBe("ok");
   });

@@ -102,6 +102,8 @@ export async function referenceRun(fn: () => unknown, name: string, options: Ref
   const startedAt = clock.now();
   const ends = new Ends();
   const timers = new Set<() => void>();
+  const call = {};
+  let begunAt = startedAt;
   let attempt = 0;
   let inAttempt = false;
   let previousDelay = 0;
@@ -120,8 +122,9 @@ export async function referenceRun(fn: () => unknown, name: string, options: Ref
 
   function stateOf(outcome: Outcome): Filled {
     const elapsed = clock.now() - startedAt;
-    const random = () => 0;
-    return { name, args: [], attempt, outcome, elapsed, delay: 0, previousDelay, idle, exhausted: false, random };
+    const attemptElapsed = clock.now() - begunAt;
+    const facts = { call, name, args: [], attempt, outcome, elapsed, attemptElapsed, previousDelay, idle };
+    return { ...facts, delay: 0, exhausted: false, random: () => 0 };
   }
 
   /** The state in which a call is interrupted. */
@@ -163,6 +166,7 @@ export async function referenceRun(fn: () => unknown, name: string, options: Ref
       });
     });
     inAttempt = true;
+    begunAt = clock.now();
     try {
       const outcome = await ends.until(Promise.race([settled, timedOut]));
       inAttempt = false;
@@ -184,8 +188,9 @@ export async function referenceRun(fn: () => unknown, name: string, options: Ref
   function plan(state: Filled, isWanted: boolean): Decision | Promise<Decision> {
     const { outcome } = state;
     if (!isWanted) return outcome.ok ? "accept" : "not-retryable";
-    state.delay = options.wait(state);
+    // In this order, since its `stop` is one that does not read the delay.
     if (options.stop(state)) return "stopped";
+    state.delay = options.wait(state);
     if (state.elapsed + state.delay >= totalTimeout) return "deadline";
     if (!budget || outcome.ok) return 0;
     const tokens = budget.acquire(state);
@@ -255,7 +260,7 @@ export async function referenceRun(fn: () => unknown, name: string, options: Ref
     return ends.until(fallback(final));
   }
 
-  async function call(): Promise<unknown> {
+  async function run(): Promise<unknown> {
     try {
       return await attempts();
     } catch (end) {
@@ -277,7 +282,7 @@ export async function referenceRun(fn: () => unknown, name: string, options: Ref
   if (signal?.aborted) onAbort();
   const cancelDeadline = after(totalTimeout, () => ends.expire());
   try {
-    return await call();
+    return await run();
   } catch (error) {
     // An abort counts more than what was thrown after it.
     throw ends.aborted ? ends.aborted.reason : error;

@@ -526,7 +526,7 @@ describe("mergeHooks", () => {
     [
       "a name that is no hook's",
       [{ onError() {} }],
-      'mergeHooks: there is no option "onError"; allowed are onAttempt, onRetry, onSuccess, onGiveUp',
+      'mergeHooks: there is no option "onError"; allowed are onAttempt, onRetry, onSuccess, onGiveUp; did you mean onRetry?',
     ],
     [
       "an option of the policy",

@@ -319,7 +319,11 @@ describe("testRetries with bad input", () => {
     [{ attempts: 0 }, RangeError, "testRetries: attempts must be a whole number from 1, or Infinity, got 0"],
     [{ attempts: 1.5 }, RangeError, "testRetries: attempts must be a whole number from 1, or Infinity, got 1.5"],
     [{ waits: 0 }, TypeError, "testRetries: waits must be true or false, got 0"],
-    [{ wait: 0 }, TypeError, 'testRetries: there is no option "wait"; allowed are attempts, waits'],
+    [
+      { wait: 0 },
+      TypeError,
+      'testRetries: there is no option "wait"; allowed are attempts, waits; did you mean waits?',
+    ],
   ])("throws for %j at once, and changes nothing", (options, Kind, message) => {
     expect(() => testRetries(options as TestRetriesOptions)).toThrow(new Kind(message));
     expect(current()).toBeUndefined();
