@@ -6,39 +6,22 @@ import { type Newcomer, reasonOf } from "../common/interrupt.js";
 import { promiseOf } from "../common/thenable.js";
 import { recordSuccess } from "./book.js";
 import type { DeadlineQueue, Timed } from "./deadline-queue.js";
+import { closeGate, gate, key, type Settle } from "./gate.js";
 import type { Link } from "./link.js";
 import { attemptTimeoutOf, type CompiledPolicy, queueOf } from "./policy.js";
-import { CLOSED, type Interruption, isAnswer, Run, type RunLimits } from "./run.js";
+import { ABORTED, CLOSED, EXPIRED, type Interruption, isAnswer, Run, type RunLimits, TIMED_OUT } from "./run.js";
 import { type Call, startOf } from "./state.js";
 import type { Target } from "./target.js";
-
-// Not in a field: a pending call should weigh little, and few functions ask for it.
-const views = /* @__PURE__ */ new WeakMap<CancellableCall, AttemptContext>();
+import { viewOf } from "./view.js";
 
 /** What a policy's function said of their first attempts. */
 const ownTimeouts = /* @__PURE__ */ new WeakMap<object, number>();
-
-type Settle = (value: unknown) => void;
-let openGate: Settle | undefined;
-let closeGate: Settle | undefined;
-const gate = (resolve: Settle, reject: Settle) => {
-  openGate = resolve;
-  closeGate = reject;
-};
 
 // In the place of what closes a gate: nothing interrupts a call that is over.
 const overAlready: Settle = () => {};
 
 // ms. A hook that took longer is no part of the attempt's time.
 const NO_TIME = 0.1;
-
-/** What opens the gate that was just made. Nothing here keeps it, since it keeps what it let through. */
-function key(): Settle {
-  const open = openGate!;
-  openGate = undefined;
-  closeGate = undefined;
-  return open;
-}
 
 /**
  * A call that something can end from outside (a signal, a timeout, the attempt that it was begun in), and its first
@@ -52,7 +35,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
   earlier: Timed | undefined = undefined;
   later: Timed | undefined = undefined;
   place = -1;
-  interruption: Interruption | undefined = undefined;
+  interruption: Interruption = 0;
   reason: unknown = undefined;
   /** The attempt in progress. */
   current: Attempt | undefined = undefined;
@@ -76,19 +59,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
 
   /** A view of its own: what is behind a call is nothing for its code. */
   override get context(): AttemptContext {
-    let view = views.get(this);
-    if (!view) {
-      const of = this;
-      view = {
-        attempt: 1,
-        previousError: undefined,
-        get signal() {
-          return of.signal;
-        },
-      };
-      views.set(this, view);
-    }
-    return view;
+    return viewOf(this);
   }
 
   get attempt(): number {
@@ -126,7 +97,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     this.link?.join(this);
     if (abortSources.length === 1) abortSources[0]!.join(this);
     else for (const source of abortSources) source.add(this);
-    if (policy.totalTimeout <= 0) this.interrupt("expired");
+    if (policy.totalTimeout <= 0) this.interrupt(EXPIRED);
     let pending: Promise<void> | undefined;
     if (!this.#isInterrupted()) pending = onAttempt && callHook(policy, onAttempt, startOf(this, 1));
     if (!pending && !this.#isInterrupted()) return this.#attempt();
@@ -183,11 +154,11 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     const isQueued = isUsual && clock === systemClock && hasSystemTime();
     const queue = isQueued ? queueOf(policy, usual) : undefined;
     queue?.add(this);
-    this.timer = queue ?? setDeadline(clock, () => this.interrupt(timeout < left ? "timed out" : "expired"), ms, unref);
+    this.timer = queue ?? setDeadline(clock, () => this.interrupt(timeout < left ? TIMED_OUT : EXPIRED), ms, unref);
   }
 
   timeUp(): void {
-    this.interrupt(this.timeout < this.policy.totalTimeout ? "timed out" : "expired");
+    this.interrupt(this.timeout < this.policy.totalTimeout ? TIMED_OUT : EXPIRED);
   }
 
   #returned(value: unknown): unknown {
@@ -224,10 +195,10 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
   #prepare(): void {
     const { totalTimeout, clock, unref } = this.policy;
     this.#stopTimer();
-    if (this.interruption !== "aborted") this.heedAborts();
-    if (totalTimeout === Infinity || this.interruption === "aborted" || this.interruption === "expired") return;
+    if (this.interruption < ABORTED) this.heedAborts();
+    if (totalTimeout === Infinity || this.interruption >= EXPIRED) return;
     const left = Math.max(0, totalTimeout - (clock.now() - this.startedAt));
-    this.deadline = setDeadline(clock, () => this.interrupt("expired"), left, unref);
+    this.deadline = setDeadline(clock, () => this.interrupt(EXPIRED), left, unref);
   }
 
   through<T>(promise: Promise<T>): Promise<T> {
@@ -248,7 +219,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     const timeout = attemptTimeoutOf(policy, attempt);
     this.current = new PlainAttempt(attempt, previousError, true, timeout, policy.clock);
     if (timeout < Infinity) {
-      this.timer = setDeadline(policy.clock, () => this.interrupt("timed out"), timeout, policy.unref);
+      this.timer = setDeadline(policy.clock, () => this.interrupt(TIMED_OUT), timeout, policy.unref);
     }
     return this.current;
   }
@@ -272,8 +243,8 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
 
   /** Something ends what goes on. What is graver counts: an abort more than the deadline, that more than a timeout. */
   interrupt(by: Interruption): void {
-    const { interruption, closeGate } = this;
-    if (closeGate === overAlready || interruption === "aborted" || (interruption && by === "timed out")) return;
+    const { closeGate } = this;
+    if (closeGate === overAlready || by <= this.interruption) return;
     this.interruption = by;
     closeGate?.(CLOSED);
   }
@@ -284,8 +255,8 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
 
   /** The attempt that the call was begun in was abandoned, or a signal aborted. */
   abandoned(reason: unknown, timedOut: boolean): void {
-    if (this.closeGate === overAlready || this.interruption === "aborted") return;
-    this.interrupt("aborted");
+    if (this.closeGate === overAlready || this.interruption === ABORTED) return;
+    this.interrupt(ABORTED);
     this.reason = reason;
     // In the first attempt it is the callee that was too slow for the outer one.
     this.current?.abandon(reason, timedOut && this.current === this);
@@ -294,7 +265,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
   /** Whether something has interrupted the call: an abort that has not been heard of yet counts. */
   #isInterrupted(): boolean {
     for (const source of this.policy.abortSources) if (source.isUnheard) this.cut(reasonOf(source.signal));
-    return this.interruption !== undefined;
+    return this.interruption > 0;
   }
 
   override heedAborts(): void {

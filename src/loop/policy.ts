@@ -20,6 +20,7 @@ import {
   OPTIONS,
   type Rule,
   readOptions,
+  SIGNAL,
   STRING,
   show,
   TIMEOUT,
@@ -73,8 +74,8 @@ export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
   readonly cancellable: boolean;
   /** `stop` is, or holds, a limit on when the next attempt may begin. */
   readonly stopsBeforeDelay: boolean;
-  /** The timeouts of its first attempts; from its second call on, since an options object may be used but once. */
-  timeouts: DeadlineQueue | "next time" | undefined = undefined;
+  /** The timeouts of its first attempts; from its second call on, since an options object may be used but once: null until then. */
+  timeouts: DeadlineQueue | null | undefined = undefined;
   /** A value must pass the run before it goes to the caller. */
   readonly mustInspectValue: boolean;
 
@@ -115,11 +116,12 @@ export function attemptTimeoutOf({ attemptTimeout }: CompiledPolicy, n: number):
 
 /** The queue for timeouts of `ms`, the only ones that first attempts under `policy` have; none at its first call. */
 export function queueOf(policy: CompiledPolicy, ms: number): DeadlineQueue | undefined {
-  const { timeouts } = policy;
-  if (typeof timeouts === "object") return timeouts;
-  if (!timeouts || !isShort(ms)) policy.timeouts = "next time";
-  else policy.timeouts = new DeadlineQueue(ms, !!policy.unref);
-  return typeof policy.timeouts === "object" ? policy.timeouts : undefined;
+  if (policy.timeouts === undefined || !isShort(ms)) {
+    policy.timeouts = null;
+    return undefined;
+  }
+  policy.timeouts ??= new DeadlineQueue(ms, !!policy.unref);
+  return policy.timeouts;
 }
 
 /** What the policies of the async and the sync loop differ in. */
@@ -172,7 +174,7 @@ function kindOf(owner: string, sync: string, clock: Clock | SyncClock, more: Rec
 /** What an async policy takes beside the common options. */
 export const ASYNC = /* @__PURE__ */ kindOf("retry", "", systemClock, {
   attemptTimeout: ["a number of ms above 0, or a function", "any", (ms) => ms > 0 || typeof ms === "function"],
-  signal: ["an AbortSignal", "object", (signal) => typeof signal.aborted === "boolean" && !!signal.addEventListener],
+  signal: SIGNAL,
   onLateResult: FUNCTION,
   unref: BOOLEAN,
   detached: BOOLEAN,
@@ -226,8 +228,8 @@ export function overlay(kind: LoopKind, source: PolicySource, overrides: object)
   };
 }
 
-function extend(base: CompiledPolicy, given: RetryOptions): CompiledPolicy {
-  return policyOf(base.kind, { ...base.options, ...given }, base.abortSources);
+function extend({ kind, options, abortSources }: CompiledPolicy, given: RetryOptions): CompiledPolicy {
+  return policyOf(kind, { ...options, ...given }, abortSources);
 }
 
 function policyOf(kind: LoopKind, options: RetryOptions, inherited: readonly AbortSource[] = []): CompiledPolicy {

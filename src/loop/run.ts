@@ -31,9 +31,10 @@ import { type Call, type State, startOf, stateOf } from "./state.js";
  *                                              (onGiveUp, fallback)
  *
  * The time of an attempt being up leads from attempting to deciding. An abort leads from anywhere to over, the deadline to
- * given up; from accepted both lead to over with the value, and a fallback may outlast the deadline.
+ * given up; from accepted both lead to over with the value, and a fallback may outlast the deadline. Nothing else depends
+ * on the phase, so the others have no name of their own.
  */
-type Phase = "starting" | "attempting" | "deciding" | "sleeping" | "accepted" | "given up" | "over";
+type Phase = "going on" | "accepted" | "given up";
 
 // After so many retries in a row without a delay, the next one lets timers and I/O have their turn.
 const IMMEDIATE_IN_A_ROW = 64;
@@ -52,13 +53,16 @@ export function isAnswer(outcome: Outcome): boolean {
   return outcome.ok || outcome.error !== CLOSED;
 }
 
-/** What ended something before it ended by itself. */
-export type Interruption = "aborted" | "timed out" | "expired";
+/** What ended something before it ended by itself: of two the higher one counts. 0: nothing did. */
+export type Interruption = number;
+export const TIMED_OUT: Interruption = 1;
+export const EXPIRED: Interruption = 2;
+export const ABORTED: Interruption = 3;
 
 /** What can end a run from outside. */
 export interface RunLimits {
   /** Set where something has happened, until the run has dealt with it; the reason is an abort's. */
-  interruption: Interruption | undefined;
+  interruption: Interruption;
   readonly reason: unknown;
   /** The attempt in progress. */
   readonly current: Attempt | undefined;
@@ -93,7 +97,7 @@ interface Payment {
  * same microtask where that leads to the caller, else in one of its own (`launch`).
  */
 export class Run {
-  #phase: Phase = "deciding";
+  #phase: Phase = "going on";
   #attemptOrdinal: number;
   /** How the last attempt ended, and its state. */
   #outcome: Outcome | undefined = undefined;
@@ -123,14 +127,12 @@ export class Run {
 
   /** Begins the next attempt; returns whether it is to be made now. */
   #begin(): boolean {
-    this.#phase = "starting";
     const { onAttempt } = this.call.policy;
     return onAttempt ? this.#tell(onAttempt, startOf(this.call, this.attempt + 1), () => true) : true;
   }
 
   /** Begins the next attempt when `pending`, what its hook returned, is done. */
   beginAfter(pending: Promise<void>): void {
-    this.#phase = "starting";
     this.#after(pending, () => true);
   }
 
@@ -143,7 +145,6 @@ export class Run {
     const { limits } = this;
     const { target, policy, self, args } = this.call;
     const outcome = this.#outcome;
-    this.#phase = "attempting";
     if (this.attempt++ > 0) {
       target.stats.retries++;
       this.#attemptOrdinal = nextOrdinal();
@@ -209,7 +210,6 @@ export class Run {
 
   /** An attempt ended: what follows? */
   settle(outcome: Outcome): boolean {
-    this.#phase = "deciding";
     this.limits?.end();
     try {
       const state = this.#stateOf(outcome);
@@ -266,7 +266,6 @@ export class Run {
       return this.#begin();
     }
     this.#immediate = 0;
-    this.#phase = "sleeping";
     // Kept only where it is asked for again: a sleeping call should weigh little.
     const last = policy.stopsBeforeDelay ? state : undefined;
     if (limits) return this.#lead(limits.sleep(ms), () => this.#wake(ms, last, elapsed));
@@ -346,7 +345,6 @@ export class Run {
 
   /** The first attempt, or what came before it, was interrupted. */
   beInterrupted(): void {
-    if (this.attempt > 0) this.#phase = "attempting";
     if (this.#take(() => true)) this.launch();
   }
 
@@ -355,32 +353,32 @@ export class Run {
     const { call, limits } = this;
     const { current, interruption, reason } = limits!;
     const phase = this.#phase;
-    limits!.interruption = undefined;
+    limits!.interruption = 0;
     limits!.end();
-    if (interruption === "timed out") {
+    if (interruption === TIMED_OUT) {
       const error = new AttemptTimeoutError(current!.timeout, this.attempt);
       // A run nested in this attempt that its signal cut gives up on this very error, but did not exhaust it.
       this.#attemptOrdinal = nextOrdinal();
       current!.abandon(error, true);
       return limits!.interruption ? this.#interrupted() : this.settle({ ok: false, error });
     }
-    const aborted = interruption === "aborted";
+    const aborted = interruption === ABORTED;
     const { totalTimeout, clock } = call.policy;
     const error = aborted ? reason : new TotalTimeoutError(totalTimeout, this.attempt, this.#last?.outcome);
-    if (aborted && phase !== "accepted")
-      this.fail(error, { reason: "aborted", outcome: this.#outcome ?? { ok: false, error } });
+    const outcome: Outcome = this.#outcome ?? { ok: false, error };
+    if (aborted && phase !== "accepted") this.fail(error, { reason: "aborted", outcome });
     else this.#refund();
     this.#isExpired = !aborted;
     current?.abandon(error, false);
     if (limits!.interruption) return this.#interrupted();
-    if (phase === "accepted") return this.#finish((this.#outcome as { value: unknown }).value);
+    if (phase === "accepted") return this.#finish((outcome as { value: unknown }).value);
     // A call that had already given up for another reason has said so to its hook.
     if (phase === "given up") return aborted ? false : this.#fallBack();
     try {
-      const state = this.#interruptedState(
-        aborted ? { ok: false, error } : (error as TotalTimeoutError).outcome,
-        !!current,
-      );
+      const last = this.#last;
+      const state = this.#stateOf(outcome);
+      state.exhausted = !!last?.exhausted;
+      state.delay = (!current && last?.delay) || 0;
       if (!aborted) return this.#giveUp(state, "deadline", error);
       const { onGiveUp } = call.policy;
       if (onGiveUp) callHook(call.policy, onGiveUp, finalState(state, "aborted", error));
@@ -390,15 +388,6 @@ export class Run {
       report(call.policy, clock, broken);
     }
     return false;
-  }
-
-  /** The state between or in the midst of attempts: the last outcome, else `otherwise`. */
-  #interruptedState(otherwise: Outcome, inAttempt: boolean): State {
-    const last = this.#last;
-    const state = this.#stateOf(this.#outcome ?? otherwise);
-    state.exhausted = last?.exhausted ?? false;
-    state.delay = inAttempt ? 0 : (last?.delay ?? 0);
-    return state;
   }
 
   /** Calls a hook and goes on with `next`. */
@@ -431,12 +420,8 @@ export class Run {
 
   /** Goes on with `next` in a microtask that leads to the caller. */
   #lead(pending: Promise<unknown>, next: () => boolean): false {
-    pending
-      .then(
-        () => this.#go(next),
-        () => this.#go(next),
-      )
-      .then(this.resolve);
+    const go = () => this.#go(next);
+    pending.then(go, go).then(this.resolve);
     return false;
   }
 
@@ -459,7 +444,6 @@ export class Run {
 
   /** The call is over: lets go of all that could still happen to it. */
   #close(): void {
-    this.#phase = "over";
     this.limits?.close();
   }
 }
