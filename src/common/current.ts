@@ -113,16 +113,17 @@ export class PlainAttempt extends Attempt {
 interface Slot {
   /** The attempt being started. */
   current: Attempt | undefined;
-  readonly first: Attempt;
+  /** Made by the first copy that retries: guards alone need none. */
+  first?: Attempt;
 }
 
-const slot = /* @__PURE__ */ sharedUnder<Slot>("attempt", {
-  current: undefined,
-  first: /* @__PURE__ */ new PlainAttempt(1, undefined, false),
-});
+const slot = /* @__PURE__ */ sharedUnder<Slot>("attempt", { current: undefined });
 
 /** Stands for a first attempt that nothing can interrupt: most calls never ask for it. */
-export const FIRST: Attempt = /* @__PURE__ */ (() => slot.first)();
+export const FIRST: Attempt = /* @__PURE__ */ (() => {
+  slot.first ??= new PlainAttempt(1, undefined, false);
+  return slot.first;
+})();
 
 /** Makes `attempt` the one being started; returns what `leave` restores. */
 export function enter(attempt: Attempt): Attempt | undefined {
