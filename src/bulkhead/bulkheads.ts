@@ -52,8 +52,9 @@ export interface BulkheadsOptions extends BulkheadOptions {
  */
 export function bulkheads(options: BulkheadsOptions): Bulkheads {
   const rules = { ...RULES, key: FUNCTION, max: WHOLE };
-  const { key, max = 1_000, ...rest } = readOptions("bulkheads", options, rules, ["key", "limit"]);
-  const settings = settingsOf("bulkheads", rest);
+  const given = readOptions("bulkheads", options, rules, ["key", "limit"]);
+  const { key, max = 1_000 } = given;
+  const settings = settingsOf("bulkheads", given);
   const make = (of: unknown): Kept => {
     const name = `${settings.name} ${describe(of)}`;
     const slots = new Slots({ ...settings, name, changed: (busy) => kept.pin(of, entry, busy) });

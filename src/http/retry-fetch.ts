@@ -1,6 +1,6 @@
 import type { RetryStats } from "../common/attempt.js";
 import { type AbortSource, abortSourceOf } from "../common/interrupt.js";
-import { BOOLEAN, check, FUNCTION, type Rule } from "../common/validate.js";
+import { BOOLEAN, check, FUNCTION, isGiven, type Rule } from "../common/validate.js";
 import { addWithAndStats } from "../loop/target.js";
 import { HttpClient } from "./client.js";
 import { type FetchInit, type FetchInput, FetchRequest, FetchTransport } from "./fetch-transport.js";
@@ -113,7 +113,7 @@ function callOf(
   input: FetchInput,
   init: FetchInit | undefined,
 ): [HttpCall<Response>, FetchTransport] {
-  for (const name in init) refuseMisplaced(FETCH.owner, name, OWN);
+  for (const name in init) if (isGiven(init!, name)) refuseMisplaced(FETCH.owner, name, OWN);
   const request = new FetchRequest(input, init);
   const base = typeof source === "function" ? source(request) : source;
   const policy = perCall(FETCH, base, (init as { retry?: unknown } | undefined)?.retry);

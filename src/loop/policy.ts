@@ -229,7 +229,7 @@ export function overlay(kind: LoopKind, source: PolicySource, overrides: object)
 }
 
 function extend({ kind, options, abortSources }: CompiledPolicy, given: RetryOptions): CompiledPolicy {
-  return policyOf(kind, { ...options, ...given }, abortSources);
+  return policyOf(kind, { __proto__: null, ...options, ...given } as RetryOptions, abortSources);
 }
 
 function policyOf(kind: LoopKind, options: RetryOptions, inherited: readonly AbortSource[] = []): CompiledPolicy {

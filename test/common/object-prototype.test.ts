@@ -1,7 +1,9 @@
 import {
   bulkhead,
+  bulkheads,
   CircuitOpenError,
   circuitBreaker,
+  circuitBreakers,
   retry,
   retryBudget,
   retrySync,
@@ -9,8 +11,10 @@ import {
   stopAfterAttempt,
   TryAgainError,
   waitExponential,
+  waitNone,
 } from "undaunted";
 import { retryFetch } from "undaunted/http";
+import { flaky } from "undaunted/testing";
 import { retryIfTransient } from "undaunted/transient";
 import { afterEach, describe, expect, it } from "vitest";
 
@@ -39,6 +43,40 @@ const makers: [string, () => unknown][] = [
   ["retryIfTransient", () => retryIfTransient({ idempotent: true })],
 ];
 
+/** Fails at first where it is retried. */
+const work = () => flaky([new Error("busy"), "ok"]);
+
+const POLICY =
+  "stop wait retryIf retryExhausted budget totalTimeout fallback onAttempt onRetry onSuccess onGiveUp onHookError";
+const CALL = `${POLICY} name random attemptTimeout signal onLateResult unref detached clock`.split(" ");
+const KEYED = "key max limit queue maxWait name onRefused onHookError clock".split(" ");
+const BREAKER = "name window slowRate openFor halfOpen lease classify initialState onStateChange onRefused clock".split(
+  " ",
+);
+const HTTP = `${POLICY} methods statuses prepare pauseOrigin throwOnFailure maxRetryAfter breaker bulkhead fetch`.split(
+  " ",
+);
+
+const calls: [string, () => Promise<unknown>, string[]][] = [
+  ["retry", () => retry(work(), { wait: waitNone })(), CALL],
+  ["with", () => retry(work(), { wait: waitNone }).with({ retryExhausted: true })(), CALL],
+  ["a function of options", () => retry(work(), () => ({ wait: waitNone }))(), CALL],
+  ["runWithRetry", () => runWithRetry(work(), { wait: waitNone }), CALL],
+  ["bulkheads", () => bulkheads({ key: () => 1, limit: 1 }).wrap(async () => "ok")(), KEYED],
+  ["circuitBreakers", () => circuitBreakers({ key: () => 1 }).wrap(async () => "ok")(), BREAKER],
+  [
+    "retryFetch and its init",
+    async () => {
+      const api = retryFetch({
+        fetch: flaky([new Response(null, { status: 503 }), new Response("ok")]),
+        wait: waitNone,
+      });
+      return (await api("https://example.test/", {})).text();
+    },
+    HTTP,
+  ],
+];
+
 describe("an enumerable property of Object.prototype", () => {
   it.each(makers)("makes no options an error: %s", (_, make) => {
     pollute("first", () => {});
@@ -54,6 +92,14 @@ describe("an enumerable property of Object.prototype", () => {
     expect(await retry(() => new Promise((resolve) => setTimeout(resolve, 5, "ok")), {})()).toBe("ok");
     expect(await runWithRetry(() => "ok", {})).toBe("ok");
     expect(() => waitExponential({} as never)).toThrow("base must be a finite number of ms from 0, got undefined");
+  });
+
+  it.each(calls)("is no option of %s, whichever name it has", async (_, call, names) => {
+    for (const name of names) {
+      pollute(name, "polluted");
+      await expect(call(), name).resolves.toBe("ok");
+      delete polluted[name];
+    }
   });
 
   it("is no cause of an error that has none", () => {
