@@ -68,13 +68,15 @@ export function readOptions<O extends object>(
   required: readonly string[] = [],
 ): O {
   const names = Object.keys(table);
-  check(owner, "options", options, OPTIONS, required[0] ?? names[0]);
+  const first = required[0] ?? names.find((name) => name === "stop" || table[name]![1] === "number");
+  check(owner, "options", options, OPTIONS, first);
   for (const option in options) {
     if (Object.hasOwn(table, option) || !isGiven(options, option)) continue;
     const meant = meantByName(names, option, options[option]);
     throw new TypeError(`${owner}: there is no option ${show(option)}; allowed are ${names.join(", ")}${meant}`);
   }
-  const given: Record<string, unknown> = {};
+  // Without a prototype: what another program adds to everybody's is no option either where it is read from this.
+  const given: Record<string, unknown> = Object.create(null);
   for (const option of names) {
     const value = isGiven(options, option) ? (options as Record<string, unknown>)[option] : undefined;
     if (value === undefined && !required.includes(option)) continue;

@@ -96,6 +96,10 @@ describe.each(bothLoops)("a mistake in a policy of %s", (_name, wrap) => {
 
 describe("a mistake at a maker", () => {
   it.each<[string, () => unknown]>([
+    [
+      "circuitBreaker: options must be an object, got 5; did you mean { consecutiveFailures: 5 }?",
+      () => circuitBreaker(anything(5)),
+    ],
     ["bulkhead: options must be an object, got 10; did you mean { limit: 10 }?", () => bulkhead(anything(10))],
     [
       "waitExponential: options must be an object, got 100; did you mean { base: 100 }?",
