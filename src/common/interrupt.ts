@@ -58,7 +58,8 @@ export class AbortSource {
   #rest(): void {
     if (!this.#listening || this.#newcomers.length + this.#listeners.size > 0) return;
     this.#listening = false;
-    this.signal.removeEventListener("abort", this.#heard);
+    // Some stand-ins have none.
+    this.signal.removeEventListener?.("abort", this.#heard);
   }
 
   /** Listens from now on, so that an abort is heard at once. */

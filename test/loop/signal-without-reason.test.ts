@@ -53,6 +53,18 @@ describe("a signal without a reason", () => {
     expect(seen[1]).toBe(error);
   });
 
+  it("aborts a call although listeners cannot be taken off it", async () => {
+    const { signal, abort } = oldController();
+    Object.assign(signal, { removeEventListener: undefined });
+    const result = retry(() => new Promise(() => {}), { signal })();
+    result.catch(() => {});
+    await new Promise((resolve) => setImmediate(resolve));
+
+    abort();
+
+    await expect(result).rejects.toMatchObject(isAbort);
+  });
+
   it("is heard by a block through its own signal, which has a reason", async () => {
     const { signal, abort } = oldController();
     let inner: AbortSignal | undefined;
