@@ -65,20 +65,21 @@ export class DeadlineQueue {
   }
 
   readonly #fired = (): void => {
+    const time = systemNow();
     this.#timer = undefined;
     // A timer that comes late was kept waiting by this process, and the answer may be there: it goes first.
-    this.#waits = !!this.#first && systemNow() - this.#first.startedAt - this.ms > TOLERANCE;
-    if (this.#waits) whenIoHadItsTurn(this.#endDue, this.unref);
-    else this.#endDue();
+    this.#waits = !!this.#first && time - this.#first.startedAt - this.ms > TOLERANCE;
+    if (this.#waits) whenIoHadItsTurn(() => this.#endDue(time), this.unref);
+    else this.#endDue(time);
   };
 
-  readonly #endDue = (): void => {
+  /** Ends what was due at `time`, before the turn of input and output: what came due since then has had none. */
+  #endDue(time: number): void {
     this.#waits = false;
-    const time = systemNow();
     for (let first = this.#first; first && first.startedAt + this.ms - time < TOLERANCE; first = this.#first) {
       this.remove(first);
       first.timeUp();
     }
-    if (this.#first) this.#arm(Math.max(1, this.#first.startedAt + this.ms - time));
-  };
+    if (this.#first) this.#arm(Math.max(1, this.#first.startedAt + this.ms - systemNow()));
+  }
 }
