@@ -352,7 +352,11 @@ it("gives a budget its refund in the context of the call that was aborted", asyn
 it("goes on after a sleep in the call's context, whatever the context in which a clock of the user's own fires", async () => {
   const seen: unknown[] = [];
   const timers: (() => void)[] = [];
-  const clock = { now: () => 0, setTimer: (fn: () => void) => (timers.push(fn), () => {}) };
+  const setTimer = (fn: () => void) => {
+    timers.push(fn);
+    return () => {};
+  };
+  const clock = { now: () => 0, setTimer };
   const fail = async () => {
     seen.push(requests.getStore());
     throw new Error("busy");
