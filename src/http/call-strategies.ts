@@ -8,7 +8,7 @@ import { noteAttempts } from "./attempts-of.js";
 import type { HeldResponses } from "./bodies/held.js";
 import type { HttpClient } from "./client.js";
 import { isSlowDown, neverLeft } from "./failure.js";
-import { serverHint } from "./hint.js";
+import { askedHint, serverHint } from "./hint.js";
 import { endOf } from "./last-resort.js";
 import type { Waiting } from "./paused-origins.js";
 import type { HttpPolicy } from "./policy.js";
@@ -22,7 +22,6 @@ export interface CallFacts<R extends HttpResponse> {
   readonly transport: Transport<R>;
   readonly keyed: boolean;
   readonly held: HeldResponses<R>;
-  readonly polled: { readonly response: R; readonly hint: number | undefined } | undefined;
 }
 
 // AWS' SDKs and Azure's wait from a second where they were throttled.
@@ -40,10 +39,12 @@ export function strategiesOf<R extends HttpResponse>(call: CallFacts<R>): OfCall
   let bodyIsSpent = false;
   let hadFreeRetry = false;
   let waiting: Waiting | undefined;
+  /** What `hint` says of a response that is no failure, and polled for. */
+  let polled: { readonly response: R; readonly hint: number | undefined } | undefined;
 
   const hintOf = ({ outcome }: RetryState): number | undefined => {
     if (!outcome.ok) return answerOf(outcome.error)?.hint;
-    return call.polled?.response === outcome.value ? call.polled?.hint : serverHint(outcome.value);
+    return polled?.response === outcome.value ? polled?.hint : serverHint(outcome.value);
   };
 
   /** Whether sending the request once more can do no harm. */
@@ -59,6 +60,18 @@ export function strategiesOf<R extends HttpResponse>(call: CallFacts<R>): OfCall
     if (!isRepeatable(outcome)) return false;
     bodyIsSpent = !transport.replayable;
     return !bodyIsSpent;
+  };
+
+  /** The same, and with it what a response asks to wait that another attempt follows though it is no failure. */
+  const willRepeat = (outcome: Outcome): boolean | Promise<boolean> => {
+    const { hint: ask } = options;
+    if (!mayRepeat(outcome)) return false;
+    if (!ask || !outcome.ok) return true;
+    const response: R = outcome.value;
+    return askedHint(ask, response).then((hint) => {
+      polled = { response, hint: hint ?? serverHint(response) };
+      return true;
+    });
   };
 
   /** The state with the reason that only HTTP knows. */
@@ -77,7 +90,7 @@ export function strategiesOf<R extends HttpResponse>(call: CallFacts<R>): OfCall
     retryIf(error, state) {
       const wanted = askPredicate(core.retryIf!, error, state);
       // A function in place of a verdict is a mistake, which the loop reports.
-      const allowed = (yes: boolean) => (yes && typeof yes !== "function" ? mayRepeat(state.outcome) : yes);
+      const allowed = (yes: boolean) => (yes && typeof yes !== "function" ? willRepeat(state.outcome) : yes);
       return isThenable(wanted) ? Promise.resolve(wanted).then(allowed) : allowed(wanted);
     },
     wait(state) {

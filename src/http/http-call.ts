@@ -28,8 +28,6 @@ import type { Sent, Transport } from "./transport.js";
 export class HttpCall<R extends HttpResponse = HttpResponse> {
   readonly core: CompiledPolicy;
   readonly held: HeldResponses<R>;
-  /** What the last response that was no failure asks to wait: for those who poll. */
-  polled: { readonly response: R; readonly hint: number | undefined } | undefined;
   readonly #startedAt: number;
   #sent = false;
   /** When the headers of the attempt were asked for that authorise it. */
@@ -195,13 +193,8 @@ export class HttpCall<R extends HttpResponse = HttpResponse> {
     held.received(response);
     const { hint: ask, pauseOrigin } = policy.options;
     const refused = transport.refuses(response);
-    const mayFail = isListed || refused || status >= 400;
-    if (!mayFail && !(ask && core.readsValues)) return response;
+    if (!isListed && !refused && !(status >= 400)) return response;
     const hint = (ask && (await askedHint(ask, response))) ?? serverHint(response);
-    if (!mayFail) {
-      this.polled = { response, hint };
-      return response;
-    }
     if (pauseOrigin && hint !== undefined && hint <= policy.maxRetryAfter) {
       client.pauses.pause(transport.origin, status, hint, core.clock.now());
     }

@@ -40,8 +40,8 @@ export interface HttpOptions<R extends HttpResponse = any> extends Omit<RetryOpt
   /**
    * The ms that a response asks to wait, where that stands neither in a standard header nor in one that is known, as in the
    * body or in a vendor's own header. Asked first; for `undefined` the headers count. It gets a copy, whose body ends after
-   * 64 KiB. Asked about responses from status 400, and about all where `retryIf` looks at responses. What it throws, NaN and
-   * negative numbers end the call in a `StrategyError`.
+   * 64 KiB. Asked about responses from status 400, and about those below that `retryIf` wants another attempt after. What it
+   * throws, NaN and negative numbers end the call in a `StrategyError`.
    */
   hint?: ((response: R) => number | undefined | Promise<number | undefined>) | undefined;
   /**

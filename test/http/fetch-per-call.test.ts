@@ -1,5 +1,5 @@
 import { circuitBreaker, stopAfterAttempt, waitFixed, waitNone } from "undaunted";
-import { attemptsOf, retryFetch } from "undaunted/http";
+import { attemptsOf, retryFetch, retryIfResponse } from "undaunted/http";
 import { flaky } from "undaunted/testing";
 import { describe, expect, it } from "vitest";
 import { delays, networkError, status, statuses } from "./fetching.js";
@@ -168,6 +168,13 @@ describe("hint", () => {
 
     expect((await (await api(A)).text()).length).toBe(100_000);
     expect(lengths).toEqual([65_536]);
+  });
+
+  it("is asked about a response that retryIf polls for, in its body", async () => {
+    const pending = new Response('{"parameters":{"retry_after":2}}', { status: 202 });
+    const retryIf = retryIfResponse(({ status: code }) => code === 202);
+
+    expect(await delays([pending], { hint: inBody, retryIf, wait: waitNone })).toEqual([2_500]);
   });
 
   it("is not asked about a response that is no failure", async () => {
