@@ -1,5 +1,6 @@
 import type { AxiosResponse } from "axios";
-import { codeOf, readField } from "../common/inspect.js";
+import { kindOf } from "../common/brand.js";
+import { readField } from "../common/inspect.js";
 import { attemptsOf, noteAttempts } from "../http/attempts-of.js";
 import type { Config } from "./axios-transport.js";
 import { AxiosError, axios } from "./peer.js";
@@ -19,7 +20,7 @@ const OURS: readonly unknown[] = [
  */
 export function asAxiosError(error: unknown, config: Config): unknown {
   if (axios.isAxiosError(error) || axios.isCancel(error)) return error;
-  const code = codeOf(error);
+  const code = kindOf(error);
   if (!OURS.includes(code)) return error;
   const isTimeout = TIMEOUTS.includes(code);
   const ofTimeout = config.transitional?.clarifyTimeoutError ? AxiosError.ETIMEDOUT : AxiosError.ECONNABORTED;
