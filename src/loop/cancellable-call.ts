@@ -8,14 +8,11 @@ import { recordSuccess } from "./book.js";
 import type { DeadlineQueue, Timed } from "./deadline-queue.js";
 import { closeGate, gate, key, type Settle } from "./gate.js";
 import type { Link } from "./link.js";
-import { attemptTimeoutOf, type CompiledPolicy, queueOf } from "./policy.js";
+import { attemptTimeoutOf, type CompiledPolicy, firstTimeoutOf, queueOf } from "./policy.js";
 import { ABORTED, CLOSED, EXPIRED, type Interruption, isAnswer, Run, type RunLimits, TIMED_OUT } from "./run.js";
 import { type Call, startOf } from "./state.js";
 import type { Target } from "./target.js";
 import { viewOf } from "./view.js";
-
-/** What a policy's function said of their first attempts. */
-const ownTimeouts = /* @__PURE__ */ new WeakMap<object, number>();
 
 // In the place of what closes a gate: nothing interrupts a call that is over.
 const overAlready: Settle = () => {};
@@ -71,12 +68,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
   }
 
   get timeout(): number {
-    const { attemptTimeout } = this.policy;
-    if (typeof attemptTimeout === "number") return attemptTimeout;
-    // The user's function is asked once.
-    const own = ownTimeouts.get(this) ?? attemptTimeoutOf(this.policy, 1);
-    ownTimeouts.set(this, own);
-    return own;
+    return firstTimeoutOf(this);
   }
 
   get clock(): object {

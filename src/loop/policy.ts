@@ -114,6 +114,17 @@ export function attemptTimeoutOf({ attemptTimeout }: CompiledPolicy, n: number):
   throw misuse(new RangeError(`attemptTimeout must return a number of ms above 0, got ${show(ms)}`));
 }
 
+const ownTimeouts = /* @__PURE__ */ new WeakMap<object, number>();
+
+/** ms that the first attempt of a call may take; the user's function is asked once. */
+export function firstTimeoutOf(call: { readonly policy: CompiledPolicy }): number {
+  const { attemptTimeout } = call.policy;
+  if (typeof attemptTimeout === "number") return attemptTimeout;
+  const own = ownTimeouts.get(call) ?? attemptTimeoutOf(call.policy, 1);
+  ownTimeouts.set(call, own);
+  return own;
+}
+
 /** The queue for timeouts of `ms`, the only ones that first attempts under `policy` have; none at its first call. */
 export function queueOf(policy: CompiledPolicy, ms: number): DeadlineQueue | undefined {
   if (policy.timeouts === undefined || !isShort(ms)) {
