@@ -269,9 +269,15 @@ export class Run {
     // Kept only where it is asked for again: a sleeping call should weigh little.
     const last = policy.stopsBeforeDelay ? state : undefined;
     if (limits) return this.#lead(limits.sleep(ms), () => this.#wake(ms, last, elapsed));
+    return this.#nap(ms, last, last ? elapsed : 0);
+  }
+
+  // On its own: what a sleep keeps is what this captures.
+  #nap(ms: number, last: State | undefined, elapsed: number): false {
+    const { clock, unref } = this.call.policy;
     const wake = () => this.#lead(RESOLVED, () => this.#wake(ms, last, elapsed));
     // A pause between immediate retries is no sleep: it keeps the process alive.
-    policy.clock.setTimer(policy.clock === systemClock ? wake : inThisContext(wake), ms, policy.unref && ms > 0);
+    clock.setTimer(clock === systemClock ? wake : inThisContext(wake), ms, unref && ms > 0);
     return false;
   }
 
