@@ -101,6 +101,22 @@ describe("attemptTimeout as a function", () => {
     await expect(load()).rejects.toMatchObject({ timeout: 2 });
   });
 
+  it("is each call's own, where it says something else each time", async () => {
+    const timeouts = [1, 1, 60_000];
+    let finish!: (value: string) => void;
+    const work = [never, never, () => new Promise<string>((resolve) => (finish = resolve))];
+    const load = retry(() => work.shift()!(), { attemptTimeout: () => timeouts.shift()!, stop: stopAfterAttempt(1) });
+    await load().catch(() => {});
+    await load().catch(() => {});
+
+    const patient = load();
+    // Long enough for the others' timeout to be up.
+    await retry(never, { attemptTimeout: 10, stop: stopAfterAttempt(1) })().catch(() => {});
+    finish("ok");
+
+    expect(await patient).toBe("ok");
+  });
+
   it.each([0, -1, Number.NaN, "5"])("ends the call at once where it returns %s", async (timeout) => {
     const load = flaky(["ok", "ok"]);
     const shown = typeof timeout === "string" ? '"5"' : String(timeout);
