@@ -1,15 +1,8 @@
 import { defineConfig } from "tsup";
+import { ENTRIES, sourceOf } from "./entries.ts";
 
 export default defineConfig({
-  entry: {
-    index: "src/index.ts",
-    axios: "src/axios/index.ts",
-    http: "src/http/index.ts",
-    idempotency: "src/idempotency/index.ts",
-    server: "src/server/index.ts",
-    testing: "src/testing/index.ts",
-    transient: "src/transient/index.ts",
-  },
+  entry: Object.fromEntries(ENTRIES.map((entry) => [entry, sourceOf(entry)])),
   format: ["esm", "cjs"],
   target: "es2022",
   // Entries share their modules, in both formats: an error class exists once per format.

@@ -7,7 +7,7 @@ const source = (path: string) => fileURLToPath(new URL(`src/${path}`, import.met
 
 const alias = [
   { find: /^undaunted$/, replacement: source("index.ts") },
-  { find: /^undaunted\/(axios|http|idempotency|server|testing|transient)$/, replacement: source("$1/index.ts") },
+  { find: /^undaunted\/([\w-]+)$/, replacement: source("$1/index.ts") },
 ];
 
 // Vite leaves TC39 decorators as they are, and Node cannot parse them yet.
