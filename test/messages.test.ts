@@ -80,6 +80,7 @@ import {
   sqliteIdempotencyStore,
 } from "undaunted/idempotency";
 import { answerFailure, deadlineOf, idempotentHandler, idempotentMiddleware } from "undaunted/server";
+import { simulate } from "undaunted/simulation";
 import { chaos, flaky, instant, retryState, seededRandom, testRetries, virtualClock } from "undaunted/testing";
 import { retryIfTransient } from "undaunted/transient";
 import { describe, expect, it, vi } from "vitest";
@@ -144,6 +145,13 @@ const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object][
   ["retryAxios", (options) => retryAxios(axios.create(), options)],
   ["retryIfTransient", retryIfTransient],
   ["testRetries", testRetries],
+  ["simulate", simulate, { policy: {}, before: 0, after: 0, clients: 1 }],
+  ["simulate's server", (server) => simulate({ policy: {}, server, before: 0, after: 0, clients: 1 })],
+  [
+    "simulate's outage",
+    (outage) => simulate({ policy: {}, outage, before: 0, after: 0, clients: 1 }),
+    { kind: "slow" },
+  ],
 
   ["idempotent", (options) => idempotent(async () => 1, options), { key }],
   ["memoryIdempotencyStore", memoryIdempotencyStore],

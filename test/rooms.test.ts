@@ -23,6 +23,7 @@ const ROOMS: Record<string, readonly string[]> = {
   axios: ["common", "http", "hints"],
   idempotency: ["common", "loop", "strategies", "transient", "."],
   server: ["common", "hints", "idempotency"],
+  simulation: ["common", "testing", "."],
 };
 
 const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));

@@ -1,6 +1,5 @@
 import {
   awsRetryQuota,
-  type Clock,
   circuitBreaker,
   finagleRetryBudget,
   grpcRetryThrottle,
@@ -12,57 +11,50 @@ import {
   stopAfterAttempt,
   waitFullJitter,
 } from "undaunted";
-import type { Call } from "./fleet.js";
+import type { SimulatedCall, SimulatedClient, SimulateOptions } from "undaunted/simulation";
 
-/** Sends one request for a call. */
-export type Send = (call: Call) => Promise<void>;
-
-/** What a client has at hand. */
-export interface World {
-  readonly clock: Clock;
-  readonly random: () => number;
-}
-
-/** How a client calls. `client` is called once for each: what it makes is that client's own. */
+/** A policy under its name in the tables. */
 export interface Contender {
   readonly name: string;
-  client(send: Send, world: World): Send;
+  readonly policy: SimulateOptions["policy"];
 }
 
 /** ms after which a client no longer waits for an answer. */
-export const CLIENT_TIMEOUT = 1_000;
+const CLIENT_TIMEOUT = 1_000;
 
-const fourAttempts = { stop: stopAfterAttempt(4), wait: waitFullJitter({ base: 500, max: 20_000 }) };
+export const fourAttempts: RetryOptions = {
+  stop: stopAfterAttempt(4),
+  wait: waitFullJitter({ base: 500, max: 20_000 }),
+};
 
-/** A contender that retries as `policy` says, with a budget of each client's own. */
-function retrying(name: string, policy: RetryOptions, budgetOf?: (world: World) => RetryBudget): Contender {
-  const client: Contender["client"] = (send, world) =>
-    retry(send, { ...policy, ...world, attemptTimeout: CLIENT_TIMEOUT, budget: budgetOf?.(world) });
-  return { name, client };
-}
+/** Four attempts with a budget of each client's own. */
+const budgeted = (name: string, budgetOf: (client: SimulatedClient) => RetryBudget): Contender => ({
+  name,
+  policy: (client) => ({ ...fourAttempts, budget: budgetOf(client) }),
+});
 
-/** The same with a breaker of each client's own inside. A call that it refuses makes no attempt. */
-function breaking(name: string, policy: RetryOptions): Contender {
-  const { client } = retrying(name, policy);
-  return { name, client: (send, world) => client(circuitBreaker({ clock: world.clock }).wrap(send), world) };
-}
+export const noRetries: Contender = { name: "no retries", policy: { stop: stopAfterAttempt(1) } };
+export const noBudget: Contender = { name: "4 attempts", policy: fourAttempts };
+export const withBudget = budgeted("retryBudget()", ({ clock }) => retryBudget({ clock }));
 
-export const noRetries = retrying("no retries", { stop: stopAfterAttempt(1) });
-export const noBudget = retrying("4 attempts", fourAttempts);
-export const withBreaker = breaking("circuitBreaker()", fourAttempts);
-export const withBudget = retrying("retryBudget()", fourAttempts, ({ clock }) => retryBudget({ clock }));
+/** Four attempts with a breaker of each client's own inside. A call that it refuses makes no attempt. */
+export const withBreaker: Contender = {
+  name: "circuitBreaker()",
+  policy: ({ send, clock, random }) =>
+    retry(circuitBreaker({ clock }).wrap(send), { ...fourAttempts, clock, random, attemptTimeout: CLIENT_TIMEOUT }),
+};
 
 /** In the order of the table. Each budget with its own defaults; gRPC has none, so with the numbers of its proposal. */
 export const contenders: readonly Contender[] = [
   noRetries,
   noBudget,
   withBudget,
-  retrying("awsRetryQuota()", fourAttempts, () => awsRetryQuota()),
-  retrying("grpcRetryThrottle()", fourAttempts, () => grpcRetryThrottle({ maxTokens: 10, tokenRatio: 0.1 })),
-  retrying("finagleRetryBudget()", fourAttempts, ({ clock }) => finagleRetryBudget({ clock })),
+  budgeted("awsRetryQuota()", () => awsRetryQuota()),
+  budgeted("grpcRetryThrottle()", () => grpcRetryThrottle({ maxTokens: 10, tokenRatio: 0.1 })),
+  budgeted("finagleRetryBudget()", ({ clock }) => finagleRetryBudget({ clock })),
   withBreaker,
 ];
 
-export const budgetPerShard = retrying("retryBudgets({ key })", fourAttempts, ({ clock }) =>
-  retryBudgets({ clock, key: (call: Call) => call.shard }),
+export const budgetPerShard = budgeted("retryBudgets({ key })", ({ clock }) =>
+  retryBudgets({ clock, key: (call: SimulatedCall) => call.shard }),
 );

@@ -8,7 +8,4 @@ import { asMarkdown, asText } from "./table.js";
 const { values } = parseArgs({ options: { markdown: { type: "boolean" }, seed: { type: "string", default: "1" } } });
 const print = values.markdown ? asMarkdown : asText;
 
-// Millions of errors, whose stacks nobody reads.
-Error.stackTraceLimit = 0;
-
 for (const report of reports) console.log(print(await tableOf(report, Number(values.seed))));

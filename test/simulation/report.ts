@@ -1,3 +1,4 @@
+import { type SimulationResult, simulate } from "undaunted/simulation";
 import {
   budgetPerShard,
   type Contender,
@@ -7,39 +8,39 @@ import {
   withBreaker,
   withBudget,
 } from "./contenders.js";
-import { type Run, type Scenario, simulate } from "./fleet.js";
-import { amplification, overallLoad, peakAfter, recovery, success, sumOf } from "./measures.js";
-import { outageOf, shardOutage, smallClients, unlucky } from "./scenarios.js";
+import { outageOf, type Scene, shardOutage, smallClients, unlucky } from "./scenarios.js";
 import type { Table } from "./table.js";
 
 /** A table: who plays what, and what is read off it. */
 export interface Report {
   readonly title: string;
-  readonly scenario: Scenario;
+  readonly scene: Scene;
   readonly contenders: readonly Contender[];
   readonly columns: readonly Column[];
 }
 
-type Column = readonly [name: string, cell: (run: Run) => string];
+type Column = readonly [name: string, cell: (result: SimulationResult, scene: Scene) => string];
+
+const MINUTE = 60_000;
 
 const times = (load: number) => load.toFixed(2);
 
 const ofOutage: readonly Column[] = [
-  ["load in the outage", (run) => times(amplification(run))],
-  ["peak after", (run) => times(peakAfter(run))],
-  ["recovered after", (run) => afterSeconds(recovery(run), run)],
-  ["calls that succeeded", (run) => percent(success(run), 1)],
+  ["load in the outage", ({ load }) => times(load)],
+  ["peak after", ({ peak }) => times(peak)],
+  ["recovered after", ({ recovery }, { after = MINUTE }) => afterSeconds(recovery, after)],
+  ["calls that succeeded", ({ success }) => percent(success, 1)],
 ];
 
 const ofBadLuck: readonly Column[] = [
-  ["calls", (run) => String(sumOf(run.seconds, "calls"))],
-  ["load", (run) => overallLoad(run).toFixed(3)],
-  ["calls that succeeded", (run) => percent(success(run), 2)],
+  ["calls", ({ calls }) => String(calls)],
+  ["load", ({ load }) => load.toFixed(3)],
+  ["calls that succeeded", ({ success }) => percent(success, 2)],
 ];
 
-const outage = (title: string, scenario: Scenario, list = contenders): Report => ({
+const outage = (title: string, scene: Scene, list = contenders): Report => ({
   title,
-  scenario,
+  scene,
   contenders: list,
   columns: ofOutage,
 });
@@ -55,16 +56,16 @@ export const reports: readonly Report[] = [
     withBudget,
     budgetPerShard,
   ]),
-  outage("Small clients: for 30 s nothing answers, after a minute of life", smallClients(60, "blackhole"), [
+  outage("Small clients: for 30 s nothing answers, after a minute of life", smallClients(MINUTE, "blackhole"), [
     noRetries,
     noBudget,
     withBudget,
     withBreaker,
   ]),
-  outage("The same after ten minutes of life", smallClients(600, "blackhole"), [withBudget]),
+  outage("The same after ten minutes of life", smallClients(10 * MINUTE, "blackhole"), [withBudget]),
   {
     title: "One request in ten fails at random",
-    scenario: unlucky,
+    scene: unlucky,
     contenders: [noRetries, noBudget, withBudget],
     columns: ofBadLuck,
   },
@@ -72,14 +73,14 @@ export const reports: readonly Report[] = [
 
 /** Plays a report. */
 export async function tableOf(report: Report, seed: number): Promise<Table> {
-  const { title, scenario, columns } = report;
+  const { title, scene, columns } = report;
   const rows: string[][] = [];
-  for (const contender of report.contenders) {
-    const run = await simulate(scenario, contender, seed);
-    rows.push([contender.name, ...columns.map(([, cell]) => cell(run))]);
+  for (const { name, policy } of report.contenders) {
+    const result = await simulate({ ...scene, policy, seed });
+    rows.push([name, ...columns.map(([, cell]) => cell(result, scene))]);
   }
-  const { clients, rate, capacity, queue } = scenario;
-  const fleet = `${clients} clients of ${rate} calls/s, capacity ${capacity}, queue ${queue} s, seed ${seed}`;
+  const { clients = 20, rate = 10, server: { capacity = 1.2, queue = 2_000 } = {} } = scene;
+  const fleet = `${clients} clients of ${rate} calls/s, capacity ${capacity}, queue ${queue / 1_000} s, seed ${seed}`;
   return { title: `${title} (${fleet}).`, columns: ["client", ...columns.map(([name]) => name)], rows };
 }
 
@@ -87,6 +88,6 @@ function percent(share: number, digits: number): string {
   return `${(100 * share).toFixed(digits)} %`;
 }
 
-function afterSeconds(seconds: number, { scenario }: Run): string {
-  return seconds < Infinity ? `${seconds} s` : `not in ${scenario.after} s`;
+function afterSeconds(recovery: number, after: number): string {
+  return recovery < Infinity ? `${recovery / 1_000} s` : `not in ${after / 1_000} s`;
 }

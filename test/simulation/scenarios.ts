@@ -1,34 +1,21 @@
-import type { Scenario } from "./fleet.js";
-import type { Outage } from "./server.js";
+import type { OutageKind, SimulateOptions } from "undaunted/simulation";
 
-export const outages: readonly Outage[] = ["blackhole", "refused", "slow"];
+/** All but who plays it. */
+export type Scene = Omit<SimulateOptions, "policy" | "seed">;
 
-/** 20 clients of 10 calls a second, and a server that can do 1.2 times that. */
-const steady: Scenario = {
-  clients: 20,
-  rate: 10,
-  shards: 1,
-  capacity: 1.2,
-  queue: 2,
-  failing: 0,
-  before: 60,
-  during: 30,
-  after: 60,
-  outage: undefined,
-};
+export const outages: readonly OutageKind[] = ["blackhole", "refused", "slow"];
 
-/** 30 s of an outage, after a minute in which all was well. */
-export const outageOf = (outage: Outage): Scenario => ({ ...steady, outage });
+/** 20 clients of 10 calls a second, and a server that can do 1.2 times that: 30 s of an outage, after a minute in which all was well. */
+export const outageOf = (outage: OutageKind): Scene => ({ outage });
 
 /** One request in ten fails at random, through 30,000 calls. */
-export const unlucky: Scenario = { ...steady, failing: 0.1 };
+export const unlucky: Scene = { server: { failing: 0.1 }, after: 90_000 };
 
 /** One of eight shards is slow for 30 s. There are eight times the clients, so that each shard has the same load. */
-export const shardOutage: Scenario = { ...steady, clients: 160, shards: 8, outage: "slow" };
+export const shardOutage: Scene = { clients: 160, server: { shards: 8 }, outage: "slow" };
 
-/** 10,000 clients of a call every ten seconds, after so many seconds of life. */
-export const smallClients = (before: number, outage: Outage): Scenario => ({
-  ...steady,
+/** 10,000 clients of a call every ten seconds, after so many ms of life. */
+export const smallClients = (before: number, outage: OutageKind): Scene => ({
   clients: 10_000,
   rate: 0.1,
   before,

@@ -1,9 +1,13 @@
-import type { Clock } from "undaunted";
+import type { Clock } from "../common/clock.js";
+import { withShortStacks } from "./short-stacks.js";
+import { inTasks } from "./tasks.js";
 
 /** Time for a simulation: it passes as fast as events can be played. */
 export interface SimulationClock extends Clock {
-  /** Plays every event, and all that follows from it, until none is left. */
-  run(): Promise<void>;
+  /** Plays every event up to `until`, and all that follows from it. Rejects with what an event throws. */
+  run(until?: number): Promise<void>;
+  /** Ends the run: it rejects with `error`. */
+  fail(error: unknown): void;
   /** Events waiting. */
   readonly pending: number;
 }
@@ -16,8 +20,7 @@ interface Timer {
   place: number;
 }
 
-// Immediates that are queued together cost a fraction of a turn of the event loop each, and still have the microtasks
-// of one run before the next.
+// Events that are played together cost a fraction of a turn of the event loop each.
 const BATCH = 1_000;
 
 /** Events at the same instant fire in the order in which they were set, each with what follows from it. */
@@ -66,26 +69,19 @@ export function simulationClock(): SimulationClock {
     else sink(last, place);
   };
 
-  const fireNext = () => {
+  let failure: { error: unknown } | undefined;
+
+  const fireNext = (until: number) => {
     const next = heap[0];
-    if (!next) return;
+    if (!next || next.at > until || failure) return;
     remove(next);
     time = next.at;
-    next.fn();
+    try {
+      next.fn();
+    } catch (error) {
+      failure = { error };
+    }
   };
-
-  const playBatch = () =>
-    new Promise<void>((resolve, reject) => {
-      const step = () => {
-        try {
-          fireNext();
-        } catch (error) {
-          reject(error);
-        }
-      };
-      for (let n = 0; n < BATCH; n++) setImmediate(step);
-      setImmediate(resolve);
-    });
 
   return {
     now: () => time,
@@ -96,9 +92,15 @@ export function simulationClock(): SimulationClock {
       return () => remove(timer);
     },
 
-    async run() {
-      do await playBatch();
-      while (heap.length > 0);
+    async run(until = Infinity) {
+      do {
+        await withShortStacks(() => inTasks(BATCH, () => fireNext(until)));
+        if (failure) throw failure.error;
+      } while (heap.length > 0 && heap[0]!.at <= until);
+    },
+
+    fail(error) {
+      failure ??= { error };
     },
 
     get pending() {
