@@ -60,6 +60,7 @@ import {
   waitSum,
 } from "undaunted";
 import { retryAxios } from "undaunted/axios";
+import { type NextAttempt, nextAttempt, retryDurably, runAttempt, stopAfterErrors } from "undaunted/durable";
 import {
   isIdempotentMethod,
   isRetryableStatus,
@@ -108,6 +109,7 @@ async function provoke(fn: () => unknown): Promise<string[]> {
 const BAD = [Symbol("bad"), Number.NaN, -1, "", null, [], new Date(0), Promise.resolve(1)] as const;
 
 const key = () => "key";
+const engine = { step: async <R>(_name: string, fn: () => Promise<R>) => fn(), sleep: async () => {} };
 const client = { query: async () => ({ rows: [] }), eval: async () => null, call: async () => null };
 const database = { exec() {}, prepare: () => ({ run() {}, get() {}, all() {} }) };
 
@@ -163,6 +165,9 @@ const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object][
   ["mysqlIdempotencyStore", (options) => mysqlIdempotencyStore(client as never, options)],
   ["sqliteIdempotencyStore", (options) => sqliteIdempotencyStore(database as never, options)],
   ["redisIdempotencyStore", (options) => redisIdempotencyStore(client as never, options)],
+  ["nextAttempt", (options) => nextAttempt(options, { outcome: { ok: true, value: 1 } })],
+  ["runAttempt", (options) => runAttempt(() => 1, options)],
+  ["retryDurably", (options) => retryDurably(engine, () => 1, options)],
   ["chaos", (options) => chaos(options as never), { rate: 0.5 }],
 ];
 
@@ -204,6 +209,7 @@ const open = (options: object = {}) => {
 const never = () => new Promise<never>(() => {});
 const fails = { ...instant, stop: stopAfterAttempt(1) };
 const busy = new Error("busy");
+const failure = { outcome: { ok: false, error: busy } } as const;
 const tokens = (acquire: unknown) => ({ acquire, recordSuccess() {}, refund() {}, balance: 0 }) as never;
 
 /** Everything else that is refused, given up or misused. */
@@ -346,6 +352,12 @@ const MISUSES: Record<string, () => unknown> = {
   IdempotencyMismatchError: () => Promise.reject(new IdempotencyMismatchError("a")),
   IdempotencyRecordError: () => Promise.reject(new IdempotencyRecordError("a", "the store failed")),
   "an idempotency store that is none": () => redisIdempotencyStore(5 as never),
+  "retryDurably without an engine": () => retryDurably(5 as never, () => 1),
+  "stopAfterErrors of two words": () => stopAfterErrors(1, "two words"),
+  "nextAttempt of what means one process": () => nextAttempt({ unref: true } as never, failure),
+  "a memo of another version": () => decided(nextAttempt({}, { ...failure, memo: { v: 2 } as never })),
+  "a memo that is none": () => decided(nextAttempt({}, { ...failure, memo: {} as never })),
+  "a memo that lost a number": () => decided(nextAttempt({}, { ...failure, memo: { v: 1 } as never })),
   "a table that is no name": () => postgresIdempotencyStore(client as never, { table: "a; drop" }),
 
   "an HTTP idempotencyKey that returns a number": () =>
@@ -359,6 +371,10 @@ const MISUSES: Record<string, () => unknown> = {
   "an HTTP signal that is none": () => retryFetch({ fetch: fetched })("https://example.com", { signal: 5 as never }),
   "retryAxios of no instance": () => retryAxios(5 as never),
 };
+
+async function decided(next: Promise<NextAttempt>): Promise<never> {
+  throw ((await next) as { error: unknown }).error;
+}
 
 function fetched(): Promise<Response> {
   return Promise.resolve(new Response(null, { status: 503 }));

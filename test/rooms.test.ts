@@ -14,6 +14,7 @@ const ROOMS: Record<string, readonly string[]> = {
   circuit: ["common"],
   bulkhead: ["common"],
   hints: ["common"],
+  durable: ["common", "strategies", "loop"],
   ".": ["common", "strategies", "loop", "budget", "circuit", "bulkhead"],
   // Its way in hands on retryTransaction, which needs the loop: a room of its own, so that no table does.
   transient: ["common", "strategies", "transaction"],

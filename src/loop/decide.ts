@@ -22,7 +22,7 @@ export type Decision = "accept" | Exclude<GiveUpReason, "aborted"> | number;
 
 const NON_RETRYABLE = "ERR_NON_RETRYABLE";
 const TRY_AGAIN = "ERR_TRY_AGAIN";
-const NEVER_RETRIED: readonly unknown[] = [NON_RETRYABLE, MISUSE, "ERR_RETRY_STRATEGY", "ERR_CIRCUIT_OPEN"];
+export const NEVER_RETRIED: readonly unknown[] = [NON_RETRYABLE, MISUSE, "ERR_RETRY_STRATEGY", "ERR_CIRCUIT_OPEN"];
 
 type Strategy = StrategyError["strategy"];
 

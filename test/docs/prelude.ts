@@ -19,6 +19,7 @@ export const home = join(root, "test/docs");
 
 const ENTRIES: readonly (readonly [specifier: string, exports: ReadonlyMap<string, boolean>])[] = [
   ["undaunted", exportsOf("src/index.ts")],
+  ["undaunted/durable", exportsOf("src/durable/index.ts")],
   ["undaunted/http", exportsOf("src/http/index.ts")],
   ["undaunted/axios", exportsOf("src/axios/index.ts")],
   ["undaunted/idempotency", exportsOf("src/idempotency/index.ts")],
