@@ -7,7 +7,7 @@ import { decide } from "./decide.js";
 import { ASYNC, attemptTimeoutOf, type CompiledPolicy, compile } from "./policy.js";
 import type { State } from "./state.js";
 
-/** What a policy does after one attempt; times are ms. */
+/** What a policy does after one attempt; times are ms, to the µs. */
 export interface PreviewRow {
   /** From 1. */
   readonly attempt: number;
@@ -63,14 +63,19 @@ export function previewPolicy(options: RetryOptions | SyncRetryOptions = {}, att
     mayStop ||= chains.some((chain) => chain.stopped);
     rows.push({
       attempt,
-      minDelay: Math.min(...delays),
-      maxDelay: Math.max(...delays),
-      minElapsed,
-      maxElapsed,
+      minDelay: toMicros(Math.min(...delays)),
+      maxDelay: toMicros(Math.max(...delays)),
+      minElapsed: toMicros(minElapsed),
+      maxElapsed: toMicros(maxElapsed),
       mayStop,
     });
   }
   return rows;
+}
+
+/** So that 100 times the unluckiest number below 1 reads as 100, not as 99.99999999999999. */
+function toMicros(ms: number): number {
+  return Number(ms.toFixed(3));
 }
 
 /** Follows the policy through failed attempts of as many ms as `lengthOf` says. */

@@ -42,6 +42,19 @@ describe("previewPolicy", () => {
     expect(rows.map((row) => row.minElapsed)).toEqual([0, 0, 0, 0]);
   });
 
+  it("shows round numbers where the unluckiest random number makes crooked ones", () => {
+    const rows = previewPolicy({ stop: stopAfterAttempt(5), wait: waitDecorrelatedJitter({ base: 100, max: 1_000 }) });
+
+    expect(rows.map((row) => row.maxDelay)).toEqual([300, 900, 1_000, 1_000, 0]);
+    expect(rows.map((row) => row.maxElapsed)).toEqual([0, 300, 1_200, 2_200, 3_200]);
+  });
+
+  it.each([0.001, 0.5, 1.125, 3_600_000.5, 1e15, 1e25])("keeps a wait of %d ms as it is", (delay) => {
+    const [row] = previewPolicy({ stop: stopAfterAttempt(2), wait: waitFixed(delay), attemptTimeout: delay });
+
+    expect(row).toMatchObject({ minDelay: delay, maxDelay: delay, minElapsed: 0, maxElapsed: delay });
+  });
+
   it("draws random numbers that a source in [0, 1) can give", () => {
     const drawn = new Set<number>();
     const wait = (state: { random: () => number }) => {
