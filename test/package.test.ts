@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ENTRIES, sourceOf } from "../entries.js";
+import { blocksOfPage } from "./docs/blocks.js";
 import { PATIENCE } from "./limits.js";
 
 // What is published, as someone who installs it gets it: packed, installed into an empty project, used by processes
@@ -79,10 +80,15 @@ describe("the tarball", () => {
   it("holds the build, the papers and nothing else", () => {
     const others = packed.filter((path) => !/^dist\/[\w-]+(\.js|\.cjs|\.d\.ts|\.d\.cts)$/.test(path));
 
-    // The pages that the README leads to are at hand where it is read.
-    const pages = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
+    // The pages and examples that the README leads to are at hand where it is read.
+    const pages = readdirSync(join(root, "docs")).filter((name) => /\.(md|svg)$/.test(name));
+    const examples = readdirSync(join(root, "examples"));
     expect(others.sort()).toEqual(
-      ["CHANGELOG.md", "LICENSE", "README.md", ...pages.map((page) => `docs/${page}`), "package.json"].sort(),
+      [
+        ...["CHANGELOG.md", "LICENSE", "README.md", "package.json"],
+        ...pages.map((page) => `docs/${page}`),
+        ...examples.map((example) => `examples/${example}`),
+      ].sort(),
     );
   });
 
@@ -204,6 +210,52 @@ describe("the tarball", () => {
     const complaints = await complaintsOf(bin("typescript/bin/tsc"), "--noEmit", "--pretty", "false", "-p", folder);
 
     expect(complaints).toBe("");
+  });
+});
+
+describe("the first hour", () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const printing = [...readme.matchAll(/^```ts\n([^`]+)^```\n\n```text\n([^`]+)^```$/gm)].map(
+    ([, program = "", printed = ""]) => [program.split("\n").at(-2)!, program, printed] as const,
+  );
+  // Delays are random.
+  const withoutDelays = (text: string) => text.replaceAll(/\b[\d.]+ ms\b/g, "n ms");
+
+  it("begins in the README with a program that fails, retries and prints its attempts", () => {
+    const [first] = blocksOfPage("README.md", readme).filter(({ language }) => language === "ts");
+    const [[, program, printed]] = printing as [(typeof printing)[number]];
+
+    expect(program.trimEnd()).toBe(first!.code);
+    expect(printed.match(/attempt \d failed/g)).toEqual(["attempt 1 failed", "attempt 2 failed"]);
+  });
+
+  it.each(printing)(
+    "prints as an .mjs file, as it stands in the README, what stands below it: %s",
+    async (_, program, printed) => {
+      const file = join(project, "readme.mjs");
+      await writeFile(file, program);
+
+      const { stdout } = await exec("sh", ["-c", `exec "$0" "$1" 2>&1`, process.execPath, file], {
+        cwd: project,
+        env,
+        timeout: PATIENCE,
+      });
+
+      expect(withoutDelays(stdout)).toBe(withoutDelays(printed));
+    },
+  );
+
+  it.each(["first-retry.ts", "decorators.ts"])("runs %s of the installed examples as they say", async (example) => {
+    const file = join(installed, "examples", example);
+
+    const { stdout } = await exec(process.execPath, [bin("tsx/dist/cli.mjs"), file], {
+      cwd: project,
+      env,
+      timeout: PATIENCE,
+    });
+
+    const [, promised = ""] = (await readFile(file, "utf8")).split("// prints:\n");
+    expect(stdout).toBe(promised.replaceAll(/^\/\/ /gm, ""));
   });
 });
 

@@ -39,7 +39,7 @@ export async function run(unit: Unit, longestSleep = 1_000): Promise<unknown> {
     __keep: (value: unknown) => {
       policy = value;
     },
-    console: { ...console, log() {}, info() {}, warn() {}, error() {} },
+    console: { ...console, log() {}, info() {}, warn() {}, error() {}, table() {} },
   };
   const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => (...args: unknown[]) => unknown;
   const main = new AsyncFunction(...Object.keys(tools), `"use strict";${script}`);
