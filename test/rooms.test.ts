@@ -22,6 +22,7 @@ const ROOMS: Record<string, readonly string[]> = {
   testing: ["common", "strategies"],
   http: ["common", "hints", "loop", "strategies", "budget", "transient"],
   axios: ["common", "http", "hints"],
+  iterable: ["common", "loop"],
   idempotency: ["common", "loop", "strategies", "transient", "."],
   server: ["common", "hints", "idempotency"],
   simulation: ["common", "testing", "."],

@@ -117,7 +117,8 @@ export function reasonOf(signal: AbortSignal): unknown {
   return signal.reason === undefined ? abortError() : signal.reason;
 }
 
-function abortError(): Error {
+/** What an abort that nobody gave a reason for rejects with. */
+export function abortError(): Error {
   const message = "aborted";
   // React Native has none.
   if (typeof DOMException === "function") return new DOMException(message, "AbortError");

@@ -8,7 +8,7 @@ import { CancellableCall } from "./cancellable-call.js";
 import { type Decision, decide } from "./decide.js";
 import { Link } from "./link.js";
 import type { CompiledPolicy } from "./policy.js";
-import { Run } from "./run.js";
+import { EXPIRED, Run } from "./run.js";
 import { type Call, callOf, type State, startOf, stateOf } from "./state.js";
 import type { Target } from "./target.js";
 
@@ -56,6 +56,22 @@ export function start(
   }
   const returned = succeeded ?? ((value: unknown) => inspected(call, value));
   return promise.then(returned, (error) => failed(call, error));
+}
+
+/** Starts a call that is a part of something which began at `startedAt`, and whose `totalTimeout` is counted from there. */
+export function startPart(
+  target: Target,
+  policy: CompiledPolicy,
+  self: unknown,
+  args: readonly unknown[],
+  startedAt: number,
+): Promise<unknown> {
+  target.stats.calls++;
+  const outer = outerOf(policy);
+  const link = outer && new Link(outer);
+  const call = new CancellableCall(target, policy, self, args, nextOrdinal(), startedAt, link);
+  if (policy.clock.now() - startedAt >= policy.totalTimeout) call.interrupt(EXPIRED);
+  return call.start();
 }
 
 /** The attempt that a call ends with; one that was handed that attempt's signal ends by that. */
