@@ -22,7 +22,6 @@ export class Source<T> {
   #life: Life | undefined = undefined;
   #begun = false;
   #isOver = false;
-  #timedOut = false;
 
   constructor(attempt: number, last: T | undefined, count: number) {
     this.opening = new OpeningContext(attempt, last, count);
@@ -96,7 +95,7 @@ export class Source<T> {
 
   /** Nobody waits for what it is asked for: its signal aborts at once. `timedOut`: it took too long. */
   abandon(reason: unknown, timedOut: boolean): void {
-    this.#timedOut = timedOut;
+    if (timedOut) this.#life?.fail(reason);
     OpeningContext.end(this.opening, reason);
   }
 
@@ -109,9 +108,8 @@ export class Source<T> {
     this.#isOver = true;
     OpeningContext.end(this.opening, reason);
     const closing = this.#return();
-    const release = () => (this.#timedOut ? this.#life?.fail(reason) : this.#life?.end());
-    if (closing) return bounded(closing, policy).finally(release);
-    release();
+    if (closing) return bounded(closing, policy).finally(() => this.#life?.end());
+    this.#life?.end();
     return undefined;
   }
 

@@ -347,6 +347,52 @@ describe("time", () => {
     expect(clock.pending).toBe(0);
   });
 
+  it("that is up aborts the source's signal before retryIf is asked", async () => {
+    const clock = virtualClock();
+    let signal!: AbortSignal;
+    const aborted: unknown[] = [];
+    const stream = retryIterable(
+      (opening: Opening<number>) => {
+        signal = opening.signal;
+        return { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
+      },
+      {
+        clock,
+        attemptTimeout: 100,
+        retryIf: (error) => {
+          aborted.push(signal.aborted, signal.reason === error);
+          return false;
+        },
+      },
+    );
+
+    const next = stream.next().catch((error: unknown) => error);
+    await clock.advance(100);
+
+    expect(await next).toMatchObject({ name: "AttemptTimeoutError" });
+    expect(aborted).toEqual([true, true]);
+  });
+
+  it("that is up while onReopen goes on opens nothing", async () => {
+    const clock = virtualClock();
+    const open = vi.fn(() => {
+      throw new Error("cannot open");
+    });
+    const stream = retryIterable(open as never, {
+      clock,
+      attemptTimeout: 100,
+      stop: stopAfterAttempt(2),
+      wait: waitNone,
+      onReopen: () => new Promise<void>((resolve) => clock.setTimer(resolve, 200)),
+    });
+
+    const next = stream.next().catch((error: unknown) => error);
+    await clock.advance(300);
+
+    expect(await next).toMatchObject({ name: "AttemptTimeoutError" });
+    expect(open).toHaveBeenCalledTimes(1);
+  });
+
   it("of strategies is that since the item was asked for", async () => {
     const clock = virtualClock();
     const elapsed: number[] = [];
