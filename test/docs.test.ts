@@ -3,6 +3,7 @@ import { previewPolicy, type RetryOptions } from "undaunted";
 import * as axios from "undaunted/axios";
 import * as http from "undaunted/http";
 import * as idempotency from "undaunted/idempotency";
+import * as iterable from "undaunted/iterable";
 import * as server from "undaunted/server";
 import * as testing from "undaunted/testing";
 import * as transient from "undaunted/transient";
@@ -74,6 +75,7 @@ const exported = Object.entries({
   ...http,
   ...axios,
   ...idempotency,
+  ...iterable,
   ...server,
   ...transient,
   ...testing,

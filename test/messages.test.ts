@@ -80,6 +80,7 @@ import {
   redisIdempotencyStore,
   sqliteIdempotencyStore,
 } from "undaunted/idempotency";
+import { retryIterable } from "undaunted/iterable";
 import { answerFailure, deadlineOf, idempotentHandler, idempotentMiddleware } from "undaunted/server";
 import { simulate } from "undaunted/simulation";
 import { chaos, flaky, instant, retryState, seededRandom, testRetries, virtualClock } from "undaunted/testing";
@@ -145,6 +146,7 @@ const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object][
   ["bulkheads", bulkheads, { key, limit: 1 }],
   ["retryFetch", retryFetch],
   ["retryAxios", (options) => retryAxios(axios.create(), options)],
+  ["retryIterable", (options) => retryIterable(async () => [], options)],
   ["retryIfTransient", retryIfTransient],
   ["testRetries", testRetries],
   ["simulate", simulate, { policy: {}, before: 0, after: 0, clients: 1 }],

@@ -21,6 +21,7 @@ export class Source<T> {
   #opened: Promise<unknown> | undefined = undefined;
   #life: Life | undefined = undefined;
   #begun = false;
+  #reading = false;
   #isOver = false;
 
   constructor(attempt: number, last: T | undefined, count: number) {
@@ -68,8 +69,10 @@ export class Source<T> {
 
   /** The next item, or the end. */
   next(): Promise<IteratorResult<T>> {
+    this.#reading = true;
     return promiseOf(within(this.opening, () => this.#iterator!.next())).then(
       (result) => {
+        this.#reading = false;
         if (typeof result !== "object" || result === null) {
           return this.#failed(misuse(new TypeError(`a source's next() must return an object, got ${show(result)}`)));
         }
@@ -100,16 +103,21 @@ export class Source<T> {
   }
 
   /**
-   * Closes the source, unless it is over; its signal aborts at once. Returns a promise where there is something to wait
-   * for, no longer than `closeTimeout`: it rejects with what the source's `return` does.
+   * Closes the source, unless it is over. A read in progress, or the opening, ends by its signal; a source that rests is
+   * asked to `return` first, so that what it reads from does not break under its hands. Returns a promise where there is
+   * something to wait for, no longer than `closeTimeout`: it rejects with what the source's `return` does.
    */
   close(reason: unknown, policy: StreamPolicy): Promise<void> | undefined {
     if (this.#isOver) return undefined;
     this.#isOver = true;
-    OpeningContext.end(this.opening, reason);
+    const release = () => {
+      this.#life?.end();
+      OpeningContext.end(this.opening, reason);
+    };
+    if (this.#reading || !this.#iterator) OpeningContext.end(this.opening, reason);
     const closing = this.#return();
-    if (closing) return bounded(closing, policy).finally(() => this.#life?.end());
-    this.#life?.end();
+    if (closing) return bounded(closing, policy).finally(release);
+    release();
     return undefined;
   }
 
