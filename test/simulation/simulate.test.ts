@@ -1,4 +1,4 @@
-import { NonRetryableError, stopAfterAttempt, stopNever, waitFixed, waitNone } from "undaunted";
+import { currentAttempt, NonRetryableError, stopAfterAttempt, stopNever, waitFixed, waitNone } from "undaunted";
 import { type SimulatedCall, type SimulateOptions, simulate } from "undaunted/simulation";
 import { describe, expect, it } from "vitest";
 import { sumOf } from "../../src/simulation/measures.js";
@@ -194,8 +194,18 @@ describe("simulate", () => {
     await expect(run).rejects.toMatchObject({ name: "StrategyError", cause: new Error("broken wait") });
   });
 
+  it("rejects with what is wrong with a function that calls", async () => {
+    const policy = () => async () => {
+      await undefined;
+      currentAttempt();
+    };
+
+    await expect(simulate({ ...brief, policy })).rejects.toThrow("currentAttempt");
+  });
+
   it("leaves the depth of stacks as it was, whichever of several ends first and however", async () => {
     const usual = Error.stackTraceLimit;
+    Error.stackTraceLimit = 7;
     const wrong = { wait: () => Number.NaN };
 
     const runs = [
@@ -204,18 +214,20 @@ describe("simulate", () => {
       simulate({ ...brief, policy: wrong, before: 0, outage: "refused" }),
     ];
     await Promise.allSettled(runs);
+    const left = Error.stackTraceLimit;
+    Error.stackTraceLimit = usual;
 
-    expect(Error.stackTraceLimit).toBe(usual);
+    expect(left).toBe(7);
   });
 
-  it("keeps of the stack of an error in a policy where it was thrown", async () => {
+  it("keeps of the stack of an error in a policy the line where it was thrown", async () => {
     const wait = () => {
       throw new Error("broken wait");
     };
 
     const error = await simulate({ ...brief, policy: { wait }, outage: "refused" }).catch((thrown: Error) => thrown);
 
-    expect(((error as Error).cause as Error).stack).toContain("simulate.test.ts");
+    expect(((error as Error).cause as Error).stack).toMatch(/^Error: broken wait\n.*simulate\.test\.ts.*$/);
   });
 
   it("takes an error of the policy's own for a failed call", async () => {
