@@ -8,6 +8,7 @@ import { HttpStatusError } from "../http/http-status-error.js";
 import { isNetworkError } from "../http/network-error.js";
 import type { AttemptRequest, HttpRequest } from "../http/request.js";
 import type { Sent, Transport } from "../http/transport.js";
+import { originOfUrl, pathOfUrl } from "../http/url-parts.js";
 import { type Data, dataOf } from "./data.js";
 import { isShownParsed, showParsed } from "./parsed.js";
 
@@ -42,8 +43,8 @@ export class AxiosTransport implements Transport<AxiosResponse> {
     private readonly prepares: boolean,
   ) {
     const { method, url, config } = request;
-    this.origin = url.origin;
-    this.name = `${method} ${isRelative ? url.pathname : url.origin}`;
+    this.origin = originOfUrl(url);
+    this.name = `${method} ${isRelative ? pathOfUrl(url) : this.origin}`;
     this.#data = dataOf(config.data);
   }
 
@@ -58,7 +59,7 @@ export class AxiosTransport implements Transport<AxiosResponse> {
   async draft(attempt: Attempt): Promise<AttemptRequest> {
     const { method, url, config } = this.request;
     const { headers, data } = await this.#config();
-    return new AxiosDraft(attempt, method, new URL(url), headers, data, config);
+    return new AxiosDraft(attempt, method, new URL(url.href), headers, data, config);
   }
 
   finish({ url, headers, body }: AttemptRequest): Sent {

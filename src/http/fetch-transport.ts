@@ -7,6 +7,7 @@ import type { HttpPolicy } from "./policy.js";
 import { follow, isPlain, showsRedirects } from "./redirect.js";
 import { type AttemptRequest, type HttpRequest, urlOf } from "./request.js";
 import type { Sent, Transport } from "./transport.js";
+import { originOfUrl, pathOfUrl } from "./url-parts.js";
 
 // Of any client's classes: a `Request` is told by what it has.
 export type FetchInput = string | URL | Request;
@@ -88,12 +89,12 @@ export class FetchTransport implements Transport<Response> {
   ) {
     const { input, source, init, method } = request;
     this.origin = originIn(request);
-    this.name = `${method} ${isAbsolute(input) ? this.origin : request.url.pathname}`;
+    this.name = `${method} ${isAbsolute(input) ? this.origin : pathOfUrl(request.url)}`;
     const given = init?.body ?? undefined;
     this.#body = given === undefined ? undefined : bodyOf(given);
     this.#settings = settingsOf(source, init);
     this.#headers = request.knownHeaders;
-    this.#to = input instanceof URL ? new URL(input) : input;
+    this.#to = input instanceof URL ? new URL(input.href) : input;
     this.#isRepeatable = keyed || mayBeRepeated(policy, method);
     const own = this.#body ? undefined : source;
     const hasOwn = own && hasBody(own);
@@ -115,11 +116,11 @@ export class FetchTransport implements Transport<Response> {
   async draft(attempt: Attempt): Promise<AttemptRequest> {
     const made = await this.#make();
     const { method, url } = this.request;
-    return new Draft(attempt, method, new URL(url), new Headers(this.#headers), made);
+    return new Draft(attempt, method, new URL(url.href), new Headers(this.#headers), made);
   }
 
   finish({ url, body, headers }: AttemptRequest): Sent {
-    const to = new URL(url);
+    const to = new URL(String(url));
     const isMoved = to.href !== this.request.url.href;
     return [isMoved ? this.#movedTo(to) : this.#target(), this.#initWith(body, headers as Headers)];
   }
@@ -270,10 +271,10 @@ const MOST_ORIGINS = 1_000;
 function originIn(request: FetchRequest): string {
   const { input } = request;
   const [host] = (typeof input === "string" && PLAIN_HOST.exec(input)) || [];
-  if (host === undefined) return request.url.origin;
+  if (host === undefined) return originOfUrl(request.url);
   const known = origins.get(host);
   if (known !== undefined) return known;
-  const { origin } = request.url;
+  const origin = originOfUrl(request.url);
   if (origins.size >= MOST_ORIGINS) origins.clear();
   origins.set(host, origin);
   return origin;

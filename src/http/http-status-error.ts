@@ -1,5 +1,6 @@
 import { rename } from "../common/errors.js";
 import { originOf } from "./request.js";
+import { pathOfUrl } from "./url-parts.js";
 
 /**
  * A response whose status is a failure: what strategies, hooks and guards see of it, and with `throwOnFailure` what the
@@ -40,5 +41,5 @@ export class HttpStatusError<R extends { readonly status: number } = Response> e
 function placeOf(url: string | URL): string {
   // A relative one, which some fetches take.
   if (typeof url === "string" && url.startsWith("/")) return url.replace(/[?#].*/s, "");
-  return `${originOf(url)}${new URL(url).pathname}`;
+  return `${originOf(url)}${pathOfUrl(new URL(String(url)))}`;
 }

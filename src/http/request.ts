@@ -1,5 +1,6 @@
 import type { AttemptContext } from "../common/attempt.js";
 import type { HeaderSource } from "../hints/server-delay.js";
+import { originOfUrl } from "./url-parts.js";
 
 /** A request as options that are functions see it. */
 export interface HttpRequest {
@@ -42,12 +43,12 @@ export type HttpTarget = string | URL | { readonly url?: string | undefined; rea
  * originOf("https://example.com/users?page=2"); // => "https://example.com"
  */
 export function originOf(target: HttpTarget): string {
-  return urlOf(target).origin;
+  return originOfUrl(urlOf(target));
 }
 
 /** The absolute URL of a request: in a page a relative one is of that page, elsewhere of `base`. */
 export function urlOf(target: HttpTarget, base?: string): URL {
-  if (target instanceof URL) return new URL(target);
+  if (target instanceof URL) return new URL(target.href);
   const { url = "", baseURL } = typeof target === "object" && !("href" in target) ? target : { url: String(target) };
   const page = pageUrl() ?? base;
   return new URL(url, baseURL ? new URL(baseURL, page) : page);
