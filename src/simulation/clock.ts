@@ -6,6 +6,8 @@ import { inTasks } from "./tasks.js";
 export interface SimulationClock extends Clock {
   /** Plays every event up to `until`, and all that follows from it. Rejects with what an event throws. */
   run(until?: number): Promise<void>;
+  /** Ends the run, whatever is still to come. */
+  stop(): void;
   /** Ends the run: it rejects with `error`. */
   fail(error: unknown): void;
   /** Events waiting. */
@@ -70,10 +72,11 @@ export function simulationClock(): SimulationClock {
   };
 
   let failure: { error: unknown } | undefined;
+  let stopped = false;
 
   const fireNext = (until: number) => {
     const next = heap[0];
-    if (!next || next.at > until || failure) return;
+    if (!next || next.at > until || stopped || failure) return;
     remove(next);
     time = next.at;
     try {
@@ -93,10 +96,15 @@ export function simulationClock(): SimulationClock {
     },
 
     async run(until = Infinity) {
+      stopped = false;
       do {
         await withShortStacks(() => inTasks(BATCH, () => fireNext(until)));
         if (failure) throw failure.error;
-      } while (heap.length > 0 && heap[0]!.at <= until);
+      } while (heap.length > 0 && heap[0]!.at <= until && !stopped);
+    },
+
+    stop() {
+      stopped = true;
     },
 
     fail(error) {

@@ -20,7 +20,7 @@ type Counts = { -readonly [Name in keyof SimulatedSecond]: SimulatedSecond[Name]
 type Call = { readonly shard: number; attempts: number };
 
 // ms for which clients go on calling past the end of a scenario, uncounted, so that its last calls are retried on a server
-// as busy as before; and for which retries are played after that.
+// as busy as before; and for which they are played at most after that.
 const AFTERMATH = 10_000;
 const PATIENCE = 600_000;
 
@@ -57,6 +57,8 @@ class Play {
   /** Calls a second at each server. */
   readonly #normalLoad: number;
   readonly #rates: readonly number[];
+  /** Calls that have not ended. */
+  #open = 0;
 
   constructor(readonly scenario: Scenario) {
     const { clients, rateOf, server, before, during, after, seed } = scenario;
@@ -80,7 +82,9 @@ class Play {
     for (let index = 0; index < clients; index++) this.#join(index);
     this.#clock.setTimer(() => this.#breakDown(outage), before);
     this.#clock.setTimer(() => this.#breakDown(undefined), before + during);
-    await this.#clock.run(this.#end + AFTERMATH + PATIENCE);
+    const lastCall = this.#seconds.length * 1_000;
+    this.#clock.setTimer(() => this.#endWhereDone(), lastCall);
+    await this.#clock.run(lastCall + PATIENCE);
     const seconds = this.#seconds.slice(0, Math.ceil(this.#end / 1_000));
     return measuresOf(scenario, seconds, this.#normalLoad);
   }
@@ -121,6 +125,7 @@ class Play {
     const call: Call = { shard, attempts: 0 };
     const share = shard === 0 ? 1 : 0;
     second.calls += share;
+    this.#open++;
     const succeeded = () => {
       second.successes += share;
       if (call.attempts === 1) second.firstSuccesses += share;
@@ -129,7 +134,17 @@ class Play {
     const failed = (error: unknown) => {
       if (kindOf(error) === "ERR_RETRY_STRATEGY" || kindOf(error) === MISUSE) this.#clock.fail(error);
     };
-    client(call).then(succeeded, failed);
+    client(call)
+      .then(succeeded, failed)
+      .then(() => {
+        this.#open--;
+        this.#endWhereDone();
+      });
+  }
+
+  /** What guards do with their timers when nobody calls any more is not played. */
+  #endWhereDone(): void {
+    if (this.#open === 0 && this.#clock.now() >= this.#seconds.length * 1_000) this.#clock.stop();
   }
 
   #thisSecond(): Counts | undefined {

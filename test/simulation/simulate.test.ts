@@ -165,6 +165,22 @@ describe("simulate", () => {
     expect(success).toBe(1);
   });
 
+  it("ends with the last call, whatever timers there are", async () => {
+    let last = 0;
+    const policy: SimulateOptions["policy"] = ({ clock }) => {
+      const beat = () => {
+        last = clock.now();
+        clock.setTimer(beat, 1_000);
+      };
+      beat();
+      return { stop: stopAfterAttempt(2), wait: waitFixed(20_000) };
+    };
+
+    await simulate({ ...brief, clients: 1, policy, server: { failing: 1 } });
+
+    expect(last).toBe(36_000);
+  });
+
   it("ends although a policy never does", async () => {
     const { success } = await simulate({
       ...brief,
