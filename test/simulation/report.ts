@@ -48,6 +48,11 @@ const outage = (title: string, scene: Scene, list = contenders): Report => ({
 /** What `npm run simulate` prints. Load is in attempts per call that was due. */
 export const reports: readonly Report[] = [
   outage("For 30 s nothing answers", outageOf("blackhole")),
+  outage("For 37 s nothing answers", { outage: { kind: "blackhole", lasts: 37_000 } }, [
+    noRetries,
+    withBudget,
+    withBreaker,
+  ]),
   outage("For 30 s connections are refused", outageOf("refused")),
   outage("For 30 s the server has 0.4 of its capacity", outageOf("slow")),
   outage("For 30 s one of eight shards has 0.4 of its capacity: what its callers see", shardOutage, [
