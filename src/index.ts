@@ -62,6 +62,8 @@ export {
 } from "./common/errors.js";
 export type { GuardWrap, GuardWrapSync } from "./common/guard.js";
 export { isAbortError } from "./common/is-abort.js";
+export { observe } from "./common/observe.js";
+export type { ObservedEvent } from "./common/observe-events.js";
 export { Retry, type RetryDecorator, RetrySync, type RetrySyncDecorator } from "./decorators.js";
 export { type PreviewRow, previewPolicy } from "./loop/preview.js";
 export { type Retried, retry, runWithRetry } from "./retry.js";

@@ -26,8 +26,7 @@ import {
 } from "./loop/decide.js";
 import { type CompiledPolicy, compile, overlay, type PolicySource, SYNC, sourceOf } from "./loop/policy.js";
 import { type Call, callOf, type State, startOf, stateOf } from "./loop/state.js";
-import type { Stats } from "./loop/stats.js";
-import { addWithAndStats, TASK_TARGET, type Target, targetOf } from "./loop/target.js";
+import { addWithAndStats, TASK_TARGET, type Target, targetOf, watched } from "./loop/target.js";
 
 const RETRY_INSTEAD = "retry, runWithRetry or @Retry";
 
@@ -73,7 +72,7 @@ export function runWithRetrySync<T = any>(
   const policy = compile(SYNC, options);
   const ordinal = nextOrdinal();
   const startedAt = policy.needsClock ? policy.clock.now() : 0;
-  const call = callOf(TASK_TARGET, policy, task, NO_ARGS, ordinal, startedAt);
+  const call = callOf(watched(TASK_TARGET, policy, task, ordinal), policy, task, NO_ARGS, ordinal, startedAt);
   if (policy.totalTimeout <= 0) return expired(call) as T;
   if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf(call, 1));
   return goOn(call, attemptAs(FIRST, call)) as T;
@@ -86,8 +85,8 @@ export function syncTargetOf(owner: string, fn: unknown, name?: string): Target 
 }
 
 /** The wrapper of a sync policy, without the looks of what it wraps. */
-export function wrapSync(target: Target, source: PolicySource): object {
-  const { fn, stats } = target;
+export function wrapSync(given: Target, source: PolicySource): object {
+  const { stats } = given;
   // The first attempt is made here, where the engine need not put the arguments into an array.
   const retried = function (this: unknown, ...args: unknown[]) {
     stats.calls++;
@@ -99,6 +98,7 @@ export function wrapSync(target: Target, source: PolicySource): object {
       throw error;
     }
     const ordinal = nextOrdinal();
+    const target = watched(given, policy, this, ordinal);
     const startedAt = policy.needsClock ? policy.clock.now() : 0;
     if (policy.totalTimeout <= 0) return expired(callOf(target, policy, this, args, ordinal, startedAt));
     if (policy.onAttempt) callHook(policy, policy.onAttempt, startOf(callOf(target, policy, this, args, 0, 0), 1));
@@ -106,7 +106,7 @@ export function wrapSync(target: Target, source: PolicySource): object {
     const outer = enter(FIRST);
     let value: unknown;
     try {
-      value = fn.apply(this, args);
+      value = target.fn.apply(this, args);
     } catch (error) {
       leave(outer);
       return goOn(callOf(target, policy, this, args, ordinal, startedAt), { ok: false, error });
@@ -115,11 +115,10 @@ export function wrapSync(target: Target, source: PolicySource): object {
     if (!policy.takesAnyValue || isPromise(value)) {
       return goOn(callOf(target, policy, this, args, ordinal, startedAt), { ok: true, value });
     }
-    stats.successes++;
     if (policy.budget) recordSuccess(policy, 0, undefined, args);
-    return value;
+    return target.succeeded(value);
   };
-  return addWithAndStats(retried, stats, (overrides) => wrapSync(target, overlay(SYNC, source, overrides)));
+  return addWithAndStats(retried, stats, (overrides) => wrapSync(given, overlay(SYNC, source, overrides)));
 }
 
 /** Gives up a call whose deadline had passed when it began. */
@@ -148,14 +147,17 @@ function goOn(call: Call, first: Outcome): unknown {
       outcome = attemptAgain(call, attempt, outcome);
     }
     if (outcome.ok && isPromise(outcome.value)) {
-      stats.failures++;
-      refusePromise("retrySync", "fn", RETRY_INSTEAD, outcome.value);
+      try {
+        refusePromise("retrySync", "fn", RETRY_INSTEAD, outcome.value);
+      } catch (error) {
+        throw broken(target, error);
+      }
     }
     const state = stateOf(call, attempt, outcome, previousDelay, idle, begunAt);
-    const decision = decideSync(stats, policy, state, attemptOrdinal);
+    const decision = decideSync(target, policy, state, attemptOrdinal);
     if (decision === "accept") {
       const { value } = outcome as { value: unknown };
-      stats.successes++;
+      target.succeeded(value);
       if (policy.budget) recordSuccess(policy, taken, takenFor, state.args);
       if (policy.onSuccess) callHook(policy, policy.onSuccess, state);
       return value;
@@ -164,12 +166,13 @@ function goOn(call: Call, first: Outcome): unknown {
 
     // Read before the hook: a hook that writes to the state changes nothing.
     const { delay } = state;
+    target.watch?.retry(state);
     if (policy.onRetry) callHook(policy, policy.onRetry, state);
     if (reachesDeadline(policy, startedAt, delay)) {
       if (decision > 0) bookInBudget(policy, "refund", decision, state);
       return giveUp(target, policy, state, "deadline", ordinal);
     }
-    if (delay > 0) sleep(stats, policy, state, delay, decision);
+    if (delay > 0) sleep(target, policy, state, delay, decision);
     taken = decision;
     takenFor = taken > 0 ? state : undefined;
     previousDelay = delay;
@@ -199,27 +202,32 @@ function attemptAs(attempt: Attempt, { target, self, args }: Call): Outcome {
 }
 
 /** A strategy that fails ends the call. (No promise can come back: a sync policy's strategies are refused one.) */
-function decideSync(stats: Stats, policy: CompiledPolicy, state: State, ordinal: number): Decision {
+function decideSync(target: Target, policy: CompiledPolicy, state: State, ordinal: number): Decision {
   try {
     return decide(policy, state, ordinal) as Decision;
   } catch (error) {
-    stats.failures++;
-    throw error;
+    throw broken(target, error);
   }
 }
 
-function sleep(stats: Stats, policy: CompiledPolicy, state: State, delay: number, taken: number): void {
+/** Counts a call that something of the user's which failed has ended. */
+function broken({ stats, watch }: Target, error: unknown): unknown {
+  stats.failures++;
+  watch?.giveUp("broken", error);
+  return error;
+}
+
+function sleep(target: Target, policy: CompiledPolicy, state: State, delay: number, taken: number): void {
   try {
     policy.clock.sleepSync(delay);
   } catch (cause) {
-    stats.failures++;
     if (taken > 0) bookInBudget(policy, "refund", taken, state);
-    throw new StrategyError("wait", state.outcome, cause);
+    throw broken(target, new StrategyError("wait", state.outcome, cause));
   }
 }
 
 function giveUp(
-  { stats }: Target,
+  { stats, watch }: Target,
   policy: CompiledPolicy,
   state: State,
   reason: GiveUpReason,
@@ -229,6 +237,7 @@ function giveUp(
   const final = finalState(state, reason, last);
   let { error } = final;
   stats.failures++;
+  watch?.giveUp(reason, error, state);
   // A copy, so that a hook that writes to it changes nothing.
   if (policy.onGiveUp) callHook(policy, policy.onGiveUp, { ...final });
   if (policy.fallback) {

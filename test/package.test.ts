@@ -453,6 +453,28 @@ describe("an ESM and a CJS copy in one process", () => {
     },
   );
 
+  it.each(pairs)("are observed as one: a listener of %s hears of calls and guards of %s", async (outer, inner) => {
+    const printed = await run(
+      "module",
+      `${both}
+       const seen = [];
+       const stop = copies.${outer}.observe(({ type, call, attempt }) => seen.push([type, typeof call, attempt]));
+       const { retry, circuitBreaker, stopAfterAttempt } = copies.${inner};
+       const breaker = circuitBreaker({ consecutiveFailures: 1 });
+       await retry(breaker.wrap(fail(() => new Error("down"))), { stop: stopAfterAttempt(1) })().catch(() => {});
+       stop();
+       await retry(async () => {})();
+       console.log(JSON.stringify(seen));`,
+    );
+
+    // The breaker opens when the attempt has settled, which no copy knows from inside.
+    expect(printed).toEqual([
+      ["attempt", "number", 1],
+      ["circuit-change", "undefined", null],
+      ["give-up", "number", 1],
+    ]);
+  });
+
   it.each(pairs)("agree on predicates: %s refuses to negate a result predicate of %s", async (outer, inner) => {
     const printed = await run(
       "module",

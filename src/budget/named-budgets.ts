@@ -6,11 +6,25 @@ import { AWS_THROTTLING } from "../common/aws-throttling.js";
 import { type Clock, systemClock } from "../common/clock.js";
 import { chainOf, readField } from "../common/inspect.js";
 import { mark } from "../common/traits.js";
-import { ABOVE_0, checkOrder, FUNCTION, RATIO, type Rule, readOptions, TIME_SOURCE } from "../common/validate.js";
+import {
+  ABOVE_0,
+  checkOrder,
+  FUNCTION,
+  RATIO,
+  type Rule,
+  readOptions,
+  STRING,
+  TIME_SOURCE,
+} from "../common/validate.js";
 import { statusOf } from "./retry-budget.js";
 
 /** The options of `awsRetryQuota`. */
 export interface AwsRetryQuotaOptions {
+  /**
+   * What events call it.
+   * @default "retry budget"
+   */
+  name?: string | undefined;
   /**
    * The most tokens there can be, finite and above 0.
    * @default 500
@@ -55,12 +69,14 @@ export function awsRetryQuota(options: AwsRetryQuotaOptions = {}): RetryBudget {
     cost = 14,
     throttlingCost = 5,
     isThrottling = isThrottlingError,
+    name,
   } = readOptions("awsRetryQuota", options, {
     capacity: ABOVE_0,
     initial: RATIO,
     cost: ABOVE_0,
     throttlingCost: ABOVE_0,
     isThrottling: FUNCTION,
+    name: STRING,
   });
   checkOrder("awsRetryQuota", "initial", initial, "capacity", capacity);
   let tokens = initial;
@@ -68,6 +84,7 @@ export function awsRetryQuota(options: AwsRetryQuotaOptions = {}): RetryBudget {
     tokens = Math.min(capacity, tokens + more);
   };
   const quota: RetryBudget = {
+    name,
     acquire(state) {
       const price = isThrottling(state) ? throttlingCost : cost;
       if (tokens < price) return 0;
@@ -98,6 +115,11 @@ function showsThrottling(error: unknown): boolean {
 
 /** The options of `grpcRetryThrottle`, those of a gRPC service config's `retryThrottling`. */
 export interface GrpcRetryThrottleOptions {
+  /**
+   * What events call it.
+   * @default "retry budget"
+   */
+  name?: string | undefined;
   /** The most tokens there can be, and those to begin with: a whole number from 1 to 1,000. */
   maxTokens: number;
   /** Tokens that a success pays, finite and from 0.001; what lies past the third decimal is dropped. */
@@ -124,10 +146,10 @@ const TOKEN_RATIO: Rule = ["a finite number from 0.001", "number", (ratio) => ra
  * throttle.balance; // => 9
  */
 export function grpcRetryThrottle(options: GrpcRetryThrottleOptions): RetryBudget {
-  const { maxTokens, tokenRatio } = readOptions(
+  const { maxTokens, tokenRatio, name } = readOptions(
     "grpcRetryThrottle",
     options,
-    { maxTokens: MAX_TOKENS, tokenRatio: TOKEN_RATIO },
+    { maxTokens: MAX_TOKENS, tokenRatio: TOKEN_RATIO, name: STRING },
     ["maxTokens", "tokenRatio"],
   );
   // In thousandths, so that whole numbers stay whole. (1.001 · 1000 is a little less than 1001.)
@@ -135,6 +157,7 @@ export function grpcRetryThrottle(options: GrpcRetryThrottleOptions): RetryBudge
   const perSuccess = Math.floor(tokenRatio * 1_000 + 1e-6);
   let tokens = max;
   const throttle: RetryBudget = {
+    name,
     acquire: () => (tokens > max / 2 ? 1 : 0),
     recordSuccess() {
       tokens = Math.min(max, tokens + perSuccess);
@@ -152,6 +175,11 @@ export function grpcRetryThrottle(options: GrpcRetryThrottleOptions): RetryBudge
 
 /** The options of `finagleRetryBudget`. */
 export interface FinagleRetryBudgetOptions {
+  /**
+   * What events call it.
+   * @default "retry budget"
+   */
+  name?: string | undefined;
   /**
    * ms after which what a request paid, and what a retry took, is forgotten: from 1,000 to 60,000.
    * @default 10_000
@@ -176,6 +204,7 @@ const FINAGLE = {
   minPerSecond: RATIO,
   ratio: ["a number from 0 to 1000", "number", (ratio) => ratio >= 0 && ratio <= 1_000],
   clock: TIME_SOURCE,
+  name: STRING,
 } satisfies Record<string, Rule>;
 
 const SLOTS = 10;
@@ -203,12 +232,14 @@ export function finagleRetryBudget(options: FinagleRetryBudgetOptions = {}): Ret
     minPerSecond = 10,
     ratio = 0.2,
     clock = systemClock,
+    name,
   } = readOptions("finagleRetryBudget", options, FINAGLE);
   const deposit = ratio > 0 ? PER_REQUEST : 0;
   const cost = ratio > 0 ? Math.min(LARGEST, Math.floor(PER_REQUEST / ratio)) : 1;
   const reserve = minPerSecond * (ttl / 1_000) * cost;
   const window = slidingSum(ttl / SLOTS, clock);
   const budget: RetryBudget = {
+    name,
     acquire() {
       if (window.sum() + reserve < cost) return 0;
       window.add(-cost);

@@ -1,11 +1,16 @@
 import type { RetryBudget } from "../common/attempt.js";
 import { type Clock, systemClock } from "../common/clock.js";
 import { mark } from "../common/traits.js";
-import { ABOVE_0, FACTOR, readOptions, TIME_SOURCE } from "../common/validate.js";
+import { ABOVE_0, FACTOR, readOptions, STRING, TIME_SOURCE } from "../common/validate.js";
 import { stopwatch } from "./retry-budget.js";
 
 /** The options of `retryRateLimit`. */
 export interface RetryRateLimitOptions {
+  /**
+   * What events call it.
+   * @default "retry budget"
+   */
+  name?: string | undefined;
   /** Retries per second in the long run, finite and above 0. */
   perSecond: number;
   /**
@@ -29,10 +34,13 @@ export interface RetryRateLimitOptions {
  */
 export function retryRateLimit(options: RetryRateLimitOptions): RetryBudget {
   const {
+    name,
     perSecond,
     burst = Math.max(1, perSecond),
     clock = systemClock,
-  } = readOptions("retryRateLimit", options, { perSecond: ABOVE_0, burst: FACTOR, clock: TIME_SOURCE }, ["perSecond"]);
+  } = readOptions("retryRateLimit", options, { perSecond: ABOVE_0, burst: FACTOR, clock: TIME_SOURCE, name: STRING }, [
+    "perSecond",
+  ]);
   const passed = stopwatch(clock);
   let tokens = burst;
   const add = (more: number) => {
@@ -40,6 +48,7 @@ export function retryRateLimit(options: RetryRateLimitOptions): RetryBudget {
   };
   const fill = () => add((passed() / 1_000) * perSecond);
   const limit: RetryBudget = {
+    name,
     acquire() {
       fill();
       if (tokens < 1) return 0;

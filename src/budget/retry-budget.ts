@@ -12,6 +12,7 @@ import {
   RATIO,
   type Rule,
   readOptions,
+  STRING,
   TIME_SOURCE,
   TIMEOUT,
   WHOLE,
@@ -19,6 +20,11 @@ import {
 
 /** The options of `retryBudget`. */
 export interface RetryBudgetOptions {
+  /**
+   * What events call it.
+   * @default "retry budget"
+   */
+  name?: string | undefined;
   /**
    * The most tokens there can be, finite, from 1: a retry costs 1.
    * @default 10
@@ -86,6 +92,7 @@ const TABLE = {
   trickle: OPTIONS,
   isOverload: FUNCTION,
   clock: TIME_SOURCE,
+  name: STRING,
 };
 
 /**
@@ -134,6 +141,7 @@ export function retryBudgets(options: RetryBudgetsOptions): RetryBudgets {
   // A refund of a call that was aborted asks no `key` again: it goes where the tokens came from.
   const asked = new WeakMap<RetryState, RetryBudget>();
   const all: RetryBudgets = {
+    name: settings.name,
     acquire(state) {
       const budget = budgetOf(state.args);
       asked.set(state, budget);
@@ -177,6 +185,7 @@ export function statusOf(error: unknown): unknown {
 }
 
 interface BudgetSettings {
+  readonly name: string | undefined;
   readonly capacity: number;
   readonly initial: number;
   readonly perSuccess: number;
@@ -189,15 +198,15 @@ interface BudgetSettings {
 
 function settingsOf(owner: string, given: RetryBudgetOptions): BudgetSettings {
   const { capacity = 10, initial = capacity, perSuccess = 0.2, fade = 15_000, trickle = {} } = given;
-  const { isOverload = isOverloadError, clock = systemClock } = given;
+  const { name, isOverload = isOverloadError, clock = systemClock } = given;
   const { every = 60_000, upTo = Math.min(3, capacity) } = readOptions(`${owner}.trickle`, trickle, TRICKLE);
   checkOrder(owner, "initial", initial, "capacity", capacity);
   checkOrder(owner, "trickle.upTo", upTo, "capacity", capacity);
-  return { capacity, initial, perSuccess, fade, every, floor: upTo, isOverload, clock };
+  return { name, capacity, initial, perSuccess, fade, every, floor: upTo, isOverload, clock };
 }
 
 function makeBudget(settings: BudgetSettings): RetryBudget {
-  const { capacity, initial, perSuccess, fade, every, floor, isOverload, clock } = settings;
+  const { name, capacity, initial, perSuccess, fade, every, floor, isOverload, clock } = settings;
   const passed = stopwatch(clock);
   let tokens = initial;
   let successes = 0;
@@ -217,6 +226,7 @@ function makeBudget(settings: BudgetSettings): RetryBudget {
   };
 
   const budget: RetryBudget = {
+    name,
     acquire() {
       fold();
       if (tokens < 1) return 0;

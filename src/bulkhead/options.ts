@@ -41,6 +41,8 @@ export interface BulkheadSettings extends HookOwner {
   readonly maxWait: number;
   readonly clock: Pick<Clock, "setTimer">;
   readonly name: string;
+  /** What events call it: without the key, where it is one of many. */
+  readonly eventName: string;
   readonly onRefused: BulkheadOptions["onRefused"];
   /** Called when the first slot is taken and when the last is free again; must not throw. */
   readonly changed?: ((busy: boolean) => void) | undefined;
@@ -67,5 +69,5 @@ export function settingsOf(owner: string, given: BulkheadOptions): BulkheadSetti
   const { queue = 0, maxWait = Infinity, name = "bulkhead", clock = systemClock } = given;
   if (given.maxWait !== undefined && queue === 0) throw new TypeError(`${owner}: maxWait needs a queue, got none`);
   const { limit, onRefused, onHookError } = given;
-  return { limit, queue, maxWait, name, clock, onRefused, onHookError, kind: { sync: "" } };
+  return { limit, queue, maxWait, name, eventName: name, clock, onRefused, onHookError, kind: { sync: "" } };
 }

@@ -3,6 +3,7 @@ import { callHook, report } from "../common/call-hook.js";
 import { type AbandonListener, type Attempt, abandonableAttempt, enter, leave, theAttempt } from "../common/current.js";
 import { BulkheadFullError } from "../common/errors.js";
 import { type AbortListener, type AbortSource, abortSourceOf, offAbort, onAbort } from "../common/interrupt.js";
+import { observed } from "../common/observed.js";
 import { Line } from "./line.js";
 import type { BulkheadSettings } from "./options.js";
 
@@ -47,12 +48,13 @@ export class Slots {
 
   #refuse(): Promise<never> {
     const { limit, queue } = this.settings;
-    return Promise.reject(this.refusal(`is full: limit ${limit}, queue ${queue}`));
+    return Promise.reject(this.refusal("queue-full", `is full: limit ${limit}, queue ${queue}`));
   }
 
   /** The error of a call that gets no slot, once `onRefused` has heard of it. */
-  refusal(why: string): BulkheadFullError {
-    const { name, onRefused } = this.settings;
+  refusal(reason: "queue-full" | "max-wait", why: string, attempt?: Attempt): BulkheadFullError {
+    const { name, eventName, clock, onRefused } = this.settings;
+    observed.watcher?.emit({ type: "bulkhead-full", name: eventName, reason }, clock, attempt);
     const error = new BulkheadFullError(`${name} ${why}`);
     if (onRefused) callHook(this.settings, onRefused, { name, error });
     return error;
@@ -148,6 +150,8 @@ class Waiting extends Slot implements AbortListener {
   private go!: () => void;
   private admitted = false;
   private begun = false;
+  /** When it came, where that is observed. */
+  private since = observed.watcher?.now(this.slots.settings.clock);
   /** What may end its wait: a signal, and the timer of `maxWait`. */
   private source: AbortSource | undefined;
   private cancel: (() => void) | undefined;
@@ -206,6 +210,7 @@ class Waiting extends Slot implements AbortListener {
     if (this.over) return undefined;
     this.begun = true;
     this.slots.starting--;
+    this.tellWait();
     this.ignoreSignal();
     const outer = this.attempt && enter(this.attempt);
     const promise = begin(this.fn, this.self, this.args);
@@ -232,8 +237,18 @@ class Waiting extends Slot implements AbortListener {
     // The clock may be one that cannot cancel.
     if (this.over || this.admitted) return;
     // Out of the queue first: the hook may look at it.
+    const { attempt } = this;
     this.end();
-    this.reject(this.slots.refusal(`had no slot within ${maxWait} ms`));
+    this.reject(this.slots.refusal("max-wait", `had no slot within ${maxWait} ms`, attempt));
+  }
+
+  /** Tells how long it waited, where that is observed. */
+  private tellWait(): void {
+    const { since, slots, attempt } = this;
+    const { eventName, clock } = slots.settings;
+    const { watcher } = observed;
+    if (since === undefined || !watcher) return;
+    watcher.emit({ type: "queued", name: eventName, waited: watcher.now(clock) - since }, clock, attempt);
   }
 
   private stopTimer(): void {

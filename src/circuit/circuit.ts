@@ -2,6 +2,7 @@ import type { AnyFn, Outcome } from "../common/attempt.js";
 import { callHook, report } from "../common/call-hook.js";
 import { type Attempt, abandonableAttempt, inAttempt } from "../common/current.js";
 import type { CircuitOpenError } from "../common/errors.js";
+import { observed } from "../common/observed.js";
 import { isPromise, refusePromise } from "../common/sync-only.js";
 import {
   admit,
@@ -265,8 +266,9 @@ export class Circuit implements Holder {
     this.#settle();
     if (next.name === last.name) return;
     if (next.name === "open") this.stats.openings++;
-    const { name, changed, onStateChange } = this.settings;
+    const { name, eventName, clock, changed, onStateChange } = this.settings;
     changed?.(next.name);
+    observed.watcher?.emit({ type: "circuit-change", name: eventName, from: last.name, to: next.name }, clock);
     if (!onStateChange) return;
     const cause = next.name === "open" ? this.lastFailure : undefined;
     callHook(this.settings, onStateChange, { name, from: last.name, to: next.name, cause, stats: { ...this.stats } });
@@ -279,8 +281,9 @@ export class Circuit implements Holder {
   }
 
   #refuse(): CircuitOpenError {
-    const { name, onRefused } = this.settings;
+    const { name, eventName, clock, onRefused } = this.settings;
     this.stats.refused++;
+    observed.watcher?.emit({ type: "circuit-refused", name: eventName, state: this.#state.name }, clock);
     const error = refusalOf(name, this.#state.name, this.#comeBackIn(), this.lastFailure);
     if (onRefused) callHook(this.settings, onRefused, { name, error });
     return error;

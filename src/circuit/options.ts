@@ -113,6 +113,8 @@ export type CircuitVerdict = "success" | "failure" | "ignored";
 /** A breaker's options, checked and filled. */
 export interface CircuitSettings extends HookOwner {
   readonly name: string;
+  /** What events call it: without the key, where it is one of many. */
+  readonly eventName: string;
   readonly rules: Rules;
   /** ms from which a call is slow, Infinity for never. */
   readonly slowAfter: number;
@@ -216,6 +218,7 @@ export function settingsOf(owner: string, given: CircuitBreakerOptions): Circuit
   return {
     ...hooks,
     name: options.name ?? "circuit breaker",
+    eventName: options.name ?? "circuit breaker",
     rules: {
       consecutiveFailures: options.consecutiveFailures ?? (rated ? Infinity : 5),
       failureRate: failureRate ?? Infinity,

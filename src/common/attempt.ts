@@ -99,6 +99,8 @@ export interface AttemptContext {
  * The core only asks; any object of this shape will do.
  */
 export interface RetryBudget {
+  /** What events call it. */
+  readonly name?: string | undefined;
   /** Takes tokens for one retry and returns how many; 0 refuses it. */
   acquire(state: RetryState): number | Promise<number>;
   /**

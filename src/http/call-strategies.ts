@@ -1,4 +1,5 @@
 import type { AttemptStart, GiveUpState, Outcome, RetryState } from "../common/attempt.js";
+import { observed } from "../common/observed.js";
 import { isThenable } from "../common/thenable.js";
 import { askPredicate } from "../common/traits.js";
 import { type OfCall, usualWait } from "../loop/policy.js";
@@ -63,9 +64,13 @@ export function strategiesOf<R extends HttpResponse>(call: CallFacts<R>): OfCall
   };
 
   /** The same, and with it what a response asks to wait that another attempt follows though it is no failure. */
-  const willRepeat = (outcome: Outcome): boolean | Promise<boolean> => {
+  const willRepeat = (state: RetryState): boolean | Promise<boolean> => {
     const { hint: ask } = options;
-    if (!mayRepeat(outcome)) return false;
+    const { outcome } = state;
+    if (!mayRepeat(outcome)) {
+      if (bodyIsSpent) observed.watcher?.note(state, { reason: "body-not-replayable" });
+      return false;
+    }
     if (!ask || !outcome.ok) return true;
     const response: R = outcome.value;
     return askedHint(ask, response).then((hint) => {
@@ -90,7 +95,7 @@ export function strategiesOf<R extends HttpResponse>(call: CallFacts<R>): OfCall
     retryIf(error, state) {
       const wanted = askPredicate(core.retryIf!, error, state);
       // A function in place of a verdict is a mistake, which the loop reports.
-      const allowed = (yes: boolean) => (yes && typeof yes !== "function" ? willRepeat(state.outcome) : yes);
+      const allowed = (yes: boolean) => (yes && typeof yes !== "function" ? willRepeat(state) : yes);
       return isThenable(wanted) ? Promise.resolve(wanted).then(allowed) : allowed(wanted);
     },
     wait(state) {
@@ -98,7 +103,10 @@ export function strategiesOf<R extends HttpResponse>(call: CallFacts<R>): OfCall
       const hint = hintOf(state);
       if (hint === undefined) return (wait ?? (isSlowDown(state.outcome) ? throttledWait : usualWait))(state);
       // Never earlier than asked, and never all at once: Envoy's rule for rate limits.
-      return Math.max((wait ?? usualWait)(state), hint * (1 + state.random() / 2));
+      const own = (wait ?? usualWait)(state);
+      const asked = hint * (1 + state.random() / 2);
+      if (asked > own) observed.watcher?.note(state, { source: "hint", hint });
+      return Math.max(own, asked);
     },
     stop: (state) => core.stop(state) || (hintOf(state) ?? 0) > policy.maxRetryAfter,
     isFree(state) {

@@ -24,7 +24,7 @@ export class HttpClient {
     /** One attempt of a call, which is its `this`. */
     attempt: (...args: unknown[]) => Promise<unknown>,
   ) {
-    this.target = targetOf(owner, attempt);
+    this.target = targetOf(owner, attempt, owner);
   }
 
   budgetOf(origin: string, clock: Clock): RetryBudget {

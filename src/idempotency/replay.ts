@@ -1,6 +1,7 @@
 import { callHook } from "../common/call-hook.js";
 import { nextOrdinal, rememberExhausted } from "../common/exhausted.js";
 import { describe } from "../common/inspect.js";
+import { observed } from "../common/observed.js";
 import type { Call } from "./call.js";
 import { IdempotencyRecordError, IdempotencyUndecidedError } from "./errors.js";
 import type { IdempotencySettings } from "./options.js";
@@ -13,8 +14,9 @@ export async function replay(call: Call, record: string): Promise<{ readonly val
   const entry = entryOf(settings, key, record);
   if (entry.state === "undecided") return decide(call, record, entry.error);
   if (entry.state === "unrecorded") throw new IdempotencyRecordError(key, entry.why);
+  const name = settings.name ?? (call.fn.name || "anonymous");
+  observed.watcher?.emit({ type: "replay", name }, settings.clock, call.attempt);
   if (settings.onReplay) {
-    const name = settings.name ?? (call.fn.name || "anonymous");
     await callHook(settings, settings.onReplay, { name, key, at: entry.at });
   }
   if (entry.state === "done") return { value: entry.value };

@@ -9,7 +9,18 @@ import type { DeadlineQueue, Timed } from "./deadline-queue.js";
 import { closeGate, gate, key, type Settle } from "./gate.js";
 import type { Link } from "./link.js";
 import { attemptTimeoutOf, type CompiledPolicy, firstTimeoutOf, queueOf } from "./policy.js";
-import { ABORTED, CLOSED, EXPIRED, type Interruption, isAnswer, Run, type RunLimits, TIMED_OUT } from "./run.js";
+import {
+  ABORTED,
+  CLOSED,
+  EXPIRED,
+  heedsLate,
+  type Interruption,
+  isAnswer,
+  Run,
+  type RunLimits,
+  TIMED_OUT,
+  tellLate,
+} from "./run.js";
 import { type Call, startOf } from "./state.js";
 import type { Target } from "./target.js";
 import { viewOf } from "./view.js";
@@ -99,7 +110,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
   }
 
   #attempt(): Promise<unknown> {
-    const { target, policy, self, args } = this;
+    const { target, self, args } = this;
     let promise: Promise<unknown> | undefined;
     const through = this.#gate();
     const open = key();
@@ -110,10 +121,10 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
       this.#setTimer();
       promise = promiseOf(target.fn.apply(self, args as unknown[]));
       promise.then(open, this.closeGate);
-      if (policy.onLateResult) this.heedLateResult(promise);
+      if (heedsLate(this)) this.heedLateResult(promise);
     } catch (error) {
       this.closeGate!(error);
-      if (this.interruption && policy.onLateResult) this.heedLateResult(Promise.reject(error));
+      if (this.interruption && heedsLate(this)) this.heedLateResult(Promise.reject(error));
     } finally {
       leave(outer);
     }
@@ -163,8 +174,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
   }
 
   #ended(outcome: Outcome): PromiseLike<unknown> {
-    const { onLateResult } = this.policy;
-    if (this.#isInterrupted() && onLateResult && isAnswer(outcome)) callHook(this.policy, onLateResult, outcome);
+    if (this.#isInterrupted() && isAnswer(outcome)) tellLate(this, 1, outcome);
     return this.#goOn(1, (run) => run.settle(outcome) && run.launch());
   }
 
@@ -221,11 +231,11 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     this.current = undefined;
   }
 
-  /** Reports what `promise` settles with to `onLateResult`, if this attempt was interrupted before. */
+  /** Tells what `promise` settles with, if this attempt was interrupted before. */
   heedLateResult(promise: Promise<unknown>): void {
-    const { policy, current } = this;
+    const { current } = this;
     const late = (outcome: Outcome) => {
-      if (this.current !== current || this.interruption) callHook(policy, policy.onLateResult!, outcome);
+      if (this.current !== current || this.interruption) tellLate(this, current!.attempt, outcome);
     };
     promise.then(
       (value) => late({ ok: true, value }),

@@ -2,6 +2,7 @@ import type { RetryBudget, RetryOptions, RetryState, Stop, Wait } from "../commo
 import { misuse } from "../common/brand.js";
 import { type Clock, hasSystemTime, isShort, type SyncClock, systemClock, systemSyncClock } from "../common/clock.js";
 import { type AbortSource, abortSourceOf } from "../common/interrupt.js";
+import { capped } from "../common/observed.js";
 import {
   BOUNDS_THE_NEXT_START,
   isMarked,
@@ -30,7 +31,7 @@ import { DeadlineQueue } from "./deadline-queue.js";
 // `stopAfterAttempt(4)` and `waitFullJitter({ base: 500, max: 20_000 })`, written out: few programs need the rest of those.
 export const usualStop = /* @__PURE__ */ mark<Stop>(({ attempt }) => attempt >= 4, 0);
 export const usualWait = /* @__PURE__ */ mark<Wait>(
-  ({ attempt, random }) => random() * Math.min(20_000, 500 * 2 ** (attempt - 1)),
+  (state) => state.random() * capped(state, 500 * 2 ** (state.attempt - 1), 20_000),
   0,
 );
 const usualRandom = () => Math.random();

@@ -53,6 +53,17 @@ export function isAnswer(outcome: Outcome): boolean {
   return outcome.ok || outcome.error !== CLOSED;
 }
 
+/** Whether anybody hears of what an attempt that was interrupted settles with. */
+export function heedsLate({ policy, target }: Call): boolean {
+  return !!(policy.onLateResult || target.watch);
+}
+
+/** Tells them. */
+export function tellLate({ policy, target }: Call, attempt: number, outcome: Outcome): void {
+  target.watch?.late(attempt, outcome);
+  if (policy.onLateResult) callHook(policy, policy.onLateResult, outcome);
+}
+
 /** What ended something before it ended by itself: of two the higher one counts. 0: nothing did. */
 export type Interruption = number;
 export const TIMED_OUT: Interruption = 1;
@@ -166,7 +177,7 @@ export class Run {
     } finally {
       leave(outer);
     }
-    if (limits && policy.onLateResult) limits.heedLateResult(promise);
+    if (limits && heedsLate(this.call)) limits.heedLateResult(promise);
     if (limits) promise = limits.through(promise);
     promise
       .then(limits || policy.mustInspectValue ? (value) => this.#returned(value) : target.succeeded, (error) =>
@@ -186,11 +197,8 @@ export class Run {
   }
 
   #ended(outcome: Outcome): object {
-    const { policy } = this.call;
     // The interruption came between the end of the attempt and this microtask.
-    if (this.limits?.interruption && policy.onLateResult && isAnswer(outcome)) {
-      callHook(policy, policy.onLateResult, outcome);
-    }
+    if (this.limits?.interruption && isAnswer(outcome)) tellLate(this.call, this.attempt, outcome);
     return this.#go(() => this.settle(outcome));
   }
 
@@ -250,6 +258,7 @@ export class Run {
     const { delay, elapsed } = state;
     this.#owed = taken > 0 ? { tokens: taken, state } : undefined;
     const { onRetry } = this.call.policy;
+    this.call.target.watch?.retry(state);
     const sleep = () => this.#sleep(state, delay, elapsed);
     return onRetry ? this.#tell(onRetry, state, sleep) : sleep();
   }
@@ -318,6 +327,7 @@ export class Run {
     const { onGiveUp } = this.call.policy;
     this.#phase = "given up";
     this.#final = finalState(state, reason, error);
+    this.call.target.watch?.giveUp(reason, error, state);
     // A copy, so that a hook that writes to it changes nothing.
     return onGiveUp ? this.#tell(onGiveUp, { ...this.#final }, () => this.#fallBack()) : this.#fallBack();
   }
@@ -340,7 +350,9 @@ export class Run {
    * decided what to do with it.
    */
   fail(error: unknown, final: Ending | undefined = this.#final): false {
-    this.call.target.stats.failures++;
+    const { stats, watch } = this.call.target;
+    stats.failures++;
+    if (!this.#final) watch?.giveUp(final?.reason ?? "broken", error);
     this.#close();
     if (final && exhausts(final) && !this.call.policy.detached && !this.limits?.isLinkedEnd) {
       giveUpOn(error, this.call.ordinal, isNonRetryable(final), this.reject);
@@ -433,7 +445,7 @@ export class Run {
 
   #countSuccess(): void {
     const { policy, target, args } = this.call;
-    target.stats.successes++;
+    target.succeeded(undefined);
     if (policy.budget) recordSuccess(policy, this.#paid?.tokens ?? 0, this.#paid?.state, args);
   }
 

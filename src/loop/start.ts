@@ -10,26 +10,28 @@ import { Link } from "./link.js";
 import type { CompiledPolicy } from "./policy.js";
 import { EXPIRED, Run } from "./run.js";
 import { type Call, callOf, type State, startOf, stateOf } from "./state.js";
-import type { Target } from "./target.js";
+import { type Target, watched } from "./target.js";
 
 /** Starts a call. A success of its first attempt ends here; a run is made where that fails, or where more is asked for. */
 export function start(
-  target: Target,
+  given: Target,
   policy: CompiledPolicy,
   self: unknown,
   args: readonly unknown[],
-  succeeded = succeededUnder(target, policy),
+  usual = succeededUnder(given, policy),
   /** A block, which is its call's `this`, is given its context: that is quicker than to have it ask. */
   block?: Attempt,
 ): Promise<unknown> {
-  const { fn, stats } = target;
+  const { stats } = given;
   stats.calls++;
   const ordinal = nextOrdinal();
+  const target = watched(given, policy, self, ordinal);
+  const succeeded = target === given ? usual : succeededUnder(target, policy);
   let startedAt: number;
   try {
     startedAt = policy.needsClock ? policy.clock.now() : 0;
   } catch (error) {
-    stats.failures++;
+    countBroken(target, error);
     return Promise.reject(error);
   }
   const outer = outerOf(policy);
@@ -47,7 +49,9 @@ export function start(
   const before = enter(block ?? FIRST);
   try {
     promise = promiseOf(
-      block ? (self as (context: unknown) => unknown)(block.context) : fn.apply(self, args as unknown[]),
+      block && target === given
+        ? (self as (context: unknown) => unknown)(block.context)
+        : target.fn.apply(self, args as unknown[]),
     );
   } catch (error) {
     return RESOLVED.then(() => failed(call, error));
@@ -113,9 +117,15 @@ function decisionOn({ target, policy, ordinal }: Call, state: State): Decision |
   try {
     return decide(policy, state, ordinal);
   } catch (error) {
-    target.stats.failures++;
+    countBroken(target, error);
     throw error;
   }
+}
+
+/** Counts a call that a strategy or a clock which failed has ended. */
+function countBroken({ stats, watch }: Target, error: unknown): void {
+  stats.failures++;
+  watch?.giveUp("broken", error);
 }
 
 /** Counts a call that succeeded at once, pays its budget, and hands the value on. */

@@ -58,6 +58,7 @@ export function stateOf(
   begunAt = call.startedAt,
 ): State {
   const { policy, args, startedAt } = call;
+  call.target.watch?.ended();
   const now = policy.needsClock ? policy.clock.now() : begunAt;
   const [elapsed, attemptElapsed] = [now - startedAt, now - begunAt];
   return new AttemptState(

@@ -1,10 +1,12 @@
 import type { AttemptContext } from "../common/attempt.js";
 import { type Callable, checkCallable } from "../common/callable.js";
 import { theAttempt } from "../common/current.js";
+import { observed, type Watchable } from "../common/observed.js";
+import type { CompiledPolicy } from "./policy.js";
 import { Stats } from "./stats.js";
 
 /** What is retried. */
-export interface Target {
+export interface Target extends Watchable {
   readonly fn: Callable;
   /** `undefined` for blocks, each of which has its own. */
   readonly name: string | undefined;
@@ -27,7 +29,13 @@ export function targetOf(owner: string, fn: unknown, name?: string): Target {
     stats.successes++;
     return value;
   };
-  return { fn, name: name ?? ownName(fn), stats, succeeded };
+  return { fn, name: name ?? ownName(fn), stats, succeeded, watch: undefined };
+}
+
+/** What a call that begins now calls and counts: where anybody observes, something that reports it. */
+export function watched(target: Target, policy: CompiledPolicy, self: unknown, ordinal: number): Target {
+  const { watcher } = observed;
+  return watcher ? watcher.begin(target, policy, self, ordinal) : target;
 }
 
 /** The target of all blocks: a block is its call's `this`, and gets the attempt's context. */
@@ -38,6 +46,7 @@ export const TASK_TARGET: Target = {
   name: undefined,
   stats: /* @__PURE__ */ new Stats(),
   succeeded: (value) => value,
+  watch: undefined,
 };
 
 /** Adds `with` and `stats`. */

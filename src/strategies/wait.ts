@@ -1,4 +1,5 @@
 import type { RetryState, Wait } from "../common/attempt.js";
+import { capped, hinted } from "../common/observed.js";
 import { mark, traitsOf, traitsOfAll } from "../common/traits.js";
 import { check, checkAll, checkOrder, FACTOR, FINITE, FUNCTION, RATIO, readOptions, TIME } from "../common/validate.js";
 
@@ -49,7 +50,7 @@ export function waitIncrementing(options: { start: number; increment: number; ma
     increment,
     max = A_DAY,
   } = readOptions("waitIncrementing", options, { start: TIME, increment: FINITE, max: TIME }, ["start", "increment"]);
-  return mark<Wait>((state) => Math.max(0, Math.min(max, start + increment * (state.attempt - 1))), 0);
+  return mark<Wait>((state) => Math.max(0, capped(state, start + increment * (state.attempt - 1), max)), 0);
 }
 
 /** The ms of an exponential backoff; each option is finite and not negative, `factor` (default 2) at least 1. */
@@ -85,7 +86,7 @@ const EXPONENTIAL = { base: TIME, factor: FACTOR, max: TIME, min: TIME };
  */
 export function waitExponential(options: ExponentialOptions): Wait {
   const exponential = exponentialOf(readExponential("waitExponential", options));
-  return mark<Wait>((state) => exponential(state.attempt), 0);
+  return mark<Wait>((state) => exponential(state), 0);
 }
 
 /**
@@ -102,7 +103,7 @@ export function waitFibonacci(options: { base: number; max?: number | undefined 
     for (let n = 1; n < state.attempt && 0 < base * current && base * current < max; n++) {
       [previous, current] = [current, previous + current];
     }
-    return Math.min(max, base * current);
+    return capped(state, base * current, max);
   }, 0);
 }
 
@@ -122,7 +123,7 @@ export function waitFullJitter(options: ExponentialOptions): Wait {
 export function fullJitter(options: ExponentialOptions): Wait {
   const exponential = exponentialOf(options);
   const { min = 0 } = options;
-  return mark<Wait>((state) => between(state, min, exponential(state.attempt)), 0);
+  return mark<Wait>((state) => between(state, min, exponential(state)), 0);
 }
 
 /**
@@ -136,7 +137,7 @@ export function waitEqualJitter(options: Omit<ExponentialOptions, "min">): Wait 
   const { min: _, ...table } = EXPONENTIAL;
   const exponential = exponentialOf(readOptions("waitEqualJitter", options, table, ["base"]));
   return mark<Wait>((state) => {
-    const most = exponential(state.attempt);
+    const most = exponential(state);
     return between(state, most / 2, most);
   }, 0);
 }
@@ -153,7 +154,7 @@ export function waitEqualJitter(options: Omit<ExponentialOptions, "min">): Wait 
 export function waitDecorrelatedJitter(options: { base: number; max?: number | undefined }): Wait {
   const { base, max = A_DAY } = readOptions("waitDecorrelatedJitter", options, { base: TIME, max: TIME }, ["base"]);
   checkOrder("waitDecorrelatedJitter", "base", base, "max", max);
-  return mark<Wait>((state) => between(state, base, Math.min(max, 3 * Math.max(base, state.previousDelay))), 0);
+  return mark<Wait>((state) => between(state, base, capped(state, 3 * Math.max(base, state.previousDelay), max)), 0);
 }
 
 /**
@@ -234,7 +235,7 @@ export function waitFromError(read: (error: unknown) => unknown, otherwise: Wait
   check("waitFromError", "otherwise", otherwise, FUNCTION);
   return mark<Wait>((state) => {
     const ms = state.outcome.ok ? undefined : read(state.outcome.error);
-    return isNumber(ms) ? ms : otherwise(state);
+    return isNumber(ms) ? hinted(state, ms) : otherwise(state);
   }, traitsOf(otherwise));
 }
 
@@ -251,7 +252,7 @@ export function waitFromResult<T = any>(read: (value: T) => unknown, otherwise: 
   check("waitFromResult", "otherwise", otherwise, FUNCTION);
   return mark<Wait>((state) => {
     const ms = state.outcome.ok ? read(state.outcome.value) : undefined;
-    return isNumber(ms) ? ms : otherwise(state);
+    return isNumber(ms) ? hinted(state, ms) : otherwise(state);
   }, traitsOf(otherwise));
 }
 
@@ -263,8 +264,8 @@ function readExponential(owner: string, options: ExponentialOptions): Exponentia
 }
 
 // The power overflows to Infinity, which the cap takes in; only 0 · Infinity would be NaN.
-function exponentialOf({ base, factor = 2, max = A_DAY, min = 0 }: ExponentialOptions): (attempt: number) => number {
-  return (attempt) => Math.max(min, base === 0 ? 0 : Math.min(max, base * factor ** (attempt - 1)));
+function exponentialOf({ base, factor = 2, max = A_DAY, min = 0 }: ExponentialOptions): Wait {
+  return (state) => Math.max(min, base === 0 ? 0 : capped(state, base * factor ** (state.attempt - 1), max));
 }
 
 function between(state: RetryState, low: number, high: number): number {

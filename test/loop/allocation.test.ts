@@ -53,7 +53,7 @@ async function measured(body: string): Promise<number> {
   const program = join(folder, "program.mjs");
   await build({
     stdin: {
-      contents: `import { circuitBreaker, retry, retryBudget, waitFixed } from "./index.js";\n${body}`,
+      contents: `import { circuitBreaker, observe, retry, retryBudget, waitFixed } from "./index.js";\n${body}`,
       resolveDir: fileURLToPath(new URL("../../src", import.meta.url)),
     },
     outfile: program,
@@ -100,4 +100,12 @@ it("a closed breaker makes a promise and nothing else", async () => {
 
   expect(bare).toBeGreaterThan(100);
   expect(guarded - bare).toBeLessThan(LESS_THAN_A_CLOSURE);
+});
+
+it("a listener that has gone has left nothing behind: a success weighs what it did before", async () => {
+  const before = await bytesPerCall("retry(fn)");
+  const after = await bytesPerCall("(observe(() => {})(), retry(fn))");
+
+  expect(before).toBeGreaterThan(100);
+  expect(after - before).toBeLessThan(LESS_THAN_A_CLOSURE);
 });
