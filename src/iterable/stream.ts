@@ -78,7 +78,8 @@ export class Stream<T, R = any> implements AbortListener {
   constructor(made: Streamed<T>) {
     const { policy, name } = made;
     this.#made = made;
-    this.#target = { fn: () => this.#attempt(), name, stats: new Stats(), succeeded: (value) => value };
+    const succeeded = <V>(value: V): V => value;
+    this.#target = { fn: () => this.#attempt(), name, stats: new Stats(), succeeded, watch: undefined };
     this.#sources = policy.abortSources;
     this.#pulls = pullPolicy(policy, [...this.#sources, abortSourceOf(this.#leaving.signal)], {
       seen: (state) => this.#seen(state),
