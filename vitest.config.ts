@@ -37,7 +37,7 @@ export default defineConfig({
           ...limits,
           name: "main",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.legacy.test.ts", "test/orms/**", "**/node_modules/**"],
+          exclude: ["test/**/*.legacy.test.ts", "test/orms/**", "test/engines/**", "**/node_modules/**"],
         },
       },
       {

@@ -60,7 +60,9 @@ import {
   waitSum,
 } from "undaunted";
 import { retryAxios } from "undaunted/axios";
+import { retryBullmq } from "undaunted/bullmq";
 import { type NextAttempt, nextAttempt, retryDurably, runAttempt, stopAfterErrors } from "undaunted/durable";
+import { retryGraphile } from "undaunted/graphile-worker";
 import {
   isIdempotentMethod,
   isRetryableStatus,
@@ -81,6 +83,7 @@ import {
   sqliteIdempotencyStore,
 } from "undaunted/idempotency";
 import { retryIterable } from "undaunted/iterable";
+import { retryPgBoss } from "undaunted/pg-boss";
 import { answerFailure, deadlineOf, idempotentHandler, idempotentMiddleware } from "undaunted/server";
 import { simulate } from "undaunted/simulation";
 import { chaos, flaky, instant, retryState, seededRandom, testRetries, virtualClock } from "undaunted/testing";
@@ -111,6 +114,7 @@ const BAD = [Symbol("bad"), Number.NaN, -1, "", null, [], new Date(0), Promise.r
 
 const key = () => "key";
 const engine = { step: async <R>(_name: string, fn: () => Promise<R>) => fn(), sleep: async () => {} };
+const boss = { getDb() {}, fail() {}, update() {} };
 const client = { query: async () => ({ rows: [] }), eval: async () => null, call: async () => null };
 const database = { exec() {}, prepare: () => ({ run() {}, get() {}, all() {} }) };
 
@@ -170,6 +174,10 @@ const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object][
   ["nextAttempt", (options) => nextAttempt(options, { outcome: { ok: true, value: 1 } })],
   ["runAttempt", (options) => runAttempt(() => 1, options)],
   ["retryDurably", (options) => retryDurably(engine, () => 1, options)],
+  ["retryBullmq", (options) => retryBullmq(options)],
+  ["retryPgBoss", (options) => retryPgBoss(boss as never, options)],
+  ["retryGraphile", (options) => retryGraphile(() => 1, options)],
+  ["retryGraphile's place", (place) => retryGraphile(() => 1, {}, place)],
   ["chaos", (options) => chaos(options as never), { rate: 0.5 }],
 ];
 
@@ -355,6 +363,8 @@ const MISUSES: Record<string, () => unknown> = {
   IdempotencyRecordError: () => Promise.reject(new IdempotencyRecordError("a", "the store failed")),
   "an idempotency store that is none": () => redisIdempotencyStore(5 as never),
   "retryDurably without an engine": () => retryDurably(5 as never, () => 1),
+  "retryPgBoss without pg-boss": () => retryPgBoss({} as never),
+  "retryBullmq's processor of no function": () => retryBullmq().processor(5 as never),
   "stopAfterErrors of two words": () => stopAfterErrors(1, "two words"),
   "nextAttempt of what means one process": () => nextAttempt({ unref: true } as never, failure),
   "a memo of another version": () => decided(nextAttempt({}, { ...failure, memo: { v: 2 } as never })),

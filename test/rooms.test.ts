@@ -15,6 +15,9 @@ const ROOMS: Record<string, readonly string[]> = {
   bulkhead: ["common"],
   hints: ["common"],
   durable: ["common", "strategies", "loop"],
+  bullmq: ["common", "loop", "durable"],
+  "pg-boss": ["common", "loop", "durable"],
+  "graphile-worker": ["common", "durable"],
   ".": ["common", "strategies", "loop", "budget", "circuit", "bulkhead"],
   // Its way in hands on retryTransaction, which needs the loop: a room of its own, so that no table does.
   transient: ["common", "strategies", "transaction"],

@@ -64,7 +64,7 @@ export interface Facts {
   readonly memo: RetryMemo | undefined;
 }
 
-/** A decision, and the very error of one that gives up. */
+/** A decision, and the very error that it is about: what the attempt failed with, or what the call ends in. */
 export interface Decided {
   readonly next: NextAttempt;
   readonly error?: unknown;
@@ -139,7 +139,9 @@ async function retryAfter(work: Work, taken: number): Promise<Decided> {
   }
   const at = facts.now() + delay;
   const memo = { ...memoOf(work), previousDelay: delay, idle: idle + delay, at, taken };
-  return { next: { do: "retry", delay, at, memo, ...(!outcome.ok && { error: toPlainError(outcome.error) }) } };
+  if (outcome.ok) return { next: { do: "retry", delay, at, memo } };
+  const { error } = outcome;
+  return { next: { do: "retry", delay, at, memo, error: toPlainError(error) }, error };
 }
 
 async function accept({ policy, facts, state }: Work): Promise<Decided> {

@@ -34,6 +34,8 @@ export function runAttempt<T = any>(
 
 /** What an engine knows of an attempt. */
 export interface KnownOfAttempt {
+  /** What it calls the task, unless the policy has a name. */
+  readonly name?: string | undefined;
   readonly memo?: unknown;
   readonly attempt?: number | undefined;
   readonly startedAt?: number | undefined;
@@ -59,7 +61,7 @@ export async function attemptAndDecide(
   }
   const { args = NO_ARGS, signal, attempt = (memo?.attempt ?? 0) + 1, startedAt = memo?.startedAt ?? now() } = known;
   const { previousError = memo && lastErrorOf(memo) } = known;
-  const name = policy.name ?? ownName(task);
+  const name = policy.name ?? known.name ?? ownName(task);
   const left = totalTimeout - Math.max(0, now() - startedAt);
   const of = { attempt, previousError, left, name, args, now, signal };
   const { begun, ...ended } = await attemptOnce(task, policy, of);

@@ -19,6 +19,9 @@ export const home = join(root, "test/docs");
 
 const ENTRIES: readonly (readonly [specifier: string, exports: ReadonlyMap<string, boolean>])[] = [
   ["undaunted", exportsOf("src/index.ts")],
+  ["undaunted/bullmq", exportsOf("src/bullmq/index.ts")],
+  ["undaunted/pg-boss", exportsOf("src/pg-boss/index.ts")],
+  ["undaunted/graphile-worker", exportsOf("src/graphile-worker/index.ts")],
   ["undaunted/durable", exportsOf("src/durable/index.ts")],
   ["undaunted/http", exportsOf("src/http/index.ts")],
   ["undaunted/axios", exportsOf("src/axios/index.ts")],

@@ -1,0 +1,1 @@
+export { type BullmqJob, type BullmqOptions, type BullmqRetry, retryBullmq } from "./retry-bullmq.js";

@@ -1,0 +1,6 @@
+export {
+  type GraphileHelpers,
+  type GraphileOptions,
+  type GraphileTaskOptions,
+  retryGraphile,
+} from "./retry-graphile.js";

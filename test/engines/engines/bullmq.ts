@@ -1,0 +1,24 @@
+import { Queue } from "bullmq";
+import { retryBullmq } from "undaunted/bullmq";
+import { startRedis } from "../../transient/servers/index.js";
+import { type Engine, engineOf, type Fate } from "./engine.js";
+
+const FATES: Record<string, Fate> = { completed: "completed", failed: "failed", unknown: "cancelled" };
+
+export function startBullmq(): Promise<Engine> {
+  return engineOf("bullmq", async () => {
+    const redis = await startRedis({ "maxmemory-policy": "noeviction" });
+    const queue = new Queue("calls", { connection: redis.connection });
+    const { jobOptions } = retryBullmq();
+    return {
+      submit: async (call) => void (await queue.add("call", call, { ...jobOptions, jobId: call.id })),
+      fate: async (id) => FATES[await queue.getJobState(id)] ?? "under way",
+      cancel: async (id) => void (await queue.remove(id)),
+      settings: () => ({ redis: redis.connection }),
+      async close() {
+        await queue.close();
+        await redis.close();
+      },
+    };
+  });
+}
