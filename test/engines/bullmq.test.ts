@@ -1,4 +1,5 @@
 import { startBullmq } from "./engines/bullmq.js";
 import { suite } from "./suite.js";
+import { BULLMQ } from "./traits.js";
 
-suite("BullMQ", startBullmq, { late: 1_000 });
+suite(BULLMQ, startBullmq);

@@ -1,4 +1,5 @@
 import { startDbos } from "./engines/dbos.js";
 import { suite } from "./suite.js";
+import { DBOS } from "./traits.js";
 
-suite("DBOS", startDbos, { late: 1_500 });
+suite(DBOS, startDbos);

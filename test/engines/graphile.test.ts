@@ -1,4 +1,5 @@
 import { startGraphile } from "./engines/graphile.js";
 import { suite } from "./suite.js";
+import { GRAPHILE } from "./traits.js";
 
-suite("graphile-worker", startGraphile, { late: 1_000 });
+suite(GRAPHILE, startGraphile);

@@ -1,4 +1,5 @@
 import { startPgBoss } from "./engines/pg-boss.js";
 import { suite } from "./suite.js";
+import { PG_BOSS } from "./traits.js";
 
-suite("pg-boss", startPgBoss, { late: 1_500 });
+suite(PG_BOSS, startPgBoss);

@@ -1,4 +1,5 @@
 import { startRestate } from "./engines/restate.js";
 import { suite } from "./suite.js";
+import { RESTATE } from "./traits.js";
 
-suite("Restate", startRestate, { late: 1_500 });
+suite(RESTATE, startRestate);

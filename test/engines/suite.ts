@@ -1,21 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine, Fate } from "./engines/engine.js";
+import type { Traits } from "./traits.js";
 import type { Act, Call } from "./worker/call.js";
 import type { Entry } from "./worker/diary.js";
 
 /** How often each kind of process is killed: all of it in a run of its own, a part in CI. */
 const KILLS = Number(process.env.KILLS ?? 20);
 
-/** What can be expected of an engine. */
-export interface Traits {
-  /** ms by which the engine may be late: how often it looks, and what it needs to look. */
-  readonly late: number;
-}
-
 const fails = (fields: object = { code: "EBUSY" }): Act => ({ does: "fails", ...fields });
 const charges: Act = { does: "charges" };
 
-export function suite(name: string, start: () => Promise<Engine>, { late }: Traits): void {
+/** What holds on every engine. */
+export function suite({ name, late }: Traits, start: () => Promise<Engine>): void {
   describe(name, () => {
     let engine: Engine;
     let count = 0;
