@@ -20,7 +20,7 @@ export function typeErrorsOf(units: readonly Unit[]): Map<Unit, string[]> {
     const unit = files.get(path);
     return unit ? ts.createSourceFile(path, moduleOf(unit), target) : getSourceFile(path, target, ...rest);
   };
-  const program = ts.createProgram([...files.keys()], options, host);
+  const program = ts.createProgram([join(home, "engines.d.ts"), ...files.keys()], options, host);
   const globals = program
     .getOptionsDiagnostics()
     .map((each) => ts.flattenDiagnosticMessageText(each.messageText, "\n"));

@@ -7,8 +7,8 @@ export interface Traits {
   readonly package: string;
   /** What holds a retry until it is due. */
   readonly retryIs: string;
-  /** ms by which an attempt of the tests may begin after it was due. */
-  readonly late: number;
+  /** When an attempt that is due begins. */
+  readonly begins: string;
   /** When an attempt is made again whose process was killed. */
   readonly takenUp: string;
   /** What bounds the processes that one attempt may kill. */
@@ -20,7 +20,7 @@ export const BULLMQ: Traits = {
   name: "BullMQ",
   package: "bullmq",
   retryIs: "the job, delayed",
-  late: 1_000,
+  begins: "at once",
   takenUp: "after `lockDuration` and the next check for stalled jobs",
   bound: "`maxStalledCount`",
   cannot: [
@@ -33,20 +33,17 @@ export const PG_BOSS: Traits = {
   name: "pg-boss",
   package: "pg-boss",
   retryIs: "the same job",
-  late: 1_500,
+  begins: "at its next poll, half a second at most (`pollingIntervalSeconds`)",
   takenUp: "when `expireInSeconds` or the heartbeat is over, and a supervisor has looked",
   bound: "`retryLimit`, which must be above 0",
-  cannot: [
-    "begin an attempt sooner than its next poll, twice a second at most",
-    "say when a job was due first, once a worker has died of its first attempt: `createdOn` stands in",
-  ],
+  cannot: ["say when a job was due first, once a worker has died of its first attempt: `createdOn` stands in"],
 };
 
 export const GRAPHILE: Traits = {
   name: "graphile-worker",
   package: "graphile-worker",
   retryIs: "a new job under the same `jobKey`",
-  late: 1_000,
+  begins: "at its next poll (`pollInterval`)",
   takenUp: "after `forceUnlockWorkers`, or four hours",
   bound: "`max_attempts`",
   cannot: [
@@ -59,7 +56,7 @@ export const RESTATE: Traits = {
   name: "Restate",
   package: "@restatedev/restate-sdk",
   retryIs: "a recorded sleep",
-  late: 1_500,
+  begins: "at once",
   takenUp: "as soon as an endpoint is there again",
   bound: "the server's retry policy for invocations",
   cannot: [
@@ -72,7 +69,7 @@ export const DBOS: Traits = {
   name: "DBOS",
   package: "@dbos-inc/dbos-sdk",
   retryIs: "a recorded sleep",
-  late: 1_500,
+  begins: "at once",
   takenUp: "when a process with the same executor's id is launched",
   bound: "`maxRecoveryAttempts`",
   cannot: ["interrupt an attempt when the workflow is cancelled: the cancellation is heard at the next step"],
@@ -85,7 +82,7 @@ export function table(): string {
   const rows = [BULLMQ, PG_BOSS, GRAPHILE, RESTATE, DBOS].map((each) => [
     `${each.name} ${devDependencies[each.package]}`,
     each.retryIs,
-    `${each.late} ms`,
+    each.begins,
     each.takenUp,
     each.bound,
     each.cannot.join("; "),
@@ -93,7 +90,7 @@ export function table(): string {
   const head = [
     "engine",
     "a retry is",
-    "late by at most, in the tests",
+    "an attempt that is due begins",
     "a killed attempt is made again",
     "what kills its process is bounded by",
     "it cannot",

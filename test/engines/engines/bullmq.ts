@@ -13,6 +13,11 @@ export function startBullmq(): Promise<Engine> {
     return {
       submit: async (call) => void (await queue.add("call", call, { ...jobOptions, jobId: call.id })),
       fate: async (id) => FATES[await queue.getJobState(id)] ?? "under way",
+      async due(id) {
+        // The score is the time, and 12 bits that keep jobs of one ms in order.
+        const score = Number(await redis.ask("ZSCORE", "bull:calls:delayed", id));
+        return score > 0 ? Math.floor(score / 4096) : undefined;
+      },
       cancel: async (id) => void (await queue.remove(id)),
       settings: () => ({ redis: redis.connection }),
       async close() {

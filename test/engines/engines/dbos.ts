@@ -1,4 +1,5 @@
 import { DBOSClient } from "@dbos-inc/dbos-sdk";
+import pg from "pg";
 import { type Engine, engineOf, type Fate } from "./engine.js";
 
 const FATES: Record<string, Fate> = { SUCCESS: "completed", ERROR: "failed", CANCELLED: "cancelled" };
@@ -6,6 +7,8 @@ const FATES: Record<string, Fate> = { SUCCESS: "completed", ERROR: "failed", CAN
 export function startDbos(): Promise<Engine> {
   return engineOf("dbos", async (postgres) => {
     const { host, port, user, database } = postgres.connection;
+    const pool = new pg.Pool(postgres.connection);
+    pool.on("error", () => {});
     let client: DBOSClient | undefined;
     return {
       settings: () => ({}),
@@ -16,8 +19,17 @@ export function startDbos(): Promise<Engine> {
       submit: async (call) =>
         void (await client!.enqueue({ queueName: "calls", workflowName: "call", workflowID: call.id }, call)),
       fate: async (id) => FATES[(await client!.getWorkflow(id))?.status ?? ""] ?? "under way",
+      async due(id) {
+        const text =
+          "select output from dbos.operation_outputs where workflow_uuid = $1 and function_name = 'DBOS.sleep'";
+        const { rows } = await pool.query(text, [id]);
+        return rows.length > 0 ? Number(JSON.parse(rows.at(-1).output)) : undefined;
+      },
       cancel: async (id) => void (await client!.cancelWorkflow(id)),
-      close: async () => client?.destroy(),
+      async close() {
+        await client?.destroy();
+        await pool.end();
+      },
     };
   });
 }

@@ -20,6 +20,8 @@ export interface Engine {
   submit(call: Call): Promise<void>;
   /** What the engine says of a call. */
   fate(id: string): Promise<Fate>;
+  /** Epoch ms: when the engine will begin the next attempt of a call that sleeps, by what it has on record. */
+  due(id: string): Promise<number | undefined>;
   /** Cancels a call that sleeps. */
   cancel(id: string): Promise<void>;
   charges(id: string): Promise<number>;
@@ -32,6 +34,7 @@ export interface Engine {
 export interface Driver {
   submit(call: Call): Promise<void>;
   fate(id: string): Promise<Fate>;
+  due(id: string): Promise<number | undefined>;
   cancel(id: string): Promise<void>;
   /** What its worker is told beside the rest. */
   settings(): object | Promise<object>;
@@ -101,6 +104,7 @@ export async function engineOf(
     diary,
     submit: (call) => driver.submit(call),
     fate: (id) => driver.fate(id),
+    due: (id) => driver.due(id),
     cancel: (id) => driver.cancel(id),
     charges: async (id) => (await pool.query("select from charges where call = $1", [id])).rowCount ?? 0,
     killWorker,

@@ -26,6 +26,11 @@ export function startGraphile(): Promise<Engine> {
         const live = rows.filter((row) => row.locked_at || row.attempts < row.max_attempts);
         return live.length > 0 ? "under way" : rows.length > 0 ? "failed" : "completed";
       },
+      async due(id) {
+        const text =
+          "select run_at from graphile_worker._private_jobs where key = $1 and locked_at is null and run_at > now()";
+        return (await pool.query(text, [id])).rows[0]?.run_at.getTime();
+      },
       async cancel(id) {
         cancelled.add(id);
         await pool.query("select graphile_worker.remove_job($1)", [id]);

@@ -44,6 +44,14 @@ export function startRestate(): Promise<Engine> {
         const { rows } = await ask(`http://127.0.0.1:${admin}/query`, { method: "POST", body });
         return fateOf(rows[0]);
       },
+      async due(id) {
+        const query = `select entry_lite_json from sys_journal where id = '${ids.get(id)}' and entry_type = 'Command: Sleep'`;
+        const { rows } = await ask(`http://127.0.0.1:${admin}/query`, {
+          method: "POST",
+          body: JSON.stringify({ query }),
+        });
+        return rows.length > 0 ? JSON.parse(rows.at(-1).entry_lite_json).Command.Sleep.wake_up_time : undefined;
+      },
       async cancel(id) {
         const url = `http://127.0.0.1:${admin}/invocations/${ids.get(id)}/cancel`;
         const response = await fetch(url, { method: "PATCH" });

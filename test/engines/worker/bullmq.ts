@@ -10,8 +10,8 @@ export async function work(calls: Calls, { redis }: { redis: { host: string; por
     settings: policy.settings,
     concurrency: 50,
     // A job whose worker was killed is taken up after its lock and the next check.
-    lockDuration: 2_000,
-    stalledInterval: 500,
+    lockDuration: 5_000,
+    stalledInterval: 1_000,
     maxStalledCount: 10,
   });
   worker.on("error", (error) => console.error(error));

@@ -49,6 +49,7 @@ const POLICIES = {
   deadline: { wait: waitFixed(1_500), totalTimeout: 6_000, stop: () => false },
   timeout: { wait: waitFixed(10), attemptTimeout: 1_500, stop: stopAfterAttempt(3) },
   sleepy: { wait: waitFixed(4_000) },
+  patient: { wait: waitFixed(8_000) },
 } satisfies Record<string, DurableOptions>;
 
 /** What a call's attempts and decisions do in this process. */
