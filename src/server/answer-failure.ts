@@ -4,6 +4,9 @@ import { isResponse } from "./answer.js";
 import { exhaustedOf } from "./exhausted-of.js";
 import { FINAL, problem, problemResponse, retryAfter } from "./problem.js";
 
+// `HeadersInit` by a name that Node's types have too.
+type HeadersGiven = NonNullable<ConstructorParameters<typeof Headers>[0]>;
+
 /** What `answerFailure` is told about the answer. */
 export interface AnswerFailureInit {
   /**
@@ -14,7 +17,7 @@ export interface AnswerFailureInit {
   /** The problem's `detail`. An error's own message is not sent: it may hold what is nobody's business. */
   detail?: string | undefined;
   /** More headers. */
-  headers?: HeadersInit | undefined;
+  headers?: HeadersGiven | undefined;
 }
 
 const STATUS: Rule = ["a status from 400 to 599", "number", (n) => Number.isInteger(n) && n >= 400 && n <= 599];
@@ -64,7 +67,7 @@ function responseIn(given: unknown): Response | undefined {
   return isResponse(made) ? made : undefined;
 }
 
-function passedOn(response: Response, exhausted: boolean, more: HeadersInit | undefined): Response {
+function passedOn(response: Response, exhausted: boolean, more: HeadersGiven | undefined): Response {
   if (!exhausted && !more) return response;
   const headers = new Headers(response.headers);
   if (exhausted) headers.set("x-should-retry", "false");

@@ -23,11 +23,17 @@ export const missing = existsSync(join(here, "node_modules/node-24/bin/node"))
   ? undefined
   : `the runtimes and tools of test/everywhere are not installed; ${INSTALL}`;
 
+/** Whether all of it is run, and not the part that `npm test` has time for: `npm run everywhere`. */
+export const everything = process.env.EVERYWHERE === "all";
+
 /** A suite's title, with the reason for which it is skipped. */
 export const named = (title: string): string => (missing ? `${title} (${missing})` : title);
 
 /** The program of a Node of that major version. */
 export const node = (major: number): string => join(here, `node_modules/node-${major}/bin/node`);
+
+export const bun = join(here, "node_modules/@oven/bun-linux-x64-baseline/bin/bun");
+export const deno = join(here, "node_modules/@deno/linux-x64-glibc/deno");
 
 // npm hands its settings down through the environment, and this process may itself be a child of npm. Some tools say
 // more, or in colours, where they see a test run or a terminal's wish.

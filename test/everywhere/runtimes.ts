@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { PATIENCE } from "../limits.js";
-import { env, here, node, require } from "./project.js";
+import { bun, deno, env, here, node, require } from "./project.js";
 import type { Loopback } from "./server.js";
 
 const exec = promisify(execFile);
@@ -53,9 +53,6 @@ function program(name: string, file: string, args: string[], version: () => Prom
 const nodes = [20, 22, 24, 26].map((major) =>
   program(`Node ${major}`, node(major), [], () => versionOf(`node-${major}`)),
 );
-
-const bun = join(here, "node_modules/@oven/bun-linux-x64-baseline/bin/bun");
-const deno = join(here, "node_modules/@deno/linux-x64-glibc/deno");
 
 function workerd(name: string, about: string, date: string): Runtime {
   return {
