@@ -4,6 +4,7 @@ import { type AbandonListener, type Attempt, abandonableAttempt, enter, leave, t
 import { BulkheadFullError } from "../common/errors.js";
 import { type AbortListener, type AbortSource, abortSourceOf, offAbort, onAbort } from "../common/interrupt.js";
 import { observed } from "../common/observed.js";
+import { promiseOf } from "../common/thenable.js";
 import { Line } from "./line.js";
 import type { BulkheadSettings } from "./options.js";
 
@@ -278,7 +279,7 @@ class Waiting extends Slot implements AbortListener {
 /** Calls `fn`; what it throws, the promise rejects with. */
 function begin(fn: AnyFn, self: unknown, args: readonly unknown[]): Promise<unknown> {
   try {
-    return Promise.resolve(fn.apply(self, args as unknown[]));
+    return promiseOf(fn.apply(self, args as unknown[]));
   } catch (error) {
     return Promise.reject(error);
   }

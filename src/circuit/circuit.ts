@@ -4,6 +4,7 @@ import { type Attempt, abandonableAttempt, inAttempt } from "../common/current.j
 import type { CircuitOpenError } from "../common/errors.js";
 import { observed } from "../common/observed.js";
 import { isPromise, refusePromise } from "../common/sync-only.js";
+import { promiseOf } from "../common/thenable.js";
 import {
   admit,
   closed,
@@ -79,11 +80,17 @@ export class Circuit implements Holder {
     return function (this: unknown, ...args: unknown[]) {
       // The plain case is written out here: handed on, `args` would have to become an array.
       if (circuit.#timed || inAttempt()) return circuit.call(fn, this, args);
-      const batch = circuit.#admit();
+      let batch: PermitBatch | undefined;
+      try {
+        batch = circuit.#admit();
+      } catch (error) {
+        // The user's clock failed.
+        return Promise.reject(error);
+      }
       if (!batch) return Promise.reject(circuit.#refuse());
       let promise: Promise<unknown>;
       try {
-        promise = Promise.resolve(fn.apply(this, args));
+        promise = promiseOf(fn.apply(this, args));
       } catch (error) {
         promise = Promise.reject(error);
       }
@@ -94,7 +101,12 @@ export class Circuit implements Holder {
   /** Calls `fn` if there is a permit. */
   call(fn: AnyFn, self: unknown, args: readonly unknown[]): Promise<unknown> {
     const attempt = abandonableAttempt();
-    const batch = this.#admit(attempt);
+    let batch: PermitBatch | undefined;
+    try {
+      batch = this.#admit(attempt);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (!batch) return Promise.reject(this.#refuse());
     const permit =
       attempt || this.#timed
@@ -102,7 +114,7 @@ export class Circuit implements Holder {
         : undefined;
     let promise: Promise<unknown>;
     try {
-      promise = Promise.resolve(fn.apply(self, args as unknown[]));
+      promise = promiseOf(fn.apply(self, args as unknown[]));
     } catch (error) {
       promise = Promise.reject(error);
     }

@@ -1,5 +1,5 @@
 import type { Outcome } from "../common/attempt.js";
-import { kindOf } from "../common/brand.js";
+import { kindOf, MISUSE } from "../common/brand.js";
 import { report } from "../common/call-hook.js";
 import { StrategyError } from "../common/errors.js";
 import { isAbortError } from "../common/is-abort.js";
@@ -40,6 +40,7 @@ const NOBODYS_FAULT: readonly unknown[] = [
   "ERR_BULKHEAD_FULL",
   "ERR_NON_RETRYABLE",
   "ERR_TRY_AGAIN",
+  MISUSE,
 ];
 
 function byDefault(outcome: Outcome): CircuitVerdict {

@@ -10,9 +10,9 @@ export function codeOf(error: unknown): unknown {
 }
 
 /** An error's property, or `undefined` where there is none or reading it throws. */
-export function readField(error: unknown, key: string): unknown {
+export function readField(error: unknown, key: PropertyKey): unknown {
   try {
-    return (error as Record<string, unknown> | null | undefined)?.[key];
+    return (error as Record<PropertyKey, unknown> | null | undefined)?.[key];
   } catch {
     return undefined;
   }

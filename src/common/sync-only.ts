@@ -1,5 +1,5 @@
 import { tagOf } from "./callable.js";
-import { isAsyncGenerator, isThenable } from "./thenable.js";
+import { isThenable, streamIn } from "./thenable.js";
 
 /** What a function that returns a promise fails to be. */
 interface SyncOnly {
@@ -21,13 +21,13 @@ export function refuseAsync(owner: string, fn: unknown, instead: string): void {
 }
 
 /**
- * Whether a value that may be anything goes on after a sync function returned it: a promise, or an async generator. A
- * `then` that cannot be read makes no promise.
+ * Whether a value that may be anything goes on after a sync function returned it: a promise, an async generator, an
+ * Observable. A `then` that cannot be read makes no promise.
  */
 export function isPromise(value: unknown): value is Promise<unknown> {
   if (typeof value !== "object" && typeof value !== "function") return false;
   try {
-    return isThenable(value) || isAsyncGenerator(value);
+    return isThenable(value) || streamIn(value) !== undefined;
   } catch {
     return false;
   }
@@ -37,6 +37,6 @@ export function isPromise(value: unknown): value is Promise<unknown> {
 export function refusePromise(owner: string, what: string, instead: string, promise: Promise<unknown>): never {
   // Nothing else will handle its rejection; the error says what went wrong.
   Promise.resolve(promise).then(undefined, () => {});
-  const returned = isAsyncGenerator(promise) ? "an async generator" : "a promise";
+  const returned = streamIn(promise) ?? "a promise";
   throw new TypeError(`${owner}: ${what} must not return ${returned}; use ${instead} instead`);
 }

@@ -1,4 +1,5 @@
 import { misuse } from "./brand.js";
+import { readField } from "./inspect.js";
 
 export const RESOLVED = /* @__PURE__ */ Promise.resolve();
 
@@ -21,21 +22,28 @@ export function requireSync<T>(what: string, value: T): T {
   throw new TypeError(`${what} must be synchronous; it returned a promise`);
 }
 
-/** Told by its tag: any other async iterable may have done its work already. */
-export function isAsyncGenerator(value: unknown): boolean {
-  return (value as { [Symbol.toStringTag]?: unknown } | undefined)?.[Symbol.toStringTag] === "AsyncGenerator";
+/**
+ * What a function returned whose errors come later than its attempt, in words: an async generator, told by its tag, since any
+ * other async iterable may have done its work already, or an Observable.
+ */
+export function streamIn(value: unknown): "an async generator" | "an Observable" | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  if (readField(value, Symbol.toStringTag) === "AsyncGenerator") return "an async generator";
+  const has = (key: PropertyKey) => typeof readField(value, key) === "function";
+  // RxJS takes one of these two names, whichever there was when it was loaded.
+  const { observable = "@@observable" } = Symbol as { readonly observable?: symbol };
+  return has("subscribe") && (has("pipe") || has(observable) || has("@@observable")) ? "an Observable" : undefined;
 }
 
 /**
  * A promise of what a function returned, `value`, whose `then` is the usual one, as `await` takes it: one of the promise's own, which a mock or an
- * instrumentation gave it, is not called, whatever it would do. An async generator is refused: its errors come when it is
- * consumed, long after the attempt.
+ * instrumentation gave it, is not called, whatever it would do. A stream is refused: its errors come when it is consumed, long
+ * after the attempt.
  */
 export function promiseOf<T>(value: T | PromiseLike<T>): Promise<T> {
   const promise = Promise.resolve(value);
-  if (promise !== value && isAsyncGenerator(value)) {
-    throw misuse(new TypeError("fn must not return an async generator: wrap a function that consumes it"));
-  }
+  const stream = promise !== value && streamIn(value);
+  if (stream) throw misuse(new TypeError(`fn must not return ${stream}: wrap a function that consumes it`));
   return promise.then === Promise.prototype.then ? promise : adopt(promise);
 }
 

@@ -2,6 +2,7 @@ import { report } from "../common/call-hook.js";
 import type { Clock } from "../common/clock.js";
 import { enter, leave } from "../common/current.js";
 import { nextOrdinal, rememberExhausted } from "../common/exhausted.js";
+import { promiseOf } from "../common/thenable.js";
 import { begin, type Call } from "./call.js";
 import { type ClaimedKey, claimedKey, patiently } from "./claimed-key.js";
 import { IdempotencyRecordError, IdempotencyTimeoutError } from "./errors.js";
@@ -37,7 +38,7 @@ export async function perform(call: Call, claim: Claim & { state: "won" }): Prom
 
 /** Calls the function as a part of the attempt that the call began in. */
 async function start(call: Call): Promise<unknown> {
-  if (!call.attempt) return begin(call);
+  if (!call.attempt) return promiseOf(begin(call));
   const outer = enter(call.attempt);
   let result: unknown;
   try {
@@ -45,7 +46,7 @@ async function start(call: Call): Promise<unknown> {
   } finally {
     leave(outer);
   }
-  return result;
+  return promiseOf(result);
 }
 
 async function recorded({ settings, key }: Call, held: ClaimedKey, value: unknown): Promise<unknown> {

@@ -1,6 +1,7 @@
 import {
   bulkhead,
   circuitBreaker,
+  circuitBreakers,
   currentAttempt,
   retry,
   retryBudget,
@@ -177,4 +178,26 @@ it("what classify leaves to the defaults is judged by them, in a policy and outs
 
 it("a generator function is refused by runSync too", () => {
   expect(() => circuitBreaker().runSync(function* () {} as () => unknown)).toThrow("must not be a generator function");
+});
+
+describe("a breaker whose clock fails as a call begins", () => {
+  const broken = new Error("no time left");
+  const clock = {
+    now: (): number => {
+      throw broken;
+    },
+  };
+  const guarded: [string, (fn: () => Promise<unknown>) => () => Promise<unknown>][] = [
+    ["wrap", (fn) => circuitBreaker({ clock }).wrap(fn)],
+    ["wrap where time matters", (fn) => circuitBreaker({ clock, slowRate: 0.5, slowAfter: 10 }).wrap(fn)],
+    ["run", (fn) => () => circuitBreaker({ clock }).run(fn)],
+    ["the wrap of breakers by key", (fn) => circuitBreakers({ clock, key: () => "a" }).wrap(fn)],
+  ];
+
+  it.each(guarded)("rejects, throws nothing and calls nothing: %s", async (_, guard) => {
+    const fn = vi.fn(failing);
+
+    await expect(guard(fn)()).rejects.toBe(broken);
+    expect(fn).not.toHaveBeenCalled();
+  });
 });

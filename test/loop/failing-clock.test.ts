@@ -1,4 +1,4 @@
-import { retry, waitFixed, waitNone } from "undaunted";
+import { retry, runWithRetry, waitFixed, waitNone } from "undaunted";
 import { flaky, virtualClock } from "undaunted/testing";
 import { describe, expect, it } from "vitest";
 import { busy, countedSignal, never, now, reason, recordingBudget, refuseUnhandledRejections } from "./interrupting.ts";
@@ -107,5 +107,26 @@ describe("a clock that fails to cancel", () => {
 
     expect(await results).toEqual(Array(3).fill({ status: "rejected", reason }));
     expect(reported).toContain(broken);
+  });
+
+  it.each([
+    ["an attemptTimeout", { attemptTimeout: 10 }],
+    ["a totalTimeout", { totalTimeout: 10 }],
+    ["a hook", { onRetry() {} }],
+    ["a signal", { signal: new AbortController().signal, onRetry() {} }],
+    ["onAttempt", { totalTimeout: 10, onAttempt() {} }],
+  ])("rejects where its clock fails as the call begins, throws nothing and calls nothing: %s", async (_, options) => {
+    const broken = new Error("no time at all");
+    const now = () => {
+      throw broken;
+    };
+    const load = flaky([]);
+    const policy = { ...options, clock: { ...virtualClock(), now } };
+    const call = retry(load, policy);
+
+    await expect(call()).rejects.toBe(broken);
+    await expect(runWithRetry(load, policy)).rejects.toBe(broken);
+    expect(load.calls).toEqual([]);
+    expect(call.stats).toMatchObject({ calls: 1, failures: 1 });
   });
 });
