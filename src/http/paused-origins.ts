@@ -1,5 +1,6 @@
 import type { Clock } from "../common/clock.js";
 import { LruMap } from "../common/lru-map.js";
+import { testSwitch } from "../common/test-switch.js";
 
 interface Pause {
   /** On the clock's time. */
@@ -30,12 +31,12 @@ export class PausedOrigins {
 
   /**
    * Waits until `origin` may be called, and then for up to half of the pause again, so that not all come at once.
-   * `undefined` where there is nothing to wait for.
+   * `undefined` where there is nothing to wait for, and in a test run that switched waits off.
    */
   wait(origin: string, clock: Clock, random: () => number, unref?: boolean): Waiting | undefined {
     const { until, length } = this.#pauses.get(origin);
     const ms = until - clock.now();
-    if (ms <= 0) return undefined;
+    if (ms <= 0 || testSwitch()?.waits === false) return undefined;
     let cancel = () => {};
     const done = new Promise<void>((resolve) => {
       cancel = clock.setTimer(resolve, ms + (random() * length) / 2, unref);

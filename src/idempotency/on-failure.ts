@@ -1,5 +1,5 @@
+import { kindOf } from "../common/brand.js";
 import { report } from "../common/call-hook.js";
-import { TryAgainError } from "../common/errors.js";
 import { chainOf, codeOf, readField } from "../common/inspect.js";
 import { requireSync } from "../common/thenable.js";
 import { check, type Rule } from "../common/validate.js";
@@ -15,7 +15,7 @@ const MEANING: Rule = [
 /** What a failure means for its key. Never throws: what cannot be found out may have happened. */
 export function meaningOf(settings: IdempotencySettings, error: unknown): FailureMeaning {
   // "Try again" says that nothing has happened, or that it may happen again.
-  if (error instanceof TryAgainError || codeOf(error) === "ERR_TRY_AGAIN") return "free";
+  if (kindOf(error) === "ERR_TRY_AGAIN") return "free";
   const { owner, onFailure } = settings;
   if (!onFailure) return mayHaveHappened(error) ? "hold" : "free";
   try {

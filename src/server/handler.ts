@@ -1,4 +1,4 @@
-import { codeOf } from "../common/inspect.js";
+import { kindOf } from "../common/brand.js";
 import { check, FUNCTION, show } from "../common/validate.js";
 import { isBodiless, isMarkedNotDone, isNotDone, isResponse, type StoredAnswer, storedHeaders } from "./answer.js";
 import { answerFailure } from "./answer-failure.js";
@@ -176,7 +176,7 @@ async function carriedOut(settings: ServerSettings<Request>, call: Call, tx: unk
   } catch (error) {
     const response = failureOf(settings, error);
     const freed =
-      isMarkedNotDone(error) || codeOf(error) === "ERR_TRY_AGAIN" || isFreed(settings, response, response.status);
+      isMarkedNotDone(error) || kindOf(error) === "ERR_TRY_AGAIN" || isFreed(settings, response, response.status);
     return freed ? { response, stored: undefined } : kept(response, settings.maxBody);
   }
 }

@@ -1,5 +1,6 @@
+import { kindOf } from "../common/brand.js";
 import { report } from "../common/call-hook.js";
-import { codeOf, describe, readField } from "../common/inspect.js";
+import { describe, readField } from "../common/inspect.js";
 import { isThenable } from "../common/thenable.js";
 import { fingerprintText } from "../idempotency/fingerprint-text.js";
 import { isMarkedNotDone } from "./answer.js";
@@ -140,7 +141,7 @@ async function carriedOut(settings: ServerSettings<any>, exchange: Exchange, cap
   if (tx) for (const each of new Set([request, raw])) noteTransaction(each, tx);
   let saysNotDone = false;
   goOn(exchange, (error) => {
-    saysNotDone = isMarkedNotDone(error) || codeOf(error) === "ERR_TRY_AGAIN";
+    saysNotDone = isMarkedNotDone(error) || kindOf(error) === "ERR_TRY_AGAIN";
     void sendResponse(res, failureOf(settings, error));
   });
   const answer = await capture.ended;

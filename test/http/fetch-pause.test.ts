@@ -1,5 +1,6 @@
 import { waitFixed } from "undaunted";
-import { describe, expect, it } from "vitest";
+import { testRetries } from "undaunted/testing";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { pausing, status } from "./fetching.js";
 
 const A = "https://a.example/1";
@@ -47,6 +48,19 @@ describe("pauseOrigin", () => {
     await clock.advance(0);
 
     expect(seen.at(-1)).toEqual([B, 1_000]);
+  });
+
+  it("waits for nothing in a test run that switched waits off", async () => {
+    const { api, clock, seen } = pausing([busy(10), status(200), status(200)]);
+    const quick = testRetries({ waits: false });
+    onTestFinished(() => quick.restore());
+    api(A);
+    await clock.advance(0);
+
+    api(OTHER_PATH);
+    await clock.runAll();
+
+    expect(seen.map(([, ms]) => ms)).toEqual([0, 0, 0]);
   });
 
   it("is over after that time", async () => {

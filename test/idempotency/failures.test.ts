@@ -55,6 +55,14 @@ describe("a failure, by default,", () => {
     ["an abort", new DOMException("aborted", "AbortError")],
     ["axios' abort", Object.assign(new Error("canceled"), { name: "CanceledError", code: "ERR_CANCELED" })],
     ["an undecided call inside", new IdempotencyUndecidedError("inner")],
+    [
+      "a lost connection with a code that a server copied from us",
+      new Error("lost", { cause: Object.assign(new Error("relayed", { cause: lost }), { code: "ERR_TRY_AGAIN" }) }),
+    ],
+    [
+      "an abort with a code that a server copied from us",
+      Object.assign(new Error("gone"), { name: "AbortError", code: "ERR_TRY_AGAIN" }),
+    ],
   ])("leaves the key undecided: %s", async (_what, error) => {
     const { fn, once } = failingOnce(error);
 

@@ -282,6 +282,15 @@ describe("an answer that failed", () => {
     expect(fn).toHaveBeenCalledTimes(2);
   });
 
+  it("keeps the answer to an error that only has the code of a TryAgainError, as one of another server's may", async () => {
+    const { fn, serve } = serving(() => Promise.reject(Object.assign(new Error("relayed"), { code: "ERR_TRY_AGAIN" })));
+
+    await serve(request());
+
+    expect((await serve(request())).headers.get("idempotent-replayed")).toBe("true");
+    expect(fn).toHaveBeenCalledTimes(1);
+  });
+
   it("says when to come back after a TryAgainError", async () => {
     const { serve } = serving(() => Promise.reject(new TryAgainError({ after: 1_500 })));
 
