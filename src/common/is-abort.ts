@@ -1,4 +1,4 @@
-import { describe, readField } from "./inspect.js";
+import { readField } from "./inspect.js";
 
 /** Names and codes. */
 const ABORTS: readonly unknown[] = [
@@ -10,20 +10,34 @@ const ABORTS: readonly unknown[] = [
   "ERR_CANCELED", // axios: a cancel token or a signal
 ];
 
+const TIMEOUTS: readonly unknown[] = ["TimeoutError", "AttemptTimeoutError"];
+
 /**
  * Whether an error says that the caller cancelled what failed: its result is not wanted any more. By name or code (the DOM's,
- * Node's, undici's, axios'), and by the outermost error only. Not an abort is one whose cause is a timeout, as Node
- * throws under `AbortSignal.timeout()`, nor a driver's lost connection of that name, which has the command with it.
+ * Node's, undici's, axios'), and by the outermost error only. Not an abort is one behind which there is a timeout, as Node,
+ * axios and got throw under `AbortSignal.timeout()`, nor a driver's lost connection of that name, which has the command with
+ * it.
  *
  * @example
  * isAbortError(new DOMException("the user left", "AbortError")); // => true
  * isAbortError(new Error("busy")); // => false
  */
 export function isAbortError(error: unknown): boolean {
-  const named = ABORTS.includes(readField(error, "name")) || ABORTS.includes(readField(error, "code"));
+  return isCalledAbort(error) && !isTimeoutBehind(error) && !readField(error, "command");
+}
+
+/** Whether an error is an abort by its name or code, whatever is behind it. */
+export function isCalledAbort(error: unknown): boolean {
+  return ABORTS.includes(readField(error, "name")) || ABORTS.includes(readField(error, "code"));
+}
+
+/** Whether a timeout made a client abort: by the cause, past other aborts, or by the signal that it was given. */
+function isTimeoutBehind(error: unknown): boolean {
+  const cause = readField(error, "cause");
+  // axios keeps what it was given in `config`, got in `options`.
+  const reasons = ["config", "options"].map((key) => readField(readField(readField(error, key), "signal"), "reason"));
   return (
-    named &&
-    !/^(Attempt)?TimeoutError$/.test(describe(readField(readField(error, "cause"), "name"))) &&
-    !readField(error, "command")
+    [cause, ...reasons].some((each) => TIMEOUTS.includes(readField(each, "name"))) ||
+    (cause !== error && isCalledAbort(cause) && isTimeoutBehind(cause))
   );
 }

@@ -1,5 +1,6 @@
 import { kindOf } from "../common/brand.js";
 import { errorsOf, readField } from "../common/inspect.js";
+import { isAbortError, isCalledAbort } from "../common/is-abort.js";
 import { denoVerdict, tunnelVerdict } from "./network-texts.js";
 import { lookThrough, type Retryability, type Verdict } from "./retryability.js";
 
@@ -9,11 +10,6 @@ type Rows = readonly (string | RegExp)[];
 // parentheses at its end. After each, where it comes from.
 
 const PERMANENT: Rows = [
-  "AbortError", // DOM: an aborted AbortController
-  "ABORT_ERR", // nodejs.org/api/errors.html
-  "UND_ERR_ABORT", // undici, lib/core/errors.js
-  "UND_ERR_ABORTED", // undici, docs/api/Errors.md
-  "ERR_CANCELED", // axios: a cancel token or a signal
   // nodejs.org/api/tls.html, X509 certificate error codes
   /^(CERT|CRL|DEPTH_ZERO_SELF_SIGNED|ERROR_IN_(CERT|CRL)|SELF_SIGNED_CERT|UNABLE_TO_(DECODE|DECRYPT|GET|VERIFY))_/,
   "HOSTNAME_MISMATCH", // the same page
@@ -142,9 +138,7 @@ function repeats(error: unknown, cause: unknown, ofCause: Retryability | undefin
   if (ofCause === undefined) return false;
   const code = readField(error, "code");
   // axios copies the code, but neither the system call nor the errors of an AggregateError.
-  if (code !== undefined && code === readField(cause, "code")) return true;
-  // Node's own client says of a timeout's signal that it was aborted.
-  return readField(error, "name") === "AbortError" && readField(cause, "name") === "TimeoutError";
+  return code !== undefined && code === readField(cause, "code");
 }
 
 /** What one error says, `ofCause` being what its cause says; `undefined` for nothing. */
@@ -158,6 +152,8 @@ function verdictOf(error: unknown, cause: unknown): Retryability | undefined {
   const alone = cause === undefined || cause === null || readField(cause, "type") === "error";
   const inWords = tunnelVerdict(error, message, code);
   if (inWords) return inWords;
+  // A timeout's signal, or a lost connection, may go by that name.
+  if (isCalledAbort({ name, code })) return isAbortError(error) ? "permanent" : "idempotent";
   if (DAMAGED.test(code)) return "idempotent";
   // The most telling first. Sentry's SDK adds the host in parentheses (getsentry/sentry-javascript#15729), Deno the URL.
   const words = [`${name}: ${message.split(" (")[0]}`, `${syscall} ${code}`, code, name];

@@ -1,8 +1,12 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import axios from "axios";
+import got from "got";
+import ky from "ky";
 import { AttemptTimeoutError, isAbortError, NonRetryableError, retry, retryIfError, runWithRetry } from "undaunted";
 import { flaky, instant } from "undaunted/testing";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bothLoops } from "../loop/both-loops.js";
 
 const errorWith = (fields: object) => Object.assign(new Error("test"), fields);
@@ -16,6 +20,25 @@ const aborted = AbortSignal.abort();
 /** A signal that has timed out, as `AbortSignal.timeout()` makes one. */
 const timedOut = AbortSignal.abort(new DOMException("The operation was aborted due to timeout", "TimeoutError"));
 
+/** The address of a server that never answers. */
+function silent(): string {
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+function circular(): unknown {
+  const error = errorWith({ name: "AbortError" });
+  error.cause = error;
+  return error;
+}
+
+const server = createServer(() => {});
+
+beforeAll(() => new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve)));
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
 describe("isAbortError", () => {
   it.each<[string, () => unknown]>([
     ["the DOM's", () => aborted.reason],
@@ -27,6 +50,13 @@ describe("isAbortError", () => {
     ["undici's codes", () => errorWith({ code: "UND_ERR_ABORTED" })],
     ["undici's older code", () => errorWith({ code: "UND_ERR_ABORT" })],
     ["axios' code", () => errorWith({ code: "ERR_CANCELED" })],
+    ["got's", () => caught(got("http://127.0.0.1:9/", { signal: aborted, retry: { limit: 0 } }))],
+    ["axios' under a signal of the caller's", () => errorWith({ code: "ERR_CANCELED", config: { signal: aborted } })],
+    ["one whose own cause it is", () => circular()],
+    [
+      "one for another reason, behind which there was a timeout",
+      () => errorWith({ name: "AbortError", cause: new Error("shutting down", { cause: timedOut.reason }) }),
+    ],
     ["one whose cause is the caller's own reason", () => errorWith({ name: "AbortError", cause: new Error("left") })],
   ])("says yes to an abort: %s", async (_, make) => {
     expect(isAbortError(await make())).toBe(true);
@@ -47,6 +77,20 @@ describe("isAbortError", () => {
     [
       "a lost connection of ioredis, which has its command",
       () => errorWith({ name: "AbortError", command: { name: "get", args: ["key"] } }),
+    ],
+    ["axios under a timeout's signal", () => caught(axios.get("http://127.0.0.1:9/", { signal: timedOut as never }))],
+    [
+      "axios under a signal that times out later",
+      () => caught(axios.get(silent(), { signal: AbortSignal.timeout(1) })),
+    ],
+    [
+      "got under a timeout's signal",
+      () => caught(got("http://127.0.0.1:9/", { signal: timedOut, retry: { limit: 0 } })),
+    ],
+    ["ky under a timeout's signal", () => caught(ky("http://127.0.0.1:9/", { signal: timedOut, retry: 0 }).text())],
+    [
+      "an abort around an abort around a timeout",
+      () => errorWith({ name: "CanceledError", cause: errorWith({ name: "AbortError", cause: timedOut.reason }) }),
     ],
     ["an attempt's own timeout", () => new AttemptTimeoutError(5, 1)],
     [

@@ -281,10 +281,17 @@ describe("an abort by the caller", () => {
     expect(classifyNetworkError(error)).toBe("idempotent");
   });
 
-  it("stays one, of a client with another word for it, where a timeout was the cause", () => {
+  it("is none of a client with another word for it either, where a timeout was the cause", () => {
     const timeout = new DOMException("timed out", "TimeoutError");
 
-    expect(classifyNetworkError(coded("ERR_CANCELED", timeout))).toBe("permanent");
+    expect(classifyNetworkError(coded("ERR_CANCELED", timeout))).toBe("idempotent");
+  });
+
+  it("is none of axios', under a signal that timed out", () => {
+    const { signal } = { signal: AbortSignal.abort(new DOMException("timed out", "TimeoutError")) };
+    const error = Object.assign(coded("ERR_CANCELED"), { name: "CanceledError", config: { signal } });
+
+    expect(classifyNetworkError(error)).toBe("idempotent");
   });
 });
 
