@@ -46,20 +46,26 @@ export function report(owner: HookOwner, source: object, error: unknown): void {
   new Promise((resolve) => resolve(onHookError(error))).catch((cause: unknown) => warn(owner, onHookError, cause));
 }
 
-// A hook that is written where a call is made is another function in each call: of what is alike, few are heard.
+// A hook that is written where a call is made is another function in each call: of those of one place few are heard, and
+// fewer of what is alike.
 const MOST_ALIKE = 3;
-const MOST_KINDS = 100;
+const MOST_OF_A_PLACE = 10;
+const MOST_PLACES = 100;
 const warned = /* @__PURE__ */ new WeakSet<object>();
-const alike = /* @__PURE__ */ new Map<string, number>();
+/** Warnings by place, and there by message. */
+const heard = /* @__PURE__ */ new Map<string, string[]>();
 
-/** Warns once for each hook, and a few times where hooks of one name fail alike. */
+/** Warns once for each hook, and a few times where hooks of one place fail. */
 function warn({ name }: HookOwner, source: object, error: unknown): void {
   const message = `undaunted: a hook failed: ${describe(error)}`;
-  const kind = `${name} ${describe(readField(source, "name"))} ${message}`;
-  const count = alike.get(kind) ?? 0;
-  if (warned.has(source) || count === MOST_ALIKE || (count === 0 && alike.size === MOST_KINDS)) return;
+  // What was written at one place has one text.
+  const place = `${name} ${describe(readField(source, "name"))} ${describe(source)}`;
+  const messages = heard.get(place) ?? [];
+  if (warned.has(source) || messages.length === MOST_OF_A_PLACE) return;
+  if (messages.filter((each) => each === message).length === MOST_ALIKE) return;
+  if (messages.length === 0 && heard.size === MOST_PLACES) return;
   warned.add(source);
-  alike.set(kind, count + 1);
+  heard.set(place, [...messages, message]);
   const { process, console } = globalThis as {
     process?: { emitWarning?: (message: string) => void };
     console?: { warn?: (message: string) => void };
