@@ -7,6 +7,7 @@ import type {
   RetryStats,
   SyncRetryOptions,
 } from "./common/attempt.js";
+import { changed } from "./common/attempt-state.js";
 import { callHook } from "./common/call-hook.js";
 import { checkCallable, NO_ARGS } from "./common/callable.js";
 import { copyProperties } from "./common/copy-properties.js";
@@ -239,7 +240,7 @@ function giveUp(
   stats.failures++;
   watch?.giveUp(reason, error, state);
   // A copy, so that a hook that writes to it changes nothing.
-  if (policy.onGiveUp) callHook(policy, policy.onGiveUp, { ...final });
+  if (policy.onGiveUp) callHook(policy, policy.onGiveUp, changed(final, {}));
   if (policy.fallback) {
     try {
       const value = policy.fallback(final);

@@ -118,14 +118,15 @@ const boss = { getDb() {}, fail() {}, update() {} };
 const client = { query: async () => ({ rows: [] }), eval: async () => null, call: async () => null };
 const database = { exec() {}, prepare: () => ({ run() {}, get() {}, all() {} }) };
 
-/** Everything that takes options: how it is called with some, and what it needs beside the option under test. */
-const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object][] = [
+/** Everything that takes options: how it is called with some, what it needs beside the option under test, and what takes anything. */
+const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object, anything?: string][] = [
   ["retry", (options) => retry(() => 1, options)],
   ["retry's with", (options) => retry(() => 1).with(options)],
   ["retrySync", (options) => retrySync(() => 1, options)],
   ["runWithRetry", (options) => runWithRetry(() => 1, options)],
   ["@Retry", (options) => Retry(options)],
   ["@RetrySync", (options) => RetrySync(options)],
+  ["TryAgainError", (options) => new TryAgainError(options), {}, "cause"],
   ["mergeHooks", (options) => mergeHooks(options)],
   ["retryLogger", (options) => retryLogger({ warn() {}, error() {} }, options)],
   ["waitIncrementing", waitIncrementing, { start: 1, increment: 1 }],
@@ -182,7 +183,7 @@ const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object][
 ];
 
 describe("messages about options", () => {
-  it.each(TAKERS)("%s refuses each option in plain words", async (_owner, make, needed = {}) => {
+  it.each(TAKERS)("%s refuses each option in plain words", async (_owner, make, needed = {}, anything = "") => {
     const [unknown = ""] = await provoke(() => make({ ...needed, "no such option": 1 }));
     const options = /; allowed are (.+)$/.exec(unknown)?.[1]?.split(", ") ?? [];
     expect(options, unknown).not.toEqual([]);
@@ -191,7 +192,7 @@ describe("messages about options", () => {
     for (const option of options) {
       const provoked: string[] = [];
       for (const value of BAD) provoked.push(...(await provoke(() => make({ ...needed, [option]: value }))));
-      expect(provoked, option).not.toEqual([]);
+      expect(provoked.length > 0, option).toBe(option !== anything);
       messages.push(...provoked);
     }
 

@@ -1,12 +1,30 @@
-import type { Outcome, RetryState } from "./attempt.js";
+import type { AttemptStart, Outcome, RetryState } from "./attempt.js";
 
 /** A copy of a state with some fields changed. */
-export function changed(state: RetryState, fields: Partial<RetryState>): AttemptState {
+export function changed<S extends RetryState, F extends object>(state: S, fields: F): AttemptState & S & F {
   return Object.assign(Object.create(AttemptState.prototype), state, fields);
 }
 
+/** What strategies and hooks get, and what is no number: `(attempt) => attempt > 3`, compared, would say no for ever. */
+class NoNumber {
+  [Symbol.toPrimitive](): never {
+    throw new TypeError("strategies and hooks get the state, not a number: did you mean state.attempt?");
+  }
+}
+
+/** What `onAttempt` gets. */
+export class Start extends NoNumber implements AttemptStart {
+  constructor(
+    readonly name: string,
+    readonly args: readonly unknown[],
+    readonly attempt: number,
+  ) {
+    super();
+  }
+}
+
 /** The state of one attempt, filled until its fate is decided. */
-export class AttemptState implements RetryState {
+export class AttemptState extends NoNumber implements RetryState {
   delay = 0;
   exhausted = false;
 
@@ -21,10 +39,7 @@ export class AttemptState implements RetryState {
     readonly previousDelay: number,
     readonly idle: number,
     readonly random: () => number,
-  ) {}
-
-  /** `(attempt) => attempt > 3` gets a state: compared, it would say no for ever. */
-  [Symbol.toPrimitive](): never {
-    throw new TypeError("a strategy gets the state, not a number: did you mean state.attempt?");
+  ) {
+    super();
   }
 }

@@ -1,14 +1,15 @@
 import type { Outcome } from "./attempt.js";
 import { brandAs, hide } from "./brand.js";
 import { describe } from "./inspect.js";
-import { check, isGiven, OPTIONS, TIME } from "./validate.js";
+import { check, isGiven, OPTIONS, type Rule, readOptions, TIME } from "./validate.js";
 
 // `name` is a getter on the prototype: it heads the stack and is no own key of the error; a subclass may set its own.
 // `code` recognises an error of another copy of this package, where `instanceof` fails.
 
 /**
  * Thrown inside an attempt: give up at once. The call rejects with `cause` where that is an object, else with this
- * error. An outer retry does not try again either.
+ * error. An outer retry does not try again either. Given an error in the place of a message, it has that error's message, and
+ * the error as its cause.
  *
  * @example
  * await runWithRetry(() => {
@@ -24,8 +25,8 @@ export class NonRetryableError extends Error {
   }
   readonly code = "ERR_NON_RETRYABLE";
 
-  constructor(message?: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(message?: string | Error, options?: ErrorOptions) {
+    super(isObject(message) ? message.message : message, isObject(message) ? { cause: message, ...options } : options);
     brandAs(this);
   }
 }
@@ -53,10 +54,9 @@ export class TryAgainError extends Error {
   readonly after: number | undefined;
 
   constructor(options: { after?: number | undefined; cause?: unknown } = {}) {
-    super("another attempt was asked for", causeIn("TryAgainError", options));
+    super("another attempt was asked for", causeIn("TryAgainError", options, "after"));
     brandAs(this);
-    this.after = options.after;
-    if (options.after !== undefined) check("TryAgainError", "after", options.after, TIME);
+    this.after = readOptions("TryAgainError", options, TRY_AGAIN).after;
   }
 }
 
@@ -210,8 +210,14 @@ export class BulkheadFullError extends Error {
   }
 }
 
-function causeIn(owner: string, options: { cause?: unknown }): ErrorOptions | undefined {
-  check(owner, "options", options, OPTIONS);
+const TRY_AGAIN: Record<string, Rule> = { after: TIME, cause: ["anything", "any"] };
+
+function isObject(value: unknown): value is Error {
+  return typeof value === "object" && value !== null;
+}
+
+function causeIn(owner: string, options: { cause?: unknown }, first?: string): ErrorOptions | undefined {
+  check(owner, "options", options, OPTIONS, first);
   return isGiven(options, "cause") ? { cause: options.cause } : undefined;
 }
 

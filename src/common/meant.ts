@@ -8,6 +8,8 @@ export function meantBy(owner: string, option: string, value: unknown, first?: s
   if (isState(value) || (value instanceof Error && owner.startsWith("retryIf"))) {
     return UNCALLED;
   }
+  if (isErrorClass(value))
+    return /^retryIf/.test(owner) || option === "retryIf" ? ask(`retryIfErrorType(${value.name})`) : "";
   if (typeof value !== "number") return "";
   if (first) return ask(`{ ${first}: ${first === "stop" ? attempts(value) : value} }`);
   return option === "stop" ? ask(attempts(value)) : option === "wait" ? ask(`waitFixed(${value})`) : "";
@@ -21,6 +23,7 @@ export function meantByName(names: readonly string[], option: string, value: unk
     return oddLetters(known, word) + oddLetters(word, known) < Math.min(3, known.length);
   });
   if (near.length > 0) return ask(near.join(" or "));
+  if (typeof value === "number" && names.includes("after")) return ask("after");
   // What other libraries count. Their retries do not include the first call.
   const count = /(re)?tries$|attempts$/.exec(word);
   if (!count || !names.includes("stop")) return "";
@@ -38,6 +41,11 @@ function ask(meant: string): string {
 /** How many letters of one word the other has not: a slip leaves most of them. */
 function oddLetters(word: string, other: string): number {
   return [...word].filter((letter) => !other.includes(letter)).length;
+}
+
+/** Whether a value is a class of errors. */
+export function isErrorClass(value: unknown): value is ErrorConstructor {
+  return value === Error || (typeof value === "function" && value.prototype instanceof Error);
 }
 
 /** Whether a value is the state of an attempt. */

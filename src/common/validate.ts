@@ -1,5 +1,5 @@
 import { bounded } from "./inspect.js";
-import { isState, meantBy, meantByName } from "./meant.js";
+import { isErrorClass, isState, meantBy, meantByName } from "./meant.js";
 import { isThenable } from "./thenable.js";
 
 /** What an option may be: the words for it, its `typeof` (or "any"), and what else must hold. */
@@ -31,6 +31,8 @@ export const OPTIONS: Rule = [
   (value) => !Array.isArray(value) && !isThenable(value) && !isState(value),
 ];
 export const FUNCTION: Rule = ["a function", "function"];
+/** A class of errors, called as a function, would say yes to all. */
+export const PREDICATE: Rule = ["a function", "function", (fn) => !isErrorClass(fn)];
 export const BOOLEAN: Rule = ["true or false", "boolean"];
 export const STRING: Rule = ["a string", "string"];
 
@@ -103,7 +105,7 @@ export function checkOrder(owner: string, lowName: string, low: number, highName
 export function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(bounded(value));
   if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "function") return "a function";
+  if (typeof value === "function") return isErrorClass(value) ? "a class" : "a function";
   return typeof value === "object" && value !== null ? Object.prototype.toString.call(value) : String(value);
 }
 

@@ -115,8 +115,7 @@ export function finalError(policy: CompiledPolicy, state: State, reason: GiveUpR
 
 /** The state in which a call is given up. */
 export function finalState(state: State, reason: GiveUpReason, error: unknown): GiveUpState {
-  // No `{ ...state, reason }`: Node 20 takes 2 µs for each key that follows a spread.
-  return Object.assign({}, state, { reason: thrownToEnd in state ? "not-retryable" : reason, error });
+  return changed(state, { reason: thrownToEnd in state ? "not-retryable" : reason, error });
 }
 
 /** Why a call was given up, and on what. */

@@ -19,6 +19,7 @@ import {
   FUNCTION,
   hasMethods,
   OPTIONS,
+  PREDICATE,
   type Rule,
   readOptions,
   SIGNAL,
@@ -151,7 +152,7 @@ export interface LoopKind {
 const COMMON: Record<string, Rule> = {
   stop: FUNCTION,
   wait: FUNCTION,
-  retryIf: FUNCTION,
+  retryIf: PREDICATE,
   retryExhausted: BOOLEAN,
   budget: ["a RetryBudget", "object", /* @__PURE__ */ hasMethods("acquire", "recordSuccess", "refund")],
   // A deadline that is worked out for a call may have passed.

@@ -1,4 +1,5 @@
 import type { GiveUpReason, GiveUpState, Outcome } from "../common/attempt.js";
+import { changed } from "../common/attempt-state.js";
 import { callHook, report } from "../common/call-hook.js";
 import { inThisContext, systemClock } from "../common/clock.js";
 import { type Attempt, enter, leave, PlainAttempt } from "../common/current.js";
@@ -329,7 +330,7 @@ export class Run {
     this.#final = finalState(state, reason, error);
     this.call.target.watch?.giveUp(reason, error, state);
     // A copy, so that a hook that writes to it changes nothing.
-    return onGiveUp ? this.#tell(onGiveUp, { ...this.#final }, () => this.#fallBack()) : this.#fallBack();
+    return onGiveUp ? this.#tell(onGiveUp, changed(this.#final, {}), () => this.#fallBack()) : this.#fallBack();
   }
 
   #fallBack(): boolean {

@@ -10,7 +10,7 @@ import {
   type NotOfResult,
   traitsOfPredicate,
 } from "../common/traits.js";
-import { check, checkAll, FUNCTION } from "../common/validate.js";
+import { check, checkAll, PREDICATE } from "../common/validate.js";
 import { negate } from "./retry-if.js";
 
 // What a predicate is not asked about, it says no to: a plain function is asked about errors only, `retryIfResult` and
@@ -31,7 +31,7 @@ export function retryIfAny<T, B extends true = never>(
   ...predicates: readonly Judge<T, boolean | Promise<boolean>, B>[]
 ): Judge<T, boolean | Promise<boolean>, B>;
 export function retryIfAny<T>(...predicates: readonly RetryIf<T>[]): RetryIf<T> {
-  checkAll("retryIfAny", predicates);
+  checkAll("retryIfAny", predicates, "strategy", PREDICATE);
   return combine(true, predicates, bitsOf(predicates));
 }
 
@@ -50,7 +50,7 @@ export function retryIfAll<T, B extends true = never>(
   ...predicates: readonly Judge<T, boolean | Promise<boolean>, B>[]
 ): Judge<T, boolean | Promise<boolean>, B>;
 export function retryIfAll<T>(...predicates: readonly RetryIf<T>[]): RetryIf<T> {
-  checkAll("retryIfAll", predicates);
+  checkAll("retryIfAll", predicates, "strategy", PREDICATE);
   const kinds = predicates.reduce((common, each) => common & traitsOfPredicate(each), KINDS);
   if (kinds === 0) {
     throw new TypeError(
@@ -70,7 +70,7 @@ export function retryIfAll<T>(...predicates: readonly RetryIf<T>[]): RetryIf<T> 
  * retryIfNot(retryIfErrorCode(400, 404))(Object.assign(new Error(), { status: 503 })); // => true
  */
 export function retryIfNot<P extends RetryIf & NotOfResult>(predicate: P): Negated<P> {
-  check("retryIfNot", "predicate", predicate, FUNCTION);
+  check("retryIfNot", "predicate", predicate, PREDICATE);
   const bits = traitsOfPredicate(predicate);
   if (bits & HOLDS_VALUE_PREDICATE) {
     throw new TypeError(

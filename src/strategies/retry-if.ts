@@ -1,6 +1,7 @@
 import type { RetryState } from "../common/attempt.js";
 import { chainOf, errorsOf, readField } from "../common/inspect.js";
 import { isAbortError } from "../common/is-abort.js";
+import { isErrorClass } from "../common/meant.js";
 import { isThenable } from "../common/thenable.js";
 import {
   HOLDS_VALUE_PREDICATE,
@@ -10,7 +11,7 @@ import {
   READS_ELAPSED,
   type ValueJudge,
 } from "../common/traits.js";
-import { check, checkAll, FUNCTION, STRING } from "../common/validate.js";
+import { check, checkAll, FUNCTION, PREDICATE, STRING } from "../common/validate.js";
 
 // A predicate of errors takes the error alone; one of values, the state too.
 type OfError = (error: unknown) => boolean;
@@ -38,7 +39,7 @@ export const retryNever: (error: unknown) => boolean = /* @__PURE__ */ mark((_er
 export function retryIfError(test?: (error: unknown) => boolean): OfError;
 export function retryIfError(test: (error: unknown) => boolean | Promise<boolean>): OfErrorLater;
 export function retryIfError(test: OfErrorLater = (error) => !isAbortError(error)): OfErrorLater {
-  check("retryIfError", "test", test, FUNCTION);
+  check("retryIfError", "test", test, PREDICATE);
   return ofError(test);
 }
 
@@ -63,7 +64,7 @@ export function retryIfErrorType<C extends ErrorClass>(
 ): OfErrorLater {
   const isOfType = compileTypes("retryIfErrorType", type);
   check("retryIfErrorType", "test", test, FUNCTION);
-  if ((test as unknown as ErrorClass).prototype instanceof Error) {
+  if (isErrorClass(test)) {
     throw new TypeError("retryIfErrorType: test must not be a class, several classes come in a list; got a class");
   }
   return ofError((error) => isOfType(error) && test(error as InstanceType<C>));
@@ -150,7 +151,7 @@ export function retryIfErrorCode(...codes: readonly (string | number)[]): OfErro
  * retryIfErrorCause((cause) => cause instanceof RangeError)(new Error("", { cause: new RangeError() })); // => true
  */
 export function retryIfErrorCause(test: (cause: unknown) => boolean): OfError {
-  check("retryIfErrorCause", "test", test, FUNCTION);
+  check("retryIfErrorCause", "test", test, PREDICATE);
   return ofError((error) =>
     chainOf(error)
       .slice(1)

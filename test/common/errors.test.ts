@@ -6,6 +6,7 @@ import {
   NonRetryableError,
   RetryExhaustedError,
   retry,
+  runWithRetry,
   StrategyError,
   stopAfterAttempt,
   TotalTimeoutError,
@@ -69,6 +70,19 @@ describe("NonRetryableError", () => {
     expect(new NonRetryableError()).not.toHaveProperty("cause");
   });
 
+  it("takes an error in the place of a message: it is the cause, and has the message", async () => {
+    const error = new NonRetryableError(busy);
+
+    expect(error).toMatchObject({ message: busy.message, cause: busy });
+    await expect(runWithRetry(() => Promise.reject(error))).rejects.toBe(busy);
+  });
+
+  it("takes another cause beside an error", () => {
+    const cause = new Error("behind it");
+
+    expect(new NonRetryableError(busy, { cause })).toMatchObject({ message: busy.message, cause });
+  });
+
   it("lets a subclass have its own name, which stays out of its keys", () => {
     class NotFound extends NonRetryableError {
       constructor() {
@@ -116,6 +130,15 @@ describe("TryAgainError", () => {
     expect(() => new TryAgainError({ after })).toThrow(
       new RangeError(`TryAgainError: after must be a finite number of ms from 0, got ${after}`),
     );
+  });
+
+  it.each([
+    [{ delay: 5 }, 'TryAgainError: there is no option "delay"; allowed are after, cause; did you mean after?'],
+    [{ afetr: "5" }, 'TryAgainError: there is no option "afetr"; allowed are after, cause; did you mean after?'],
+    [{ error: busy }, 'TryAgainError: there is no option "error"; allowed are after, cause'],
+    [5, "TryAgainError: options must be an object, got 5; did you mean { after: 5 }?"],
+  ])("refuses what is none of its options: %o", (options, message) => {
+    expect(() => new TryAgainError(options as never)).toThrow(new TypeError(message));
   });
 
   it("refuses a delay that is no number", () => {

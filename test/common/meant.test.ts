@@ -27,9 +27,11 @@ const messageOf = async (call: () => unknown): Promise<string> => {
   }
 };
 
+class Busy extends Error {}
+
 describe.each(bothLoops)("a mistake in a policy of %s", (_name, wrap) => {
   it("is named where a strategy takes the state for the attempt's number", async () => {
-    const meant = "a strategy gets the state, not a number: did you mean state.attempt?";
+    const meant = "strategies and hooks get the state, not a number: did you mean state.attempt?";
     const compares = anything((attempt: number) => attempt > 3);
     const multiplies = anything((attempt: number) => attempt * 100);
     const formats = anything((attempt: number) => `${attempt}`.length);
@@ -37,6 +39,31 @@ describe.each(bothLoops)("a mistake in a policy of %s", (_name, wrap) => {
     for (const strategies of [{ stop: compares, wait: waitNone }, { wait: multiplies }, { wait: formats }]) {
       expect(await messageOf(wrap(flaky([busy, "too late"]), strategies))).toContain(meant);
     }
+  });
+
+  it("is named where a hook or a fallback takes the state for the attempt's number", async () => {
+    const meant = /strategies and hooks get the state, not a number: did you mean state\.attempt\?/;
+    const doubles = anything((attempt: number) => attempt * 2);
+    const onHookError = vi.fn();
+    const hooks = { onAttempt: doubles, onRetry: doubles, onSuccess: doubles, onGiveUp: doubles, onHookError };
+
+    await wrap(flaky([busy, "ok"]), { ...instant, ...hooks })();
+    await wrap(flaky([busy]), { ...hooks, stop: stopAfterAttempt(1), fallback: () => anything(1) })();
+
+    expect(onHookError.mock.calls.flat().map(({ message }) => meant.test(message))).toEqual(Array(6).fill(true));
+    expect(await messageOf(wrap(flaky([busy]), { stop: stopAfterAttempt(1), fallback: doubles }))).toMatch(meant);
+  });
+
+  it.each([
+    [TypeError, "retryIf must be a function, got a class; did you mean retryIfErrorType(TypeError)?"],
+    [Error, "retryIf must be a function, got a class; did you mean retryIfErrorType(Error)?"],
+    [Busy, "retryIf must be a function, got a class; did you mean retryIfErrorType(Busy)?"],
+  ])("is named where retryIf is a class of errors, which would say yes to all: %o", async (retryIf, message) => {
+    expect(await messageOf(() => wrap(() => 1, { retryIf: anything(retryIf) }))).toContain(message);
+  });
+
+  it("is none where retryIf is a function that can be called with new", async () => {
+    expect(await wrap(flaky([busy, "ok"]), { ...instant, retryIf: Boolean })()).toBe("ok");
   });
 
   it("is a StrategyError that has the attempt's own error as its outcome", async () => {
@@ -108,6 +135,22 @@ describe("a mistake at a maker", () => {
     [
       "retry: options must be an object, got 5; did you mean { stop: stopAfterAttempt(5) }?",
       () => retry(() => 1, anything(5)),
+    ],
+    [
+      "retryIfAny: strategy 2 must be a function, got a class; did you mean retryIfErrorType(TypeError)?",
+      () => undaunted.retryIfAny(() => true, anything(TypeError)),
+    ],
+    [
+      "retryIfAll: strategy 1 must be a function, got a class; did you mean retryIfErrorType(TypeError)?",
+      () => undaunted.retryIfAll(anything(TypeError)),
+    ],
+    [
+      "retryIfNot: predicate must be a function, got a class; did you mean retryIfErrorType(TypeError)?",
+      () => undaunted.retryIfNot(anything(TypeError)),
+    ],
+    [
+      "retryIfError: test must be a function, got a class; did you mean retryIfErrorType(TypeError)?",
+      () => undaunted.retryIfError(anything(TypeError)),
     ],
     ["stopAny: strategy 2 must be a function, got 3", () => undaunted.stopAny(stopAfterAttempt(1), anything(3))],
   ])("is named with what was meant: %s", async (message, make) => {

@@ -117,7 +117,7 @@ const clientsWithCa: readonly Client[] = [
 ];
 const clients = [nodeFetch, ...clientsWithCa, axiosFetch];
 
-describe.each(clients)("$client", ({ client, get }) => {
+describe.each(clients)("$client", ({ get }) => {
   it("fails safely where nobody listens", async () => {
     const port = await deadPort();
 
