@@ -187,11 +187,15 @@ export class Circuit implements Holder {
     this.back(batch, verdict, error, givenAt);
   }
 
-  /** Its attempt was abandoned; `timedOut`: it took longer than it was allowed to. */
+  /**
+   * Its attempt was abandoned; `timedOut`: it took longer than it was allowed to. So did one that lasted as long as a lease,
+   * whatever ended it.
+   */
   abandoned(batch: PermitBatch, reason: unknown, timedOut: boolean, givenAt: number): void {
-    const { clock } = this.settings;
+    const { clock, longTimeout } = this.settings;
     try {
-      this.back(batch, timedOut ? "failure" : "ignored", reason, givenAt);
+      const isFailure = timedOut || clock.now() - givenAt > longTimeout;
+      this.back(batch, isFailure ? "failure" : "ignored", reason, givenAt);
     } catch (error) {
       // Only the clock can have failed, and others wait to be told that the attempt is over.
       report(this.settings, clock, error);

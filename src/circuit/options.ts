@@ -72,8 +72,8 @@ export interface CircuitBreakerOptions {
   halfOpen?: HalfOpenOptions | undefined;
   /**
    * ms after which a call that has not settled is a failure, and a slow call: calls that hang would never be seen. Where
-   * it is not given, a call in an attempt with a longer `attemptTimeout` is ended by that alone. Calls that may well take
-   * longer and have no such timeout need a longer lease.
+   * it is not given, a call in an attempt with a longer `attemptTimeout` or `totalTimeout` is ended by that alone. Calls that
+   * may well take longer and have no such timeout need a longer lease.
    * @default 60_000, or slowAfter where that is longer
    */
   lease?: number | undefined;
@@ -120,7 +120,7 @@ export interface CircuitSettings extends HookOwner {
   readonly slowAfter: number;
   /** ms after which a permit that has not come back is a failure. */
   readonly lease: number;
-  /** ms of an attempt's own timeout from which that ends its permit, and no lease does. */
+  /** ms of an attempt's limit from which that ends its permit, and no lease does. */
   readonly longTimeout: number;
   readonly newWindow: () => Window | undefined;
   readonly classify: ((outcome: Outcome) => CircuitVerdict | undefined) | undefined;

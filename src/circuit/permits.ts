@@ -97,7 +97,7 @@ export class Permit implements AbandonListener {
   }
 }
 
-/** ms that a permit may be out; of an attempt whose timeout is above `longTimeout`, as long as that says. */
+/** ms that a permit may be out; of an attempt whose limit is above `longTimeout`, as long as that says. */
 interface LeaseRules {
   readonly lease: number;
   readonly longTimeout: number;
@@ -125,8 +125,8 @@ export class Permits {
   /** A permit that needs no look at the clock, where one may be had; `quiet`: a success will need none either. */
   takeUndated(generation: number, attempt: Attempt | undefined, quiet: boolean): PermitBatch | undefined {
     const { lease, clock } = this.rules;
-    // Its own timeout ends it within a lease, by the same clock.
-    if (quiet && attempt && attempt.timeout <= lease && attempt.clock === clock)
+    // A timeout ends it within a lease, by the same clock.
+    if (quiet && attempt && attempt.limit <= lease && attempt.clock === clock)
       return this.#giveWithoutLease(generation);
     const newest = this.#newest;
     if (this.#unclocked === 0 || newest?.inFlight !== 0 || this.#endsItself(attempt)) return undefined;
@@ -136,9 +136,9 @@ export class Permits {
     return newest;
   }
 
-  /** Whether its own timeout ends a permit, and no lease does. */
+  /** Whether a timeout ends a permit, and no lease does. */
   #endsItself(attempt: Attempt | undefined): boolean {
-    return !!attempt && attempt.timeout < Infinity && attempt.timeout > this.rules.longTimeout;
+    return !!attempt && attempt.limit < Infinity && attempt.limit > this.rules.longTimeout;
   }
 
   /** A permit; `apart`: not to be counted with others. */

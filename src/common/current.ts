@@ -25,8 +25,8 @@ export abstract class Attempt implements AttemptContext {
   abstract readonly previousError: unknown;
   /** Something can abandon it. */
   abstract readonly cancellable: boolean;
-  /** ms after which its own timeout does so; Infinity for never. */
-  abstract readonly timeout: number;
+  /** ms after which a timeout has done so, its own or its call's; Infinity for never. */
+  abstract readonly limit: number;
   /** By which clock, where there is a timeout. */
   abstract readonly clock: object | undefined;
   // Not #private: that costs as much again as all the rest of a call that succeeds.
@@ -103,7 +103,7 @@ export class PlainAttempt extends Attempt {
     readonly attempt: number,
     readonly previousError: unknown,
     readonly cancellable: boolean,
-    readonly timeout = Infinity,
+    readonly limit = Infinity,
     readonly clock: object | undefined = undefined,
   ) {
     super();

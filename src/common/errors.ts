@@ -151,7 +151,10 @@ export class TotalTimeoutError extends Error {
   }
 }
 
-/** A strategy (`stop`, `wait`, `retryIf`, `budget`, a breaker's `classify`) threw, or returned what it may not. Never retried. */
+/**
+ * A strategy (`stop`, `wait`, `retryIf`, `budget`, a function as `attemptTimeout`, a breaker's `classify`) threw, or returned
+ * what it may not. Never retried.
+ */
 export class StrategyError extends Error {
   override get name(): "StrategyError" {
     return "StrategyError";
@@ -160,17 +163,20 @@ export class StrategyError extends Error {
     rename(this, name);
   }
   readonly code = "ERR_RETRY_STRATEGY";
-  /** What it was asked about: the attempt's own error is not lost. Not enumerable: a value may hold secrets. */
+  /**
+   * What it was asked about: the attempt's own error is not lost. Before the first attempt, a failure with this error. Not
+   * enumerable: a value may hold secrets.
+   */
   declare readonly outcome: Outcome;
 
   constructor(
     /** Which one. */
-    readonly strategy: "stop" | "wait" | "retryIf" | "budget" | "classify" | "hint",
-    outcome: Outcome,
+    readonly strategy: "stop" | "wait" | "retryIf" | "budget" | "attemptTimeout" | "classify" | "hint",
+    outcome: Outcome | undefined,
     cause: unknown,
   ) {
     super(`${strategy} failed: ${describe(cause)}`, { cause });
-    hide(this, "outcome", outcome);
+    hide(this, "outcome", outcome ?? { ok: false, error: this });
     brandAs(this);
   }
 }

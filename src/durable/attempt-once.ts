@@ -4,7 +4,8 @@ import { type Attempt, abandonableAttempt, PlainAttempt, resume, theAttempt } fr
 import { AttemptTimeoutError } from "../common/errors.js";
 import { nextOrdinal } from "../common/exhausted.js";
 import { promiseOf } from "../common/thenable.js";
-import { ASYNC, attemptTimeoutOf, type CompiledPolicy, compile, overlay } from "../loop/policy.js";
+import { attemptTimeoutOf } from "../loop/decide.js";
+import { ASYNC, type CompiledPolicy, compile, overlay } from "../loop/policy.js";
 import { start } from "../loop/start.js";
 import { TASK_TARGET } from "../loop/target.js";
 import { retryNever } from "../strategies/retry-if.js";

@@ -94,7 +94,7 @@ export class HttpCall<R extends HttpResponse = HttpResponse> {
       setHeaders(client.owner, draft.headers, headers);
     }
     if (deadlineHeader && !draft.headers.has(deadlineHeader)) {
-      const left = deadlineIn(deadlineHeader, Math.min(this.#left(), attempt.timeout));
+      const left = deadlineIn(deadlineHeader, Math.min(this.#left(), attempt.limit));
       if (left !== undefined) draft.headers.set(deadlineHeader, left);
     }
     await prepare?.(draft);

@@ -8,7 +8,7 @@ import { recordSuccess } from "./book.js";
 import type { DeadlineQueue, Timed } from "./deadline-queue.js";
 import { closeGate, gate, key, type Settle } from "./gate.js";
 import type { Link } from "./link.js";
-import { attemptTimeoutOf, type CompiledPolicy, firstTimeoutOf, queueOf } from "./policy.js";
+import { type CompiledPolicy, queueOf } from "./policy.js";
 import {
   ABORTED,
   CLOSED,
@@ -78,8 +78,8 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     return undefined;
   }
 
-  get timeout(): number {
-    return firstTimeoutOf(this);
+  get limit(): number {
+    return Math.min(this.policy.attemptTimeout as number, this.policy.totalTimeout);
   }
 
   get clock(): object {
@@ -103,9 +103,11 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     if (policy.totalTimeout <= 0) this.interrupt(EXPIRED);
     let pending: Promise<void> | undefined;
     if (!this.#isInterrupted()) pending = onAttempt && callHook(policy, onAttempt, startOf(this, 1));
-    if (!pending && !this.#isInterrupted()) return this.#attempt();
+    // Of a function of the user's, which may fail, a run takes care.
+    const isUsual = typeof policy.attemptTimeout === "number";
+    if (!pending && isUsual && !this.#isInterrupted()) return this.#attempt();
     return new Promise((resolve, reject) => {
-      this.#goOn(0, (run) => pending && run.beginAfter(pending)).then(resolve, reject);
+      this.#goOn(0, (run) => (pending ? run.beginAfter(pending) : run.invoke())).then(resolve, reject);
     });
   }
 
@@ -144,24 +146,25 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
 
   /** Sets the timer of whichever timeout ends first; the other one's turn comes when the attempt has failed. */
   #setTimer(): void {
-    const { policy, timeout, startedAt } = this;
+    const { policy, limit, startedAt } = this;
     const { totalTimeout, clock, unref } = policy;
-    const usual = Math.min(timeout, totalTimeout);
-    if (usual === Infinity) return;
+    if (limit === Infinity) return;
     // The hook may have taken its time.
     const begunAt = policy.onAttempt ? clock.now() : startedAt;
     const left = Math.max(0, totalTimeout - (begunAt - startedAt));
-    const ms = Math.min(timeout, left);
-    // What a function returned is this call's alone.
-    const isUsual = typeof policy.attemptTimeout === "number" && begunAt - startedAt < NO_TIME;
-    const isQueued = isUsual && clock === systemClock && hasSystemTime();
-    const queue = isQueued ? queueOf(policy, usual) : undefined;
+    const isQueued = begunAt - startedAt < NO_TIME && clock === systemClock && hasSystemTime();
+    const queue = isQueued ? queueOf(policy, limit) : undefined;
     queue?.add(this);
-    this.timer = queue ?? setDeadline(clock, () => this.interrupt(timeout < left ? TIMED_OUT : EXPIRED), ms, unref);
+    this.timer = queue ?? setDeadline(clock, () => this.#timeUp(left), Math.min(limit, left), unref);
   }
 
   timeUp(): void {
-    this.interrupt(this.timeout < this.policy.totalTimeout ? TIMED_OUT : EXPIRED);
+    this.#timeUp(this.policy.totalTimeout);
+  }
+
+  /** The time of the first attempt is up, or that of the call, which had `left` ms when it began. */
+  #timeUp(left: number): void {
+    this.interrupt((this.policy.attemptTimeout as number) < left ? TIMED_OUT : EXPIRED);
   }
 
   #returned(value: unknown): unknown {
@@ -216,10 +219,10 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     return through;
   }
 
-  begin(attempt: number, previousError: unknown): Attempt {
+  begin(attempt: number, previousError: unknown, timeout: number): Attempt {
     const { policy } = this;
-    const timeout = attemptTimeoutOf(policy, attempt);
-    this.current = new PlainAttempt(attempt, previousError, true, timeout, policy.clock);
+    const limit = Math.min(timeout, policy.totalTimeout);
+    this.current = new PlainAttempt(attempt, previousError, true, limit, policy.clock);
     if (timeout < Infinity) {
       this.timer = setDeadline(policy.clock, () => this.interrupt(TIMED_OUT), timeout, policy.unref);
     }
@@ -261,7 +264,8 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     this.interrupt(ABORTED);
     this.reason = reason;
     // In the first attempt it is the callee that was too slow for the outer one.
-    this.current?.abandon(reason, timedOut && this.current === this);
+    const { current } = this;
+    current?.abandon(reason, timedOut && current.attempt === 1);
   }
 
   /** Whether something has interrupted the call: an abort that has not been heard of yet counts. */

@@ -7,7 +7,7 @@ import { readField } from "../common/inspect.js";
 import { isAbortError } from "../common/is-abort.js";
 import { UNCALLED } from "../common/meant.js";
 import { testSwitch } from "../common/test-switch.js";
-import { isThenable } from "../common/thenable.js";
+import { isThenable, requireSync } from "../common/thenable.js";
 import { askPredicate, READS_DELAY, traitsOf } from "../common/traits.js";
 import { show } from "../common/validate.js";
 import { bookInBudget } from "./book.js";
@@ -19,6 +19,12 @@ import type { State } from "./state.js";
  * taken that many tokens from the budget.
  */
 export type Decision = "accept" | Exclude<GiveUpReason, "aborted"> | number;
+
+/** Whom a decision is for. */
+interface Undecided {
+  /** Nothing has ended it meanwhile. */
+  readonly goesOn: boolean;
+}
 
 const NON_RETRYABLE = "ERR_NON_RETRYABLE";
 const TRY_AGAIN = "ERR_TRY_AGAIN";
@@ -36,13 +42,18 @@ type MayEnd = { [thrownToEnd]?: unknown };
  * one. A strategy that throws a `NonRetryableError` ends the call with it; one that fails in another way, a
  * `StrategyError` is thrown.
  */
-export function decide(policy: CompiledPolicy, state: State, ordinal: number): Decision | Promise<Decision> {
+export function decide(
+  policy: CompiledPolicy,
+  state: State,
+  ordinal: number,
+  run?: Undecided,
+): Decision | Promise<Decision> {
   const end = (thrown: unknown): Decision => {
     noteEnd(state, thrown);
     return "not-retryable";
   };
   try {
-    const decision = weigh(policy, state, ordinal);
+    const decision = weigh(policy, state, ordinal, run);
     return decision instanceof Promise ? decision.then(undefined, end) : decision;
   } catch (thrown) {
     return end(thrown);
@@ -55,9 +66,14 @@ function noteEnd(state: State, thrown: unknown): void {
   (state as MayEnd)[thrownToEnd] = thrown;
 }
 
-function weigh(policy: CompiledPolicy, state: State, ordinal: number): Decision | Promise<Decision> {
+function weigh(
+  policy: CompiledPolicy,
+  state: State,
+  ordinal: number,
+  run: Undecided | undefined,
+): Decision | Promise<Decision> {
   const { outcome } = state;
-  if (outcome.ok) return policy.readsValues ? byRetryIf(policy, state) : "accept";
+  if (outcome.ok) return policy.readsValues ? byRetryIf(policy, state, run) : "accept";
 
   const { error } = outcome;
   const kind = kindOf(error);
@@ -69,7 +85,19 @@ function weigh(policy: CompiledPolicy, state: State, ordinal: number): Decision 
     if (!policy.retryExhausted) return "exhausted";
     if (isHopeless(error, ordinal, depth)) return "not-retryable";
   }
-  return kind === TRY_AGAIN ? plan(policy, state, false, readField(error, "after")) : byRetryIf(policy, state);
+  return kind === TRY_AGAIN ? plan(policy, state, false, readField(error, "after")) : byRetryIf(policy, state, run);
+}
+
+/** ms that attempt `n` may take. Throws a `StrategyError` where the user's function fails at that; `last` is what came before. */
+export function attemptTimeoutOf({ attemptTimeout }: CompiledPolicy, n: number, last?: Outcome): number {
+  if (typeof attemptTimeout === "number") return attemptTimeout;
+  try {
+    const ms = requireSync("attemptTimeout", attemptTimeout(n));
+    if (typeof ms === "number" && ms > 0) return ms;
+    throw new RangeError(`attemptTimeout must return a number of ms above 0, got ${show(ms)}`);
+  } catch (cause) {
+    throw new StrategyError("attemptTimeout", last, cause);
+  }
 }
 
 /** Whether a sleep that would begin now has no time left: strategies and hooks may have taken it meanwhile. */
@@ -132,13 +160,16 @@ export function isNonRetryable(final: Ending): boolean {
 }
 
 /** What follows by `retryIf`. */
-function byRetryIf(policy: CompiledPolicy, state: State): Decision | Promise<Decision> {
+function byRetryIf(policy: CompiledPolicy, state: State, run: Undecided | undefined): Decision | Promise<Decision> {
   const { retryIf } = policy;
   const { outcome } = state;
   const error = outcome.ok ? undefined : outcome.error;
   if (!retryIf) return isAbortError(error) ? "not-retryable" : plan(policy, state, drawsBudget(policy, state));
-  const judged = (wanted: unknown) =>
-    wanted ? plan(policy, state, drawsBudget(policy, state)) : outcome.ok ? "accept" : "not-retryable";
+  const judged = (wanted: unknown) => {
+    // Nothing more is asked about a call that something has ended meanwhile, and nobody goes by what is decided.
+    if (wanted && run?.goesOn !== false) return plan(policy, state, drawsBudget(policy, state));
+    return outcome.ok ? "accept" : "not-retryable";
+  };
   const wanted = ask(policy, "retryIf", (asked) => askPredicate(retryIf, error, asked), state, outcome);
   return wanted instanceof Promise ? wanted.then(judged) : judged(wanted);
 }

@@ -1,5 +1,4 @@
 import type { RetryBudget, RetryOptions, RetryState, Stop, Wait } from "../common/attempt.js";
-import { misuse } from "../common/brand.js";
 import { type Clock, hasSystemTime, isShort, type SyncClock, systemClock, systemSyncClock } from "../common/clock.js";
 import { type AbortSource, abortSourceOf } from "../common/interrupt.js";
 import { capped } from "../common/observed.js";
@@ -24,7 +23,6 @@ import {
   readOptions,
   SIGNAL,
   STRING,
-  show,
   TIMEOUT,
 } from "../common/validate.js";
 import { DeadlineQueue } from "./deadline-queue.js";
@@ -106,25 +104,6 @@ export class CompiledPolicy implements Omit<RetryOptions, "clock"> {
       this.attemptTimeout !== Infinity ||
       !!(this.onRetry || this.onGiveUp || this.fallback);
   }
-}
-
-/** ms that attempt `n` may take. */
-export function attemptTimeoutOf({ attemptTimeout }: CompiledPolicy, n: number): number {
-  if (typeof attemptTimeout === "number") return attemptTimeout;
-  const ms: unknown = attemptTimeout(n);
-  if ((ms as number) > 0 && typeof ms === "number") return ms;
-  throw misuse(new RangeError(`attemptTimeout must return a number of ms above 0, got ${show(ms)}`));
-}
-
-const ownTimeouts = /* @__PURE__ */ new WeakMap<object, number>();
-
-/** ms that the first attempt of a call may take; the user's function is asked once. */
-export function firstTimeoutOf(call: { readonly policy: CompiledPolicy }): number {
-  const { attemptTimeout } = call.policy;
-  if (typeof attemptTimeout === "number") return attemptTimeout;
-  const own = ownTimeouts.get(call) ?? attemptTimeoutOf(call.policy, 1);
-  ownTimeouts.set(call, own);
-  return own;
 }
 
 /** The queue for timeouts of `ms`, the only ones that first attempts under `policy` have; none at its first call. */

@@ -3,8 +3,8 @@ import { AttemptState } from "../common/attempt-state.js";
 import { setTestSwitch } from "../common/test-switch.js";
 import { check, OPTIONS } from "../common/validate.js";
 import { stopNever } from "../strategies/stop.js";
-import { decide } from "./decide.js";
-import { ASYNC, attemptTimeoutOf, type CompiledPolicy, compile } from "./policy.js";
+import { attemptTimeoutOf, decide } from "./decide.js";
+import { ASYNC, type CompiledPolicy, compile } from "./policy.js";
 import type { State } from "./state.js";
 
 /** What a policy does after one attempt; times are ms, to the µs. */

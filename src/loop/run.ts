@@ -9,6 +9,7 @@ import { isThenable, promiseOf, RESOLVED } from "../common/thenable.js";
 import { bookInBudget, recordSuccess } from "./book.js";
 import {
   asksStopAgain,
+  attemptTimeoutOf,
   type Decision,
   decide,
   type Ending,
@@ -85,7 +86,7 @@ export interface RunLimits {
   /** The same of a sleep. */
   sleep(ms: number): Promise<unknown>;
   /** Makes the attempt that is to begin, and sets its timer. */
-  begin(attempt: number, previousError: unknown): Attempt;
+  begin(attempt: number, previousError: unknown, timeout: number): Attempt;
   heedLateResult(promise: Promise<unknown>): void;
   /** The attempt, or the sleep, is over. */
   end(): void;
@@ -148,15 +149,23 @@ export class Run {
     this.#after(pending, () => true);
   }
 
-  /** Makes an attempt, in a microtask of its own. */
+  /** Makes an attempt in a microtask of its own. */
   launch(): void {
     this.#lead(this.limits ? this.limits.through(RESOLVED) : RESOLVED, () => true);
   }
 
-  #invoke(): object {
+  /** Makes an attempt. */
+  invoke(): object {
     const { limits } = this;
     const { target, policy, self, args } = this.call;
     const outcome = this.#outcome;
+    let timeout = Infinity;
+    try {
+      if (limits) timeout = attemptTimeoutOf(policy, this.attempt + 1, outcome);
+    } catch (error) {
+      this.#broken(error);
+      return PENDING_FOREVER;
+    }
     if (this.attempt++ > 0) {
       target.stats.retries++;
       this.#attemptOrdinal = nextOrdinal();
@@ -169,7 +178,7 @@ export class Run {
     let promise: Promise<unknown>;
     try {
       if (policy.needsClock) this.begunAt = policy.clock.now();
-      if (limits) enter(limits.begin(this.attempt, previousError));
+      if (limits) enter(limits.begin(this.attempt, previousError, timeout));
       promise = promiseOf(target.fn.apply(self, args as unknown[]));
     } catch (error) {
       promise = RESOLVED.then(() => {
@@ -214,7 +223,7 @@ export class Run {
 
   /** Takes a step in a microtask that leads to the caller: an attempt begins there and then. */
   #go(step: () => boolean): object {
-    return this.#take(step) ? this.#invoke() : PENDING_FOREVER;
+    return this.#take(step) ? this.invoke() : PENDING_FOREVER;
   }
 
   /** An attempt ended: what follows? */
@@ -222,10 +231,15 @@ export class Run {
     this.limits?.end();
     try {
       const state = this.#stateOf(outcome);
-      return this.goBy(state, decide(this.call.policy, state, this.#attemptOrdinal));
+      return this.goBy(state, decide(this.call.policy, state, this.#attemptOrdinal, this));
     } catch (error) {
       return this.#broken(error);
     }
+  }
+
+  /** Whether a decision is still wanted. */
+  get goesOn(): boolean {
+    return this.#phase === "going on" && !this.limits?.interruption;
   }
 
   /** A strategy, a fallback or a clock threw, unless it interrupted the call before. */
@@ -353,6 +367,7 @@ export class Run {
   fail(error: unknown, final: Ending | undefined = this.#final): false {
     const { stats, watch } = this.call.target;
     stats.failures++;
+    this.#phase = "given up";
     if (!this.#final) watch?.giveUp(final?.reason ?? "broken", error);
     this.#close();
     if (final && exhausts(final) && !this.call.policy.detached && !this.limits?.isLinkedEnd) {
@@ -375,7 +390,7 @@ export class Run {
     limits!.interruption = 0;
     limits!.end();
     if (interruption === TIMED_OUT) {
-      const error = new AttemptTimeoutError(current!.timeout, this.attempt);
+      const error = new AttemptTimeoutError(current!.limit, this.attempt);
       // A run nested in this attempt that its signal cut gives up on this very error, but did not exhaust it.
       this.#attemptOrdinal = nextOrdinal();
       current!.abandon(error, true);

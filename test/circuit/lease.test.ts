@@ -1,4 +1,12 @@
-import { type CircuitBreaker, CircuitOpenError, circuitBreaker, retry, stopAfterAttempt } from "undaunted";
+import {
+  BulkheadFullError,
+  type CircuitBreaker,
+  CircuitOpenError,
+  circuitBreaker,
+  retry,
+  stopAfterAttempt,
+  waitFixed,
+} from "undaunted";
 import { type VirtualClock, virtualClock } from "undaunted/testing";
 import { describe, expect, it, vi } from "vitest";
 import { begin } from "./calls.js";
@@ -413,6 +421,61 @@ describe("the lease of a call that may take long", () => {
     await ended;
 
     expect(breaker.state).toBe("open");
+  });
+
+  it("the lease of a call that may take long is not what ends a call whose policy has a longer deadline", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 1, clock });
+    const load = retry(late(breaker, clock, 90_000), { totalTimeout: 120_000, clock });
+
+    const result = load();
+    await clock.advance(61_000);
+    expect(breaker.state).toBe("closed");
+    await clock.advance(29_000);
+
+    expect(await result).toBe("ok");
+    expect(breaker.stats).toMatchObject({ successes: 1, failures: 0 });
+  });
+
+  it.each([
+    ["the first attempt", 0],
+    ["a later attempt", 10_000],
+  ])(
+    "the lease of a call that may take long gives way to that deadline, which is a failure for %s that lasted longer",
+    async (_, after) => {
+      const clock = virtualClock();
+      const breaker = circuitBreaker({ consecutiveFailures: 1, clock });
+      const work = after ? [() => Promise.reject(new BulkheadFullError("busy"))] : [];
+      const load = retry(
+        breaker.wrap(() => work.pop()?.() ?? new Promise(() => {})),
+        { totalTimeout: 120_000, wait: waitFixed(after), clock },
+      );
+
+      const ended = expect(load()).rejects.toThrow("total timeout");
+      await clock.advance(119_999);
+      expect(breaker.state).toBe("closed");
+      await clock.advance(1);
+      await ended;
+
+      expect(breaker.state).toBe("open");
+    },
+  );
+
+  it("the lease of a call that may take long gives way to that deadline, which says nothing of an attempt that was shorter", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 1, clock });
+    const work = [() => Promise.reject(new BulkheadFullError("busy"))];
+    const load = retry(
+      breaker.wrap(() => work.pop()?.() ?? new Promise(() => {})),
+      { totalTimeout: 120_000, wait: waitFixed(60_000), clock },
+    );
+
+    const ended = expect(load()).rejects.toThrow("total timeout");
+    await clock.runAll();
+    await ended;
+
+    expect(breaker.state).toBe("closed");
+    expect(breaker.stats).toMatchObject({ failures: 0, ignored: 2 });
   });
 
   it.each([

@@ -1,7 +1,18 @@
-import { type RetryState, retry, retryIfOutcome, runWithRetry, stopAfterAttempt, waitFixed, waitNone } from "undaunted";
+import {
+  circuitBreaker,
+  type RetryState,
+  retry,
+  retryIfOutcome,
+  runWithRetry,
+  StrategyError,
+  stopAfterAttempt,
+  waitFixed,
+  waitNone,
+} from "undaunted";
 import { flaky, instant, virtualClock } from "undaunted/testing";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { bothLoops } from "./both-loops.js";
+import { recordingBudget } from "./interrupting.ts";
 
 const busy = new Error("busy");
 
@@ -122,8 +133,68 @@ describe("attemptTimeout as a function", () => {
     const shown = typeof timeout === "string" ? '"5"' : String(timeout);
 
     await expect(retry(load, { ...instant, attemptTimeout: () => timeout as number })()).rejects.toThrow(
-      `attemptTimeout must return a number of ms above 0, got ${shown}`,
+      `attemptTimeout failed: RangeError: attemptTimeout must return a number of ms above 0, got ${shown}`,
     );
     expect(load.calls).toHaveLength(0);
+  });
+
+  it("is a StrategyError that ends the call where it throws: nothing is called and no fallback asked", async () => {
+    const broken = new Error("no table for this");
+    const load = flaky(["ok", "ok"]);
+    const fallback = vi.fn();
+    const attemptTimeout = () => {
+      throw broken;
+    };
+    const call = retry(load, { ...instant, attemptTimeout, fallback, retryIf: () => true });
+
+    const error = await call().catch((thrown: unknown) => thrown);
+
+    expect(error).toBeInstanceOf(StrategyError);
+    expect(error).toMatchObject({ strategy: "attemptTimeout", cause: broken, outcome: { ok: false, error } });
+    expect(call.stats).toMatchObject({ calls: 1, attempts: 0, failures: 1 });
+    expect(load.calls).toHaveLength(0);
+    expect(fallback).not.toHaveBeenCalled();
+  });
+
+  it("ends the call before a later attempt, too: with that before it as the outcome, and the tokens given back", async () => {
+    const busy = new Error("busy");
+    const load = flaky([busy, "too late"]);
+    const { budget, log } = recordingBudget(() => 1);
+    const attemptTimeout = (attempt: number) => (attempt === 1 ? 100 : Promise.reject(new Error("async")));
+
+    const call = retry(load, { ...instant, budget, attemptTimeout: attemptTimeout as () => number });
+
+    await expect(call()).rejects.toMatchObject({
+      strategy: "attemptTimeout",
+      message: "attemptTimeout failed: TypeError: attemptTimeout must be synchronous; it returned a promise",
+      outcome: { ok: false, error: busy },
+    });
+    expect(load.calls).toHaveLength(1);
+    expect(log).toEqual(["acquire", "refund 1"]);
+    expect(call.stats).toMatchObject({ attempts: 1, retries: 0 });
+  });
+
+  it("begins its first attempt at once, like any other", async () => {
+    const seen: string[] = [];
+    const load = retry(() => seen.push("attempt"), { attemptTimeout: () => 100 });
+
+    const result = load();
+    seen.push("after the call");
+    await result;
+
+    expect(seen).toEqual(["attempt", "after the call"]);
+  });
+
+  it("ends the first attempt's own calls as a timeout of the outer one's", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 1, clock });
+    const inner = retry(breaker.wrap(never), { attemptTimeout: () => 1_000, clock });
+    const outer = retry(() => inner(), { attemptTimeout: () => 100, clock, stop: stopAfterAttempt(1) });
+
+    const ended = expect(outer()).rejects.toMatchObject({ timeout: 100 });
+    await clock.runAll();
+    await ended;
+
+    expect(breaker.state).toBe("open");
   });
 });

@@ -108,6 +108,8 @@ export async function referenceRun(fn: () => unknown, name: string, options: Ref
   let inAttempt = false;
   let previousDelay = 0;
   let idle = 0;
+  /** The state that a decision is waited for about. */
+  let undecided: Filled | undefined;
   /** How the last attempt ended. */
   let last: Filled | undefined;
   /** What the coming retry took from the budget, and what the last one did. */
@@ -187,7 +189,8 @@ export async function referenceRun(fn: () => unknown, name: string, options: Ref
 
   function plan(state: Filled, isWanted: boolean): Decision | Promise<Decision> {
     const { outcome } = state;
-    if (!isWanted) return outcome.ok ? "accept" : "not-retryable";
+    // Nobody waits for what more there is to decide: the call has ended meanwhile.
+    if (!isWanted || undecided !== state || ends.aborted || ends.expired) return outcome.ok ? "accept" : "not-retryable";
     // In this order, since its `stop` is one that does not read the delay.
     if (options.stop(state)) return "stopped";
     state.delay = options.wait(state);
@@ -199,10 +202,12 @@ export async function referenceRun(fn: () => unknown, name: string, options: Ref
 
   /** Waits for the decision; tokens taken for nothing go back. */
   async function decided(state: Filled): Promise<Decision> {
+    undecided = state;
     const decision = decide(state);
     try {
       return await ends.until(decision);
     } catch (end) {
+      undecided = undefined;
       void Promise.resolve(decision).then(
         (made) => typeof made === "number" && made > 0 && budget!.refund(made, state),
       );

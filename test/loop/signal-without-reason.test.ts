@@ -101,6 +101,19 @@ describe("a signal without a reason", () => {
 
     await expect(bulkhead({ limit: 1 }).run(() => 1, { signal })).rejects.toMatchObject(isAbort);
   });
+
+  it("ends a wait for a bulkhead's slot that has begun, and frees its place", async () => {
+    const { signal, abort } = oldController();
+    const slots = bulkhead({ limit: 1, queue: 1 });
+    slots.run(() => new Promise(() => {}));
+    const waiting = slots.run(() => 1, { signal });
+    waiting.catch(() => {});
+
+    abort();
+
+    await expect(waiting).rejects.toMatchObject(isAbort);
+    expect(slots.queued).toBe(0);
+  });
 });
 
 it("a reason of null is the signal's own", async () => {

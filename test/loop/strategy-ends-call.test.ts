@@ -1,6 +1,7 @@
 import {
   type GiveUpState,
   NonRetryableError,
+  type RetryState,
   retry,
   retryIfResult,
   runWithRetry,
@@ -10,6 +11,7 @@ import {
   stopAny,
   stopBeforeDelay,
   stopNever,
+  waitFixed,
   waitNone,
 } from "undaunted";
 import { flaky, instant, virtualClock } from "undaunted/testing";
@@ -142,5 +144,54 @@ describe.each(bothLoops)("stop and wait in %s", (_name, wrap) => {
     await wrap(flaky([busy]), { stop, wait })().catch(() => {});
 
     expect(asked[0]).toBe("wait");
+  });
+});
+
+describe.each<[string, (abort: () => void) => () => boolean | Promise<boolean>]>([
+  [
+    "an async retryIf",
+    (abort) => async () => {
+      abort();
+      return true;
+    },
+  ],
+  [
+    "an async retryIf that took a while",
+    (abort) => async () => {
+      await null;
+      abort();
+      return true;
+    },
+  ],
+  [
+    "a retryIf",
+    (abort) => () => {
+      abort();
+      return true;
+    },
+  ],
+])("a call that is aborted in %s", (_, retryIfThat) => {
+  it.each([
+    ["a stop", waitNone],
+    ["a stop that reads the delay", waitFixed(10)],
+  ])("asks for nothing more: neither %s, nor wait, nor the budget", async (_what, wait) => {
+    const controller = new AbortController();
+    const asked: string[] = [];
+    const note = <T>(what: string, answer: T) => {
+      asked.push(what);
+      return answer;
+    };
+    const options = {
+      signal: controller.signal,
+      retryIf: retryIfThat(() => controller.abort(mine)),
+      stop: ({ delay }: RetryState) => note("stop", delay > 99),
+      wait: (state: RetryState) => note("wait", wait(state)),
+      budget: { ...budget, acquire: () => note("budget", 1) },
+    };
+
+    await expect(retry(flaky([busy, "too late"]), options)()).rejects.toBe(mine);
+    await new Promise((resolve) => setImmediate(resolve));
+
+    expect(asked).toEqual([]);
   });
 });
