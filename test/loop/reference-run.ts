@@ -190,7 +190,8 @@ export async function referenceRun(fn: () => unknown, name: string, options: Ref
   function plan(state: Filled, isWanted: boolean): Decision | Promise<Decision> {
     const { outcome } = state;
     // Nobody waits for what more there is to decide: the call has ended meanwhile.
-    if (!isWanted || undecided !== state || ends.aborted || ends.expired) return outcome.ok ? "accept" : "not-retryable";
+    if (!isWanted || undecided !== state || ends.aborted || ends.expired)
+      return outcome.ok ? "accept" : "not-retryable";
     // In this order, since its `stop` is one that does not read the delay.
     if (options.stop(state)) return "stopped";
     state.delay = options.wait(state);
