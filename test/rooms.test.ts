@@ -26,6 +26,7 @@ const ROOMS: Record<string, readonly string[]> = {
   http: ["common", "hints", "loop", "strategies", "budget", "transient"],
   axios: ["common", "http", "hints"],
   iterable: ["common", "loop"],
+  policy: ["common", "loop", "strategies", "transient"],
   idempotency: ["common", "loop", "strategies", "transient", "."],
   server: ["common", "hints", "idempotency"],
   simulation: ["common", "testing", "."],

@@ -1,0 +1,136 @@
+import type { RetryOptions } from "../common/attempt.js";
+import { callHook, report } from "../common/call-hook.js";
+import { isThenable } from "../common/thenable.js";
+import { check, FUNCTION, hasMethods, OPTIONS, type Rule, readOptions } from "../common/validate.js";
+import type { PolicyData } from "./data.js";
+import { policyFrom } from "./policy-from.js";
+import type { Refs } from "./read.js";
+
+/** Where a policy comes from: a file, a flag, a table. */
+export interface PolicySource {
+  /** Reads the policy: data, or its JSON text, or a promise of either. */
+  read(): unknown;
+  /** Calls back whenever it may have changed; returns what ends that. */
+  subscribe?(changed: () => void): (() => unknown) | undefined;
+}
+
+/** A change of a live policy. */
+export interface PolicyChange {
+  /** `undefined` for the first. */
+  readonly from: PolicyData | undefined;
+  readonly to: PolicyData;
+  readonly options: RetryOptions;
+}
+
+/** The options of `livePolicy`. */
+export interface LivePolicyOptions {
+  /** What data names and cannot hold. Guards and budgets are made once, here, and keep their own options. */
+  refs?: Refs | undefined;
+  /** What holds until the source was read for the first time. Without it, calls fail until then. */
+  initial?: PolicyData | undefined;
+  /** Called after each change that took effect, the first one too. */
+  onChange?: ((change: PolicyChange) => unknown) | undefined;
+  /** Called with what was wrong with an edit, or with the source: the last good policy stays. By default a warning. */
+  onError?: ((error: unknown) => void) | undefined;
+}
+
+/** An options function that follows a source. */
+export interface LivePolicy {
+  (): RetryOptions;
+  /** The data that holds now. */
+  readonly current: PolicyData | undefined;
+  /** Resolves when the source has been read for the first time, well or not; never rejects. */
+  readonly ready: Promise<void>;
+  /** Reads the source now; resolves when that is done. */
+  refresh(): Promise<void>;
+  /** Ends following; the last policy stays. */
+  close(): void;
+}
+
+const SOURCE: Rule = ["an object with a method read", "object", /* @__PURE__ */ hasMethods("read")];
+const TABLE = { refs: OPTIONS, initial: OPTIONS, onChange: FUNCTION, onError: FUNCTION };
+
+/**
+ * Returns an options function that follows a source of policies as data: `retry(fn, livePolicy(source))`. It decides about calls that begin
+ * later, and returns the same object until the data changes. A bad edit changes nothing and is reported. Throws a `TypeError`
+ * for a bad option.
+ *
+ * @example
+ * let text = '{ "stop": { "stopAfterAttempt": 1 } }';
+ * const policy = livePolicy({ read: () => text });
+ * text = '{ "stop": { "stopAfterAttempt": 2 }, "wait": "waitNone" }';
+ * await policy.refresh();
+ * await retry(flaky([new Error("busy"), "ok"]), policy)(); // => "ok"
+ */
+export function livePolicy(source: PolicySource, options: LivePolicyOptions = {}): LivePolicy {
+  check("livePolicy", "source", source, SOURCE);
+  const { refs = {}, initial, onChange, onError } = readOptions("livePolicy", options, TABLE);
+  const owner = { kind: { sync: "" }, onHookError: onError };
+  let text: string | undefined;
+  let made: RetryOptions | undefined;
+  let closed = false;
+  /** Reads that were begun; one that is overtaken by a later one says nothing. */
+  let latest = 0;
+
+  const take = (found: unknown): void => {
+    const data = (typeof found === "string" ? JSON.parse(found) : found) as PolicyData;
+    const next = canonical(data);
+    if (next === text) return;
+    const options = policyFrom(data, refs);
+    const from = text === undefined ? undefined : JSON.parse(text);
+    [text, made] = [next, options];
+    if (onChange) callHook(owner, onChange, { from, to: JSON.parse(next), options });
+  };
+  const settle = (own: number, found: unknown): void => {
+    if (closed || own !== latest) return;
+    try {
+      take(found);
+    } catch (error) {
+      report(owner, source, error);
+    }
+  };
+  const refresh = (): Promise<void> | undefined => {
+    const own = ++latest;
+    try {
+      const found = source.read();
+      if (!isThenable(found)) return void settle(own, found);
+      return Promise.resolve(found).then(
+        (later) => settle(own, later),
+        (error) => closed || report(owner, source, error),
+      ) as Promise<void>;
+    } catch (error) {
+      report(owner, source, error);
+      return undefined;
+    }
+  };
+
+  if (initial) take(initial);
+  const end = source.subscribe?.(() => {
+    if (!closed) refresh();
+  });
+  const ready = refresh() ?? Promise.resolve();
+  const live = () => {
+    if (made) return made;
+    throw new Error("livePolicy: no policy was read yet: await its `ready`, or give `initial`");
+  };
+  return Object.defineProperties(live, {
+    current: { get: () => (text === undefined ? undefined : JSON.parse(text)), enumerable: true },
+    ready: { value: ready },
+    refresh: { value: async () => void (await refresh()) },
+    close: {
+      value: () => {
+        if (!closed) end?.();
+        closed = true;
+      },
+    },
+  }) as LivePolicy;
+}
+
+/** Data as text that is the same for the same data, in whatever order its names stand. */
+function canonical(data: unknown): string {
+  return JSON.stringify(data, (_, value) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+}
