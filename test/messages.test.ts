@@ -82,6 +82,7 @@ import {
   redisIdempotencyStore,
   sqliteIdempotencyStore,
 } from "undaunted/idempotency";
+import { compilePolicy, livePolicy } from "undaunted/policy";
 import { retryIterable } from "undaunted/iterable";
 import { retryPgBoss } from "undaunted/pg-boss";
 import { answerFailure, deadlineOf, idempotentHandler, idempotentMiddleware } from "undaunted/server";
@@ -152,6 +153,8 @@ const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object, 
   ["retryFetch", retryFetch],
   ["retryAxios", (options) => retryAxios(axios.create(), options)],
   ["retryIterable", (options) => retryIterable(async () => [], options)],
+  ["livePolicy", (options) => livePolicy({ read: () => ({}) }, options)],
+  ["compilePolicy", (options) => compilePolicy("grpc", {}, options)],
   ["retryIfTransient", retryIfTransient],
   ["testRetries", testRetries],
   ["simulate", simulate, { policy: {}, before: 0, after: 0, clients: 1 }],
