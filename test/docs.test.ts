@@ -1,13 +1,6 @@
-import * as undaunted from "undaunted";
 import { previewPolicy, type RetryOptions } from "undaunted";
-import * as axios from "undaunted/axios";
-import * as http from "undaunted/http";
-import * as idempotency from "undaunted/idempotency";
-import * as iterable from "undaunted/iterable";
-import * as server from "undaunted/server";
-import * as testing from "undaunted/testing";
-import * as transient from "undaunted/transient";
 import { beforeAll, describe, expect, it } from "vitest";
+import { ENTRIES, sourceOf } from "../entries.js";
 import manifest from "../package.json" with { type: "json" };
 import { blocksOfPage, blocksOfSource, faultsOf, pages, read, sources, type Unit, unitsOf } from "./docs/blocks.js";
 import { typeErrorsOf } from "./docs/check.js";
@@ -70,16 +63,8 @@ it.each(places)("%s holds what it says", async (_, block) => {
 
 const examples = new Set(ofSources.map((block) => block.owner));
 const isErrorClass = (value: unknown) => typeof value === "function" && value.prototype instanceof Error;
-const exported = Object.entries({
-  ...undaunted,
-  ...http,
-  ...axios,
-  ...idempotency,
-  ...iterable,
-  ...server,
-  ...transient,
-  ...testing,
-}).filter(([, value]) => !isErrorClass(value));
+const entries = await Promise.all(ENTRIES.map((entry) => import(`../${sourceOf(entry)}`)));
+const exported = Object.entries(Object.assign({}, ...entries) as object).filter(([, value]) => !isErrorClass(value));
 
 it.each(exported.map(([name]) => name))("%s has an example in its docstring", (name) => {
   expect(examples).toContain(name);

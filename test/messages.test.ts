@@ -82,9 +82,9 @@ import {
   redisIdempotencyStore,
   sqliteIdempotencyStore,
 } from "undaunted/idempotency";
-import { compilePolicy, livePolicy } from "undaunted/policy";
 import { retryIterable } from "undaunted/iterable";
 import { retryPgBoss } from "undaunted/pg-boss";
+import { compilePolicy, livePolicy } from "undaunted/policy";
 import { answerFailure, deadlineOf, idempotentHandler, idempotentMiddleware } from "undaunted/server";
 import { simulate } from "undaunted/simulation";
 import { chaos, flaky, instant, retryState, seededRandom, testRetries, virtualClock } from "undaunted/testing";

@@ -20,6 +20,9 @@ const MESSAGE = 2_000;
 /**
  * Makes plain JSON of anything that was thrown: its name, message, `code`, `status` and causes, to a depth of 5 and some 2 kB each.
  * Stacks and other properties stay behind: they may hold secrets. Never throws.
+ *
+ * @example
+ * toPlainError(Object.assign(new RangeError("too big"), { code: 413 })); // => { name: "RangeError", message: "too big", code: 413 }
  */
 export function toPlainError(error: unknown): PlainError {
   return plain(error, DEPTH);
@@ -46,6 +49,10 @@ function plain(error: unknown, depth: number): PlainError {
 /**
  * Makes an `Error` of what `toPlainError` made: not of its class, but with its name, message, `code`, `status` and causes. A retry does
  * not repeat one that was exhausted. Whatever else it is given becomes an error as well; it never throws.
+ *
+ * @example
+ * const error = reviveError(JSON.parse('{ "name": "BusyError", "message": "busy" }'));
+ * retryIfErrorName("BusyError")(error); // => true
  */
 export function reviveError(plainError: unknown): Error {
   return revive(plainError, DEPTH);

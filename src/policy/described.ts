@@ -26,8 +26,8 @@ const CONSTANTS: readonly (readonly [object, string])[] = [
  * written in code is `{ custom: name }`; plain values are themselves, and `Infinity` is left out.
  *
  * @example
- * describePolicy({ ...policyFrom({ stop: { stopAfterAttempt: 3 } }), attemptTimeout: 1_000, wait: waitNone });
- * // => { stop: { stopAfterAttempt: 3 }, attemptTimeout: 1000, wait: "waitNone" }
+ * const options = policyFrom({ stop: { stopAfterAttempt: 3 } });
+ * describePolicy({ ...options, wait: waitNone }); // => { stop: { stopAfterAttempt: 3 }, wait: "waitNone" }
  */
 export function describePolicy(options: RetryOptions): DescribedPolicy {
   check("describePolicy", "options", options, OPTIONS);
