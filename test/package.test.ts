@@ -85,7 +85,7 @@ describe("the tarball", () => {
     const examples = readdirSync(join(root, "examples"));
     expect(others.sort()).toEqual(
       [
-        ...["CHANGELOG.md", "LICENSE", "README.md", "package.json"],
+        ...["CHANGELOG.md", "LICENSE", "README.md", "package.json", "policy.schema.json"],
         ...pages.map((page) => `docs/${page}`),
         ...examples.map((example) => `examples/${example}`),
       ].sort(),
