@@ -1,5 +1,6 @@
 // Runs test/engines under the Node that its package.json names: all of it, twenty kills of each kind, or with `quick` two of each, for
-// which .ci/run has time, or with `record` all of it, writing the table of docs/durable.md anew. More arguments go to vitest.
+// which .ci/run has time, or with `record` all of it, writing the table of docs/durable.md anew. More arguments go to vitest. With `demo`
+// it shows a call whose worker is killed in mid-retry, on all engines or on those that are named.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
@@ -18,6 +19,10 @@ function run(command, args, env = {}, cwd = folder) {
 }
 
 run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]);
+if (part === "demo") {
+  run(node, ["--import", "tsx", "demo-main.ts", ...rest], { TSX_TSCONFIG_PATH: `${folder}/tsconfig.json` });
+  process.exit();
+}
 const env = part === "quick" ? { KILLS: "2" } : part === "record" ? { RECORD: "1" } : {};
 const more = isPart || part === undefined ? rest : [part, ...rest];
 run(
