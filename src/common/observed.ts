@@ -26,6 +26,8 @@ export interface Watched {
   readonly options: { readonly name?: string | undefined };
   readonly clock: { now(): number };
   readonly budget?: { readonly name?: string | undefined } | undefined;
+  /** What the call did in other processes: attempts, and ms. */
+  readonly before?: { readonly attempts: number; readonly elapsed: number } | undefined;
 }
 
 /** Turns what happens into events. */

@@ -17,15 +17,15 @@ interface Desk {
 /** `target` as one call sees it: it reports, and what it calls runs in whatever is put around attempts. */
 export function watchCall<T extends Watchable>(
   target: T,
-  { options, clock, budget }: Watched,
+  { options, clock, budget, before }: Watched,
   self: unknown,
   call: number,
   { attempts, notes, deliver, now }: Desk,
 ): T {
   const name = options.name ?? target.name ?? nameOf(self);
-  const startedAt = now(clock);
-  let attempt = 0;
-  let begunAt = startedAt;
+  let begunAt = now(clock);
+  const startedAt = begunAt - (before?.elapsed ?? 0);
+  let attempt = before?.attempts ?? 0;
   let attemptElapsed: number | undefined;
   /** Facts that every event of this call has; `at` is the clock's last reading. */
   const base = (at: number) => ({ name, call, attempt, at });

@@ -3,10 +3,11 @@ import { NO_ARGS } from "../common/callable.js";
 import { type Attempt, abandonableAttempt, PlainAttempt, resume, theAttempt } from "../common/current.js";
 import { AttemptTimeoutError } from "../common/errors.js";
 import { nextOrdinal } from "../common/exhausted.js";
+import type { Watchable } from "../common/observed.js";
 import { promiseOf } from "../common/thenable.js";
 import { attemptTimeoutOf } from "../loop/decide.js";
 import { ASYNC, type CompiledPolicy, compile, overlay } from "../loop/policy.js";
-import { start } from "../loop/start.js";
+import { startPart } from "../loop/start.js";
 import { TASK_TARGET } from "../loop/target.js";
 import { retryNever } from "../strategies/retry-if.js";
 
@@ -23,12 +24,15 @@ export interface Numbered {
   readonly now: () => number;
   /** Aborts this attempt, beside the policy's own. */
   readonly signal?: AbortSignal | undefined;
+  /** The attempt, to those who observe. */
+  readonly watched: Watchable | undefined;
 }
 
 /** How it ended. */
 export interface Attempted {
   readonly outcome: Outcome;
-  readonly interruption?: "deadline" | "aborted" | undefined;
+  /** What ended it before it ended by itself; `"broken"`: its timeout could not be found, and it did not begin. */
+  readonly interruption?: "deadline" | "aborted" | "broken" | undefined;
   /** Its number in this process. */
   readonly ordinal: number;
   /** Epoch ms. */
@@ -46,7 +50,7 @@ export async function attemptOnce(
   policy: CompiledPolicy,
   of: Numbered,
 ): Promise<Attempted> {
-  const { attempt, previousError, left, now } = of;
+  const { attempt, previousError, left, now, watched } = of;
   let ordinal = nextOrdinal();
   let begunAt = now();
   let begun = false;
@@ -69,19 +73,28 @@ export async function attemptOnce(
     ordinal = nextOrdinal();
     begunAt = now();
     begun = true;
-    return settled(numbered, task);
+    return settled(numbered, watched ? (context) => watched.fn(context) : task);
   };
 
   const end = (outcome: Outcome): Attempted => ({ outcome, interruption, ordinal, begunAt, begun });
   try {
     timeout = attemptTimeoutOf(policy, attempt);
+  } catch (error) {
+    interruption = "broken";
+    return end({ ok: false, error });
+  }
+  try {
     const single = singlePolicy(policy, of, timeout, (reason) => {
       if (reason === "deadline" || reason === "aborted") interruption = reason;
     });
-    const block = new PlainAttempt(1, undefined, false);
-    return end((await start(TASK_TARGET, single, own, NO_ARGS, undefined, block)) as Outcome);
+    return end((await startPart(TASK_TARGET, single, own, NO_ARGS, single.clock.now())) as Outcome);
   } catch (error) {
     return end({ ok: false, error: interruption ? error : (timedOut ?? error) });
+  }
+
+  function tooLate(outcome: Outcome): unknown {
+    watched?.watch?.late(attempt, outcome);
+    return policy.onLateResult?.(outcome);
   }
 
   function singlePolicy(
@@ -102,7 +115,7 @@ export async function attemptOnce(
       retryIf: retryNever,
       onAttempt: onAttempt && (() => onAttempt({ name, args, attempt })),
       onGiveUp: ({ reason }: { reason: string }) => onEnd(reason),
-      onLateResult: onLateResult && ((late: Outcome) => late.ok && onLateResult(late.value)),
+      onLateResult: (onLateResult || watched) && ((late: Outcome) => late.ok && tooLate(late.value)),
     });
     const signals = [...abortSources.map((source) => source.signal), signal].filter((each) => each !== undefined);
     return signals.reduce((joined, each) => overlay(ASYNC, joined, { signal: each }) as CompiledPolicy, single);

@@ -3,6 +3,7 @@ import { AttemptState } from "../common/attempt-state.js";
 import { kindOf } from "../common/brand.js";
 import { callHook } from "../common/call-hook.js";
 import { TotalTimeoutError } from "../common/errors.js";
+import type { Watchable } from "../common/observed.js";
 import { type PlainError, toPlainError } from "../common/plain-error.js";
 import { bookInBudget, recordSuccess } from "../loop/book.js";
 import {
@@ -60,8 +61,10 @@ export interface Facts {
   /** The number of the attempt in this process, or 0. */
   readonly ordinal: number;
   /** What ended the attempt before it ended by itself. */
-  readonly interruption?: "deadline" | "aborted" | undefined;
+  readonly interruption?: "deadline" | "aborted" | "broken" | undefined;
   readonly memo: RetryMemo | undefined;
+  /** The attempt, to those who observe. */
+  readonly watched: Watchable | undefined;
 }
 
 /** A decision, and the very error that it is about: what the attempt failed with, or what the call ends in. */
@@ -98,6 +101,8 @@ export async function decideNext(compiled: CompiledPolicy, facts: Facts): Promis
     policy.random,
   );
   const work = { policy, facts, state };
+  facts.watched?.watch?.ended();
+  if (interruption === "broken") return broken(work, errorOf(outcome));
   if (interruption) return giveUp(work, interruption, interruption === "aborted" ? errorOf(outcome) : late(work));
   let decision: Decision;
   try {
@@ -137,6 +142,7 @@ async function retryAfter(work: Work, taken: number): Promise<Decided> {
   } catch (error) {
     return over(() => broken(work, error));
   }
+  facts.watched?.watch?.retry({ ...state, outcome, delay });
   const at = facts.now() + delay;
   const memo = { ...memoOf(work), previousDelay: delay, idle: idle + delay, at, taken };
   if (outcome.ok) return { next: { do: "retry", delay, at, memo } };
@@ -149,6 +155,7 @@ async function accept({ policy, facts, state }: Work): Promise<Decided> {
   // Read before the hook, as above.
   const { value } = state.outcome as { value: unknown };
   if (policy.budget) recordSuccess(policy, memo?.taken ?? 0, memo && paidFor(state, memo), args);
+  facts.watched?.succeeded(value);
   if (policy.onSuccess) await callHook(policy, policy.onSuccess, state);
   return { next: { do: "accept", value } };
 }
@@ -164,9 +171,10 @@ function paidFor(state: AttemptState, memo: RetryMemo): AttemptState | undefined
 }
 
 async function giveUp(work: Work, reason: GiveUpReason, given?: unknown): Promise<Decided> {
-  const { policy, state } = work;
+  const { policy, facts, state } = work;
   const { onGiveUp, fallback, detached } = policy;
   const final = finalState(state, reason, given ?? finalError(policy, state, reason));
+  facts.watched?.watch?.giveUp(final.reason, final.error, state);
   if (onGiveUp) await callHook(policy, onGiveUp, { ...final });
   let { error } = final;
   if (fallback && reason !== "aborted") {
@@ -181,6 +189,7 @@ async function giveUp(work: Work, reason: GiveUpReason, given?: unknown): Promis
 
 /** A strategy failed. As in the loop, that is nothing to fall back from. */
 function broken(work: Work, error: unknown): Decided {
+  work.facts.watched?.watch?.giveUp("broken", error, work.state);
   return ended(work, "strategy", error, true);
 }
 

@@ -4,6 +4,7 @@ import { check, FINITE, type Rule, readOptions, WHOLE } from "../common/validate
 import { decideNext, giveUpOnMemo, type NextAttempt } from "./decision.js";
 import { type RetryMemo, readMemo } from "./memo.js";
 import { compileDurable, type DurableOptions, durableKind } from "./options.js";
+import { watchedAttempt } from "./watched.js";
 
 /** An attempt that has ended, as `nextAttempt` takes it. */
 export interface EndedAttempt<T = any> {
@@ -81,6 +82,7 @@ export function nextAttempt<T = any>(
   const attempt = made ?? (memo?.attempt ?? 0) + 1;
   const name = policy.name ?? "anonymous";
   const begunAt = memo?.at ?? startedAt;
-  const facts = { name, args, outcome, attempt, startedAt, begunAt, now, ordinal: 0, memo };
+  const watched = watchedAttempt(policy, name, { attempts: attempt, elapsed: Math.max(0, now() - startedAt) });
+  const facts = { name, args, outcome, attempt, startedAt, begunAt, now, ordinal: 0, memo, watched };
   return decideNext(policy, facts).then(({ next }) => next);
 }

@@ -7,6 +7,7 @@ import { attemptOnce } from "./attempt-once.js";
 import { type Decided, decideNext, giveUpOnMemo, type NextAttempt } from "./decision.js";
 import { lastErrorOf, type RetryMemo, readMemo } from "./memo.js";
 import { compileDurable, durableKind } from "./options.js";
+import { watchedAttempt } from "./watched.js";
 
 const KIND = /* @__PURE__ */ durableKind("runAttempt", false);
 
@@ -62,10 +63,11 @@ export async function attemptAndDecide(
   const { args = NO_ARGS, signal, attempt = (memo?.attempt ?? 0) + 1, startedAt = memo?.startedAt ?? now() } = known;
   const { previousError = memo && lastErrorOf(memo) } = known;
   const name = policy.name ?? known.name ?? ownName(task);
-  const left = totalTimeout - Math.max(0, now() - startedAt);
-  const of = { attempt, previousError, left, name, args, now, signal };
+  const elapsed = Math.max(0, now() - startedAt);
+  const watched = watchedAttempt(policy, name, { attempts: attempt - 1, elapsed }, task);
+  const of = { attempt, previousError, left: totalTimeout - elapsed, name, args, now, signal, watched };
   const { begun, ...ended } = await attemptOnce(task, policy, of);
   // One that was over before it began is none.
   const made = begun ? attempt : attempt - 1;
-  return decideNext(policy, { ...ended, name, args, attempt: made, startedAt, now, memo });
+  return decideNext(policy, { ...ended, name, args, attempt: made, startedAt, now, memo, watched });
 }

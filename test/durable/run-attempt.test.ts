@@ -269,9 +269,12 @@ describe("what ends an attempt of runAttempt", () => {
     expect(breaker.state).toBe("open");
   });
 
-  it("is a timeout that makes no sense", async () => {
-    const next = await runAttempt(() => 1, { attemptTimeout: () => -1 });
+  it("is a timeout that makes no sense, before it begins", async () => {
+    let calls = 0;
 
-    expect(next).toMatchObject({ do: "giveUp", reason: "not-retryable" });
+    const next = await runAttempt(() => ++calls, { attemptTimeout: () => -1, fallback: () => -1 });
+
+    expect(next).toMatchObject({ do: "giveUp", reason: "strategy", memo: { attempt: 0 } });
+    expect(calls).toBe(0);
   });
 });

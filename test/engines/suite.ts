@@ -153,7 +153,7 @@ export function suite({ name }: Traits, start: () => Promise<Engine>): void {
       it("makes no more attempts of a call that is cancelled in its sleep", async () => {
         const id = await submit("patient", fails(), charges);
         const witness = await submit("patient", fails(), charges);
-        await until(id, "retry");
+        await dueOf(id);
 
         await engine.cancel(id);
 
