@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { transform } from "esbuild";
 import { defineConfig, type Plugin } from "vitest/config";
@@ -20,6 +21,9 @@ const lowerDecorators: Plugin = {
   },
 };
 
+// Nest and others, whose own folder may not have been installed: test/frameworks/installed.test.ts says so then.
+const frameworks = "test/frameworks/installed";
+
 // Where `.ci/run` reads how many tests passed.
 const results = process.env.TEST_RESULTS;
 
@@ -37,7 +41,13 @@ export default defineConfig({
           ...limits,
           name: "main",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.legacy.test.ts", "test/orms/**", "test/engines/**", "**/node_modules/**"],
+          exclude: [
+            "test/**/*.legacy.test.ts",
+            "test/orms/**",
+            "test/engines/**",
+            `${frameworks}/**`,
+            "**/node_modules/**",
+          ],
         },
       },
       {
@@ -45,6 +55,15 @@ export default defineConfig({
         oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
         test: { ...limits, name: "legacy decorators", include: ["test/**/*.{both,legacy}.test.ts"] },
       },
+      ...(existsSync(new URL(`${frameworks}/node_modules`, import.meta.url))
+        ? [
+            {
+              resolve: { alias },
+              oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
+              test: { ...limits, name: "frameworks", include: [`${frameworks}/*.test.ts`] },
+            },
+          ]
+        : []),
     ],
   },
 });

@@ -11,6 +11,7 @@ import { unitOfTables } from "./docs/spans.js";
 // How a page is written:
 // - A `ts` block is a program: it is type-checked, and run unless its info string says `ts no-run`. It stands alone
 //   unless that says `ts continued`: then it goes on where the `ts` block before it ended.
+// - `ts recipe` is a file of test/frameworks, where test/frameworks/page.test.ts finds it.
 // - A block that imports something is taken as it stands. Any other finds all of "undaunted" and "undaunted/testing"
 //   in scope, and a docstring's example also `failed(error)` and `returned(value)`, which make a RetryState.
 // - What stands behind a statement is checked: `// => value`, `// throws Name`, `// rejects Name`, and the latter two

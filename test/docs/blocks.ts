@@ -82,7 +82,7 @@ function nameOf(node: ts.Node): string {
 }
 
 const LANGUAGES = ["ts", "js", "python", "sh", "sql", "json", "text", "diff", "mermaid"];
-const WORDS = ["no-run", "continued"];
+const WORDS = ["no-run", "continued", "recipe"];
 
 /** What is wrong with a block before anyone looks at its code as a program. */
 export function faultsOf(block: Block, scripts: readonly string[]): string[] {
@@ -112,10 +112,13 @@ export interface Unit {
   origin(line: number): string;
 }
 
+// A recipe is a file of test/frameworks, which is compiled and run there as its framework wants it.
+const isProgram = ({ language, words }: Block) => language === "ts" && !words.includes("recipe");
+
 /** The unit of each `ts` block, in order. */
 export function unitsOf(blocks: readonly Block[]): Unit[] {
   const units: Unit[] = [];
-  for (const block of blocks.filter((each) => each.language === "ts")) {
+  for (const block of blocks.filter(isProgram)) {
     const before = block.words.includes("continued") ? units.at(-1) : undefined;
     if (block.words.includes("continued") && before?.block.file !== block.file) {
       throw new Error(`${block.file}:${block.line}: there is nothing that this block could continue`);
