@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { transform } from "esbuild";
 import { defineConfig, type Plugin } from "vitest/config";
 import { HOOK_TIMEOUT, PATIENCE, TEST_TIMEOUT } from "./test/limits.ts";
+import { reportSkipped } from "./test/skipped.ts";
 
 const source = (path: string) => fileURLToPath(new URL(`src/${path}`, import.meta.url));
 
@@ -31,7 +32,11 @@ const limits = { testTimeout: TEST_TIMEOUT, hookTimeout: HOOK_TIMEOUT, expect: {
 
 export default defineConfig({
   test: {
-    ...(results && { reporters: ["default", ["json", { outputFile: results }]] }),
+    reporters: [
+      "default",
+      ...(results ? [["json", { outputFile: results }] as ["json", object]] : []),
+      reportSkipped(),
+    ],
     coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary", "json"] },
     projects: [
       {

@@ -29,7 +29,13 @@ const listening = async (listener: Server) => {
 
 const frameworks: [name: string, start: () => Promise<Server>][] = [
   ["Express 5", async () => listening(createServer(express.set("env", "test")))],
-  ["Fastify", () => fastify.ready().then(() => listening(fastify.server))],
+  [
+    "Fastify",
+    async () => {
+      await fastify.ready();
+      return listening(fastify.server);
+    },
+  ],
   ["Hono", async () => listening(serve({ fetch: hono.fetch, port: 0, hostname: "127.0.0.1" }) as Server)],
 ];
 
