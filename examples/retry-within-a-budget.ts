@@ -19,7 +19,7 @@ console.log(`100 calls made ${requests} requests while it was down`);
 
 down = false;
 for (let call = 0; call < 10; call++) await getPrice("tea");
-console.log(`10 successes paid for ${budget.balance.toFixed(1)} retries`);
+console.log(`10 successes paid for ${budget.balance?.toFixed(1)} retries`);
 
 // prints:
 // 100 calls made 103 requests while it was down

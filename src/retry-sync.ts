@@ -14,6 +14,7 @@ import { copyProperties } from "./common/copy-properties.js";
 import { type Attempt, enter, FIRST, leave, PlainAttempt } from "./common/current.js";
 import { StrategyError, TotalTimeoutError } from "./common/errors.js";
 import { nextOrdinal, rememberExhausted } from "./common/exhausted.js";
+import { askSync } from "./common/sync-ask.js";
 import { isPromise, type RefusePromise, refuseAsync, refusePromise } from "./common/sync-only.js";
 import { bookInBudget, recordSuccess } from "./loop/book.js";
 import {
@@ -205,7 +206,7 @@ function attemptAs(attempt: Attempt, { target, self, args }: Call): Outcome {
 /** A strategy that fails ends the call. (No promise can come back: a sync policy's strategies are refused one.) */
 function decideSync(target: Target, policy: CompiledPolicy, state: State, ordinal: number): Decision {
   try {
-    return decide(policy, state, ordinal) as Decision;
+    return askSync(() => decide(policy, state, ordinal)) as Decision;
   } catch (error) {
     throw broken(target, error);
   }

@@ -85,6 +85,7 @@ import {
 import { retryIterable } from "undaunted/iterable";
 import { retryPgBoss } from "undaunted/pg-boss";
 import { compilePolicy, livePolicy } from "undaunted/policy";
+import { redisFleet } from "undaunted/redis";
 import { answerFailure, deadlineOf, idempotentHandler, idempotentMiddleware } from "undaunted/server";
 import { simulate } from "undaunted/simulation";
 import { chaos, flaky, instant, retryState, seededRandom, testRetries, virtualClock } from "undaunted/testing";
@@ -374,6 +375,19 @@ const MISUSES: Record<string, () => unknown> = {
   "a memo of another version": () => decided(nextAttempt({}, { ...failure, memo: { v: 2 } as never })),
   "a memo that is none": () => decided(nextAttempt({}, { ...failure, memo: {} as never })),
   "a memo that lost a number": () => decided(nextAttempt({}, { ...failure, memo: { v: 1 } as never })),
+  "redisFleet of no client": () => redisFleet(5 as never, { name: "n" }),
+  "redisFleet without a name": () => redisFleet(redis, {} as never),
+  "redisFleet of a name with a space": () => redisFleet(redis, { name: "a b" }),
+  "redisFleet that subscribes over its own client": () => redisFleet(redis, { name: "n", subscribe: redis as never }),
+  "redisFleet that subscribes by nothing": () => redisFleet(redis, { name: "n", subscribe: {} as never }),
+  "redisFleet of an option that is not there": () => redisFleet(redis, { name: "n", key: "k" } as never),
+  "sharing a breaker without a rate": () => redisFleet(redis, { name: "n" }).share(circuitBreaker(), { key: "k" }),
+  "sharing a bulkhead": () => redisFleet(redis, { name: "n" }).share(bulkhead({ limit: 1 }) as never, { key: "k" }),
+  "sharing without a key": () => redisFleet(redis, { name: "n" }).share(retryBudget()),
+  "isolating whom": () => {
+    const breaker = redisFleet(redis, { name: "n" }).share(circuitBreaker({ failureRate: 0.5 }), { key: "k" });
+    breaker.isolate({ local: 1 as never });
+  },
   "a table that is no name": () => postgresIdempotencyStore(client as never, { table: "a; drop" }),
 
   "an HTTP idempotencyKey that returns a number": () =>
@@ -391,6 +405,8 @@ const MISUSES: Record<string, () => unknown> = {
 async function decided(next: Promise<NextAttempt>): Promise<never> {
   throw ((await next) as { error: unknown }).error;
 }
+
+const redis = { eval: async () => [], subscribe: async () => {}, unsubscribe: async () => {} };
 
 function fetched(): Promise<Response> {
   return Promise.resolve(new Response(null, { status: 503 }));

@@ -14,6 +14,8 @@ const ROOMS: Record<string, readonly string[]> = {
   circuit: ["common"],
   bulkhead: ["common"],
   hints: ["common"],
+  fleet: ["common", "budget", "circuit"],
+  redis: ["common", "fleet"],
   durable: ["common", "strategies", "loop"],
   bullmq: ["common", "loop", "durable"],
   "pg-boss": ["common", "loop", "durable"],
@@ -27,7 +29,7 @@ const ROOMS: Record<string, readonly string[]> = {
   axios: ["common", "http", "hints"],
   iterable: ["common", "loop"],
   policy: ["common", "loop", "strategies", "transient"],
-  idempotency: ["common", "loop", "strategies", "transient", "."],
+  idempotency: ["common", "loop", "strategies", "transient", "redis", "."],
   server: ["common", "hints", "idempotency"],
   simulation: ["common", "testing", "."],
 };

@@ -1,5 +1,6 @@
 import type { RetryBudget } from "../common/attempt.js";
 import { type Clock, systemClock } from "../common/clock.js";
+import { shareable } from "../common/shareable.js";
 import { mark } from "../common/traits.js";
 import { ABOVE_0, FACTOR, readOptions, STRING, TIME_SOURCE } from "../common/validate.js";
 import { stopwatch } from "./retry-budget.js";
@@ -43,10 +44,11 @@ export function retryRateLimit(options: RetryRateLimitOptions): RetryBudget {
   ]);
   const passed = stopwatch(clock);
   let tokens = burst;
+  let share = 1;
   const add = (more: number) => {
     tokens = Math.min(burst, tokens + more);
   };
-  const fill = () => add((passed() / 1_000) * perSecond);
+  const fill = () => add((passed() / 1_000) * perSecond * share);
   const limit: RetryBudget = {
     name,
     acquire() {
@@ -62,5 +64,10 @@ export function retryRateLimit(options: RetryRateLimitOptions): RetryBudget {
       return tokens;
     },
   };
-  return mark(limit, 0);
+  const restrict = (most: number, of: number) => {
+    fill();
+    tokens = Math.min(tokens, most);
+    share = of;
+  };
+  return shareable(mark(limit, 0), { perSecond, burst, restrict });
 }

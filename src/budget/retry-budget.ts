@@ -3,6 +3,7 @@ import { kindOf } from "../common/brand.js";
 import { type Clock, systemClock } from "../common/clock.js";
 import { chainOf, readField } from "../common/inspect.js";
 import { checkKey, type Key, LruMap } from "../common/lru-map.js";
+import { shareable } from "../common/shareable.js";
 import { requireSync } from "../common/thenable.js";
 import { mark, READS_ARGS } from "../common/traits.js";
 import {
@@ -155,11 +156,11 @@ export function retryBudgets(options: RetryBudgetsOptions): RetryBudgets {
     },
     get balance() {
       let sum = 0;
-      for (const each of budgets.values()) sum += each.balance;
+      for (const [, each] of budgets.entries()) sum += each.balance ?? 0;
       return sum;
     },
   };
-  return mark(all, READS_ARGS);
+  return shareable(mark(all, READS_ARGS), budgets);
 }
 
 /** Returns the ms since it was last called (or made): 0 where the clock went back or returned no number. */
@@ -243,7 +244,11 @@ function makeBudget(settings: BudgetSettings): RetryBudget {
       return tokens;
     },
   };
-  return mark(budget, 0);
+  const drain = () => {
+    fold();
+    tokens = Math.min(tokens, 0);
+  };
+  return shareable(mark(budget, 0), { ...settings, drain });
 }
 
 const OVERLOAD_CODES: readonly unknown[] = ["RESOURCE_EXHAUSTED", 8];

@@ -1,9 +1,19 @@
 import { checkCallable, NO_ARGS } from "../common/callable.js";
 import { type GuardWrap, type GuardWrapSync, guardRun, guardWrap } from "../common/guard.js";
+import { shareable } from "../common/shareable.js";
 import { type RefusePromise, refuseAsync } from "../common/sync-only.js";
 import { Circuit } from "./circuit.js";
 import { type CircuitBreakerOptions, type CircuitState, type CircuitStats, settingsOf } from "./options.js";
 import type { SavedCircuit } from "./saved.js";
+
+/** Whom it is for. */
+export interface LocalOptions {
+  /**
+   * Of a shared breaker: this process alone, which then goes by no verdict of the fleet's until `close()`.
+   * @default false
+   */
+  local?: boolean | undefined;
+}
 
 /** Stops calling what is down. */
 export interface CircuitBreaker {
@@ -20,10 +30,10 @@ export interface CircuitBreaker {
   readonly stats: CircuitStats;
   /** What the last failure was, since it was made or last closed; `undefined` where there was none. */
   readonly lastFailure: unknown;
-  /** Refuses every call until `close()`. */
-  isolate(): void;
-  /** Lets every call through again, and forgets what it has seen. */
-  close(): void;
+  /** Refuses every call until `close()`: where it is shared, in the whole fleet, or with `{ local: true }` in this process. */
+  isolate(options?: LocalOptions): void;
+  /** Lets every call through again, and forgets what it has seen; where it is shared, as `isolate` does. */
+  close(options?: LocalOptions): void;
   /** The state for `initialState`, in JSON's own types. */
   toJSON(): SavedCircuit;
 }
@@ -50,7 +60,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBrea
 
 /** A circuit's public face. */
 export function breakerOf(circuit: Circuit): CircuitBreaker {
-  return {
+  const breaker: CircuitBreaker = {
     wrap: guardWrap("circuitBreaker.wrap", (fn) => circuit.guard(fn)),
     run: guardRun("circuitBreaker.run", (task) => circuit.call(task, undefined, NO_ARGS)),
     wrapSync: guardWrap("circuitBreaker.wrapSync", (fn) => {
@@ -71,8 +81,9 @@ export function breakerOf(circuit: Circuit): CircuitBreaker {
     get lastFailure() {
       return circuit.lastFailure;
     },
-    isolate: () => circuit.isolate(),
-    close: () => circuit.close(),
+    isolate: (options) => circuit.isolate(options),
+    close: (options) => circuit.close(options),
     toJSON: () => circuit.save(),
   };
+  return shareable(breaker, circuit);
 }

@@ -1,6 +1,7 @@
 import { type GuardWrap, guardWrap } from "../common/guard.js";
 import { describe } from "../common/inspect.js";
 import { checkKey, type Key, LruMap } from "../common/lru-map.js";
+import { shareable } from "../common/shareable.js";
 import { FUNCTION, readOptions, WHOLE } from "../common/validate.js";
 import { breakerOf, type CircuitBreaker } from "./breaker.js";
 import { Circuit } from "./circuit.js";
@@ -57,7 +58,7 @@ export function circuitBreakers(options: CircuitBreakersOptions): CircuitBreaker
     return entry;
   };
   const kept = new LruMap(max, make, ({ circuit }) => circuit.isIdle);
-  return {
+  const breakers: CircuitBreakers = {
     get: (of) => kept.get(checkKey("circuitBreakers", of)).breaker,
     get size() {
       return kept.size;
@@ -74,6 +75,7 @@ export function circuitBreakers(options: CircuitBreakersOptions): CircuitBreaker
       };
     }),
   };
+  return shareable(breakers, kept);
 }
 
 interface Kept {

@@ -5,6 +5,7 @@ import type { CircuitOpenError } from "../common/errors.js";
 import { observed } from "../common/observed.js";
 import { isPromise, refusePromise } from "../common/sync-only.js";
 import { promiseOf } from "../common/thenable.js";
+import type { CircuitLink } from "./link.js";
 import {
   admit,
   closed,
@@ -20,7 +21,7 @@ import {
   SUCCESS,
   toSnapshot,
 } from "./machine.js";
-import type { CircuitSettings, CircuitVerdict } from "./options.js";
+import type { CircuitSettings, CircuitStats, CircuitVerdict } from "./options.js";
 import { type Holder, Permit, type PermitBatch, Permits } from "./permits.js";
 import { refusalOf } from "./refusal.js";
 import type { SavedCircuit } from "./saved.js";
@@ -29,7 +30,14 @@ import type { Window } from "./window.js";
 
 /** The breaker at work: it gives permits, takes results, and asks the machine what follows. */
 export class Circuit implements Holder {
-  readonly stats = { successes: 0, failures: 0, ignored: 0, slow: 0, refused: 0, openings: 0 };
+  readonly stats: { -readonly [Name in keyof CircuitStats]: CircuitStats[Name] } = {
+    successes: 0,
+    failures: 0,
+    ignored: 0,
+    slow: 0,
+    refused: 0,
+    openings: 0,
+  };
   #state: State;
   #window: Window | undefined;
   readonly #permits: Permits;
@@ -42,8 +50,10 @@ export class Circuit implements Holder {
   readonly #spare: Permit[] = [];
   /** What the last failure since it was last closed was. */
   lastFailure: unknown;
+  /** What makes it one of a fleet's. */
+  link: CircuitLink | undefined;
 
-  constructor(private readonly settings: CircuitSettings) {
+  constructor(readonly settings: CircuitSettings) {
     const saved = settings.initialState;
     const now = saved ? settings.clock.now() : 0;
     this.#state = saved ? fromSnapshot(saved, settings.rules, now) : closed(0);
@@ -79,7 +89,7 @@ export class Circuit implements Holder {
     const circuit = this;
     return function (this: unknown, ...args: unknown[]) {
       // The plain case is written out here: handed on, `args` would have to become an array.
-      if (circuit.#timed || inAttempt()) return circuit.call(fn, this, args);
+      if (circuit.#timed || circuit.link || inAttempt()) return circuit.call(fn, this, args);
       let batch: PermitBatch | undefined;
       try {
         batch = circuit.#admit();
@@ -100,10 +110,20 @@ export class Circuit implements Holder {
 
   /** Calls `fn` if there is a permit. */
   call(fn: AnyFn, self: unknown, args: readonly unknown[]): Promise<unknown> {
+    const { link } = this;
+    if (!link) return this.#call(fn, self, args);
+    try {
+      return link.admit(this.state.name, (grant) => this.#call(fn, self, args, grant));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #call(fn: AnyFn, self: unknown, args: readonly unknown[], grant?: unknown): Promise<unknown> {
     const attempt = abandonableAttempt();
     let batch: PermitBatch | undefined;
     try {
-      batch = this.#admit(attempt);
+      batch = this.#admit(attempt, grant);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -139,14 +159,16 @@ export class Circuit implements Holder {
     return this.succeeded(batch, value, givenAt);
   }
 
-  isolate(): void {
+  isolate(options?: { local?: boolean | undefined }): void {
+    this.link?.commanded("isolate", options);
     this.#advance(this.settings.clock.now());
-    this.#become(isolated(this.#state.generation + 1));
+    this.become(isolated(this.#state.generation + 1));
   }
 
-  close(): void {
+  close(options?: { local?: boolean | undefined }): void {
+    this.link?.commanded("close", options);
     this.#advance(this.settings.clock.now());
-    this.#become(closed(this.#state.generation + 1));
+    this.become(closed(this.#state.generation + 1));
   }
 
   /** A call returned. */
@@ -207,48 +229,58 @@ export class Circuit implements Holder {
     const now = this.settings.clock.now();
     if (verdict !== "success") this.#permits.unshare();
     this.#advance(now);
-    if (batch.generation !== this.#state.generation) return;
-    batch.inFlight--;
-    if (verdict === "ignored") {
-      this.stats.ignored++;
-      this.#state = release(this.#state);
+    const ignored = verdict === "ignored";
+    const failed = verdict === "failure";
+    const slow = now - givenAt >= this.settings.slowAfter;
+    if (batch.generation !== this.#state.generation) {
+      this.link?.ended(batch.tag, ignored ? undefined : { failed, slow, comeBackAt: -Infinity }, now);
       return;
     }
-    const failed = verdict === "failure";
+    batch.inFlight--;
+    if (ignored) {
+      this.stats.ignored++;
+      if (!this.link?.ended(batch.tag)) this.#state = release(this.#state);
+      return;
+    }
     const { generation } = batch;
     const comeBackAt = failed ? now + hintOf(this.settings, error) : -Infinity;
     // Asking for it ran code of the user's, which may have closed or isolated the circuit.
     if (generation !== this.#state.generation) return;
-    this.#record({ failed, slow: now - givenAt >= this.settings.slowAfter, comeBackAt }, error, now);
+    this.#record({ failed, slow, comeBackAt }, error, now, batch.tag);
   }
 
-  #record(result: Result, error: unknown, now: number): void {
+  #record(result: Result, error: unknown, now: number, tag: unknown): void {
     const { failed, slow } = result;
     this.stats[failed ? "failures" : "successes"]++;
     if (slow) this.stats.slow++;
     if (failed) this.lastFailure = error;
+    // What came of a permit of the fleet's is for the fleet to judge.
+    if (this.link?.ended(tag, result, now)) return;
     this.#window?.add(failed, slow, now);
     this.#follow(result, now);
   }
 
   #follow(result: Result, now: number): void {
     const state = this.#state;
-    const next = record(this.settings.rules, state, result, this.#window, now);
+    const next = record(this.link?.rules ?? this.settings.rules, state, result, this.#window, now);
     // `openFor` is code of the user's too.
-    if (state === this.#state) this.#become(next);
+    if (state === this.#state) this.become(next);
   }
 
   /** A permit, or nothing where the circuit lets no call through. */
-  #admit(attempt?: Attempt): PermitBatch | undefined {
+  #admit(attempt?: Attempt, grant?: unknown): PermitBatch | undefined {
     const undated = this.#permits.takeUndated(this.#state.generation, attempt, this.#canSkipClock);
     if (undated) return undated;
     const now = this.settings.clock.now();
     this.#advance(now);
-    const admitted = admit(this.settings.rules, this.#state);
+    const link = this.link;
+    const admitted = grant ? this.#state : link?.holds ? undefined : admit(this.settings.rules, this.#state);
     if (!admitted) return undefined;
     this.#state = admitted;
     if (this.#canSkipClock) this.#permits.share(now);
-    return this.#permits.give(admitted.generation, now, admitted.name !== "closed", attempt);
+    const batch = this.#permits.give(admitted.generation, now, admitted.name !== "closed", attempt);
+    if (link) batch.tag = grant ?? link.tag;
+    return batch;
   }
 
   /** Time passes: leases end, and an open circuit becomes half-open, each at its own time. */
@@ -256,25 +288,27 @@ export class Circuit implements Holder {
     this.#now = now;
     this.#permits.date(now);
     for (let end = this.#permits.firstEnd; end <= now && end < Infinity; end = this.#permits.firstEnd) this.#lapse(end);
-    this.#become(elapse(this.#state, now));
+    this.become(elapse(this.#state, now));
   }
 
   /** A lease ended: each of its permits is a failure, dated then. */
   #lapse(end: number): void {
     const { generation } = this.#state;
     const error = new Error(`a call held its permit for ${this.settings.lease} ms, when its lease ended`);
-    for (let left = this.#permits.lapse(); left > 0 && generation === this.#state.generation; left--) {
-      this.#record(LAPSED, error, end);
+    const { inFlight = 0, tag } = this.#permits.lapse() ?? {};
+    for (let left = inFlight; left > 0 && generation === this.#state.generation; left--) {
+      this.#record(LAPSED, error, end, tag);
     }
   }
 
-  #become(next: State): void {
+  /** Goes over to another state; `remote`: its fleet says so, and what was seen stays seen. */
+  become(next: State, remote?: true): void {
     const last = this.#state;
     if (next === last) return;
     this.#state = next;
     if (next.generation !== last.generation) {
       this.#permits.clear();
-      if (next.name === "closed") {
+      if (next.name === "closed" && (last.name !== "closed" || !remote)) {
         this.#window = this.settings.newWindow();
         this.lastFailure = undefined;
       }
@@ -287,12 +321,13 @@ export class Circuit implements Holder {
     observed.watcher?.emit({ type: "circuit-change", name: eventName, from: last.name, to: next.name }, clock);
     if (!onStateChange) return;
     const cause = next.name === "open" ? this.lastFailure : undefined;
-    callHook(this.settings, onStateChange, { name, from: last.name, to: next.name, cause, stats: { ...this.stats } });
+    const change = { name, from: last.name, to: next.name, cause, stats: { ...this.stats } };
+    callHook(this.settings, onStateChange, remote ? { ...change, remote } : change);
   }
 
   #settle(): void {
     const calm = this.#state.name === "closed" && this.#state.failures === 0;
-    this.#canSkipClock = calm && !this.#timed && !this.#window?.timed && !this.settings.classify;
+    this.#canSkipClock = calm && !this.#timed && !this.#window?.timed && !this.settings.classify && !this.link;
     if (!this.#canSkipClock) this.#permits.unshare();
   }
 
@@ -311,6 +346,6 @@ export class Circuit implements Holder {
     if (state.name === "isolated") return undefined;
     if (state.name === "open") return state.until - this.#now;
     // Probes that have no lease come back, too, at a time that is not known here.
-    return Math.min(this.#permits.firstEnd - this.#now, this.settings.lease);
+    return Math.min(this.#permits.firstEnd - this.#now, this.link ? 1_000 : this.settings.lease);
   }
 }

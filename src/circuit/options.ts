@@ -144,6 +144,8 @@ export interface CircuitStateChange {
   readonly cause: unknown;
   /** The counters as of then. */
   readonly stats: CircuitStats;
+  /** The breaker is shared, and its fleet decided. */
+  readonly remote?: true;
 }
 
 export interface CircuitRefusal {
@@ -163,6 +165,23 @@ export interface CircuitStats {
   readonly refused: number;
   /** Times it opened. */
   readonly openings: number;
+  /** Of a shared breaker: how it stands with its fleet. */
+  readonly fleet?: FleetStats;
+}
+
+/** How a guard stands with its fleet, live. */
+export interface FleetStats {
+  /** The store answers. */
+  readonly connected: boolean;
+  /** What was sent to the store, and what was not answered in time. */
+  readonly exchanges: number;
+  readonly unanswered: number;
+  /** ms that an answer takes of late. */
+  readonly roundTrip: number;
+  /** Processes that the store heard of in the last 30 s, about. */
+  readonly known: number;
+  /** How much longer than usual this process waits between two reports, so that a large fleet does not overload its store. */
+  readonly stretch: number;
 }
 
 /** What a breaker takes. */

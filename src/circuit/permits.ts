@@ -26,6 +26,8 @@ export class PermitBatch {
   inFlight = 1;
   /** Its permit was given without a look at the clock, and there was none since. */
   undated = false;
+  /** What a fleet tells its calls apart by. */
+  tag: unknown = undefined;
   readonly succeeded: <T>(value: T) => T;
   readonly failed: (error: unknown) => never;
 
@@ -209,15 +211,16 @@ export class Permits {
     return !!oldest && oldest !== batch;
   }
 
-  /** Makes the oldest permits in flight void, and returns how many there were. */
-  lapse(): number {
+  /** Makes the oldest permits in flight void, and returns how many there were, and of what. */
+  lapse(): { readonly inFlight: number; readonly tag: unknown } | undefined {
     const oldest = this.#oldest();
-    if (!oldest) return 0;
-    const { inFlight } = oldest;
+    if (!oldest) return undefined;
+    const { inFlight, tag } = oldest;
     oldest.generation = VOID;
+    oldest.tag = undefined;
     this.#batches.shift();
     if (oldest === this.#newest) this.#newest = undefined;
-    return inFlight;
+    return { inFlight, tag };
   }
 
   /** Forgets all: what is out belongs to the past. */

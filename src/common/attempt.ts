@@ -112,8 +112,8 @@ export interface RetryBudget {
   recordFailure?(state: RetryState): void;
   /** Gives back what was taken for a retry that was never made; `state` is what `acquire` saw. */
   refund(taken: number, state?: RetryState): void;
-  /** Tokens there are now. */
-  readonly balance: number;
+  /** Tokens there are now; `undefined` where that cannot be said at once, as of a budget that many processes share. */
+  readonly balance: number | undefined;
 }
 
 /** Watches a call from outside. A hook can never change an outcome; what it throws goes to `onHookError`. */

@@ -20,7 +20,8 @@ export class LruMap<V> {
 
   constructor(
     private readonly max: number,
-    private readonly make: (key: unknown) => V,
+    /** A fleet puts its own around it. */
+    public make: (key: unknown) => V,
     private readonly isOver: (pinned: V) => boolean = () => false,
   ) {}
 
@@ -75,8 +76,8 @@ export class LruMap<V> {
     to.set(key, value);
   }
 
-  *values(): Iterable<V> {
-    yield* this.#loose.values();
-    yield* this.#pinned.values();
+  *entries(): Iterable<readonly [key: unknown, value: V]> {
+    yield* this.#loose;
+    yield* this.#pinned;
   }
 }

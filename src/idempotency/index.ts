@@ -1,4 +1,5 @@
 export { newIdempotencyKey } from "../common/new-key.js";
+export type { RedisClient } from "../redis/client.js";
 export {
   IdempotencyInFlightError,
   IdempotencyMismatchError,
@@ -22,7 +23,7 @@ export {
   postgresIdempotencyStore,
   type Queryable,
 } from "./postgres-store.js";
-export { type RedisClient, type RedisIdempotencyStoreOptions, redisIdempotencyStore } from "./redis-store.js";
+export { type RedisIdempotencyStoreOptions, redisIdempotencyStore } from "./redis-store.js";
 export type { TableStore } from "./sql.js";
 export {
   type SqliteDatabase,

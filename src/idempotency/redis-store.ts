@@ -1,11 +1,7 @@
 import { newIdempotencyKey } from "../common/new-key.js";
-import { check, hasMethods, type Rule, readOptions, STRING, show } from "../common/validate.js";
+import { readOptions, STRING, show } from "../common/validate.js";
+import { type RedisClient, scriptRunner } from "../redis/client.js";
 import type { Claim, Held, IdempotencyStore } from "./store.js";
-
-/** A client of Redis that runs scripts: of `ioredis` or of `redis`, also to a cluster. */
-export interface RedisClient {
-  eval(script: string, ...rest: any[]): Promise<unknown>;
-}
 
 export interface RedisIdempotencyStoreOptions {
   /**
@@ -14,8 +10,6 @@ export interface RedisIdempotencyStoreOptions {
    */
   prefix?: string | undefined;
 }
-
-const CLIENT: Rule = ["a client with a method eval", "object", /* @__PURE__ */ hasMethods("eval")];
 
 // A key is a hash, and Redis lets it go when its lease or its record is over. Each step is one script: nothing comes between.
 // Each may come twice, and does no more than once: ioredis sends again what was under way when its connection broke.
@@ -71,15 +65,9 @@ export function redisIdempotencyStore(
   client: RedisClient,
   options: RedisIdempotencyStoreOptions = {},
 ): IdempotencyStore {
-  check("redisIdempotencyStore", "client", client, CLIENT);
-  refuseOthers(client);
+  const runScript = scriptRunner("redisIdempotencyStore", client);
   const { prefix = "idempotency:" } = readOptions("redisIdempotencyStore", options, { prefix: STRING });
-  // ioredis takes the keys and arguments in a row, redis in an object.
-  const inARow = hasMethods("defineCommand")(client as unknown as Record<string, unknown>);
-  const run = (script: string, key: string, ...args: readonly string[]) =>
-    inARow
-      ? client.eval(script, 1, prefix + key, ...args)
-      : client.eval(script, { keys: [prefix + key], arguments: args });
+  const run = (script: string, key: string, ...args: readonly string[]) => runScript(script, [prefix + key], args);
   // Redis takes whole milliseconds.
   const ms = (time: number) => String(Math.ceil(time));
 
@@ -123,14 +111,5 @@ function heldOf(reply: unknown): Held | undefined {
   if (state === "running") return { state, fingerprint, retryAfter: Math.max(0, Number(more)) };
   throw new TypeError(
     `redisIdempotencyStore: client must be one of ioredis or redis; its eval returned ${show(reply)}`,
-  );
-}
-
-/** @upstash/redis speaks HTTP, and takes keys and arguments as two arrays. */
-function refuseOthers(client: RedisClient): void {
-  const { createScript, sendCommand, defineCommand } = client as unknown as Record<string, unknown>;
-  if (typeof createScript !== "function" || sendCommand || defineCommand) return;
-  throw new TypeError(
-    "redisIdempotencyStore: client must be one of ioredis or redis; that of @upstash/redis has an eval of another kind",
   );
 }

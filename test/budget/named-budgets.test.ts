@@ -262,7 +262,7 @@ describe("finagleRetryBudget", () => {
     });
 
     times(10, () => {
-      balances.push(budget.balance);
+      balances.push(budget.balance!);
       clock.sleepSync(100);
     });
 
@@ -507,7 +507,7 @@ describe.each(bothLoops)("%s", (_name, wrap) => {
     for (const script of [["ok"], [busy, "ok"], [new TryAgainError(), "ok"]]) {
       const budget = finagleRetryBudget({ minPerSecond: 0, ratio: 1, clock: virtualClock() });
       await wrap(flaky(script), { ...instant, budget })();
-      balances.push(budget.balance);
+      balances.push(budget.balance!);
     }
 
     // The second one paid for its own retry.

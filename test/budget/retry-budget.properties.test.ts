@@ -113,7 +113,7 @@ function play(
   for (const each of events) {
     const before = budget.balance;
     const tokens = act(each);
-    look(before, tokens, budget.balance);
+    look(before!, tokens, budget.balance!);
   }
   return totals;
 }
@@ -169,7 +169,7 @@ describe("a retryBudget, over any history", () => {
         void split.balance;
         clock.sleepSync(second);
 
-        expect(split.balance).toBeCloseTo(whole.balance, 9);
+        expect(split.balance).toBeCloseTo(whole.balance!, 9);
       }),
     );
   });

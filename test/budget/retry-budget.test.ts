@@ -283,7 +283,7 @@ describe("the clock of a budget", () => {
     const budget = retryBudget({ initial: 1, clock: { now: () => time } });
     const balances: number[] = [];
 
-    for (time of [0, Number.NaN, 60_000, 120_000]) balances.push(budget.balance);
+    for (time of [0, Number.NaN, 60_000, 120_000]) balances.push(budget.balance!);
 
     expect(balances).toEqual([1, 1, 1, 2]);
   });
@@ -293,7 +293,7 @@ describe("the clock of a budget", () => {
     const budget = retryBudget({ initial: 1, clock: { now: () => time } });
     const balances: number[] = [];
 
-    for (time of [0, 60_000]) balances.push(budget.balance);
+    for (time of [0, 60_000]) balances.push(budget.balance!);
 
     expect(balances).toEqual([1, 2]);
   });
@@ -320,7 +320,7 @@ describe("the clock of a budget", () => {
 
     vi.advanceTimersByTime(60_000);
 
-    expect(budget.balance - before).toBeCloseTo(1, 9);
+    expect(budget.balance! - before!).toBeCloseTo(1, 9);
   });
 });
 
@@ -330,7 +330,7 @@ describe("a retry that succeeds", () => {
     const { budget } = budgetWith({ initial: 1, perSuccess: 0, ...options });
     budget.acquire(failed(error));
     budget.recordSuccess(1, failed(error));
-    return budget.balance;
+    return budget.balance!;
   }
 
   it.each<[string, unknown]>([

@@ -204,7 +204,7 @@ describe("AWS's costs", () => {
       retryIf,
       budget,
       onAttempt: () => {
-        costs.push(before - budget.balance || null);
+        costs.push(before! - budget.balance! || null);
         before = budget.balance;
       },
     });

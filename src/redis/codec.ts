@@ -1,0 +1,72 @@
+import { show } from "../common/validate.js";
+import { type FleetNews, type FleetReply, type FleetRequest, LAYOUT } from "../fleet/protocol.js";
+
+const ENVELOPE = ["reporter", "nonce", "tick", "age", "most"];
+
+/** The numbers of a request in the order in which the script takes them. */
+const NUMBERS: Record<FleetRequest["kind"], readonly string[]> = {
+  breaker: [
+    ...ENVELOPE,
+    ...["failureRate", "slowRate", "openFor", "maxOpenFor", "probes", "epoch", "generation", "was", "rate", "calls"],
+    ...["failures", "slow", "retryAfter", "vote", "claim", "probe", "ended", "command", "hello"],
+  ],
+  budget: [
+    ...ENVELOPE,
+    ...["successes", "refunds", "wanted", "capacity", "initial", "perSuccess", "fade", "every", "floor"],
+    "capacitySeconds",
+  ],
+  limit: [...ENVELOPE, "refunds", "wanted", "perSecond", "burst"],
+  pause: [...ENVELOPE, "pause"],
+};
+
+const ANSWER = ["tick", "stretch", "known"];
+const VERDICT = ["epoch", "generation", "state", "remaining", "openings", "rate"];
+const TOKENS = [...ANSWER, "granted", "balance"];
+const REPLIES: Record<FleetRequest["kind"], readonly string[]> = {
+  breaker: [...ANSWER, ...VERDICT, "granted", "differs"],
+  budget: TOKENS,
+  limit: TOKENS,
+  pause: [...ANSWER, "remaining", "length"],
+};
+
+/** The keys of a guard: all of one hash slot. A guard's own key may hold anything. */
+export function keysOf(name: string, { kind, key }: FleetRequest): string[] {
+  const base = `undaunted:${name}:{${kind}:${encodeURIComponent(key)}}`;
+  return [base, `${base}:ring`, `${base}:nonces0`, `${base}:nonces1`, `${base}:known`, `${base}:votes`];
+}
+
+export function channelOf(name: string): string {
+  return `undaunted:${name}:news`;
+}
+
+/** The script's arguments. `now`: a time in place of Redis' own, for tests. */
+export function argumentsOf(name: string, request: FleetRequest, now?: number): string[] {
+  const { kind, key } = request;
+  const numbers = NUMBERS[kind].map((field) => String((request as unknown as Record<string, number>)[field]));
+  return [String(LAYOUT), kind, channelOf(name), key, now === undefined ? "" : String(now), ...numbers];
+}
+
+/** The script's reply. Throws a `TypeError` for what is none. */
+export function replyOf(kind: FleetRequest["kind"], reply: unknown): FleetReply {
+  const fields = REPLIES[kind];
+  const numbers = Array.isArray(reply) && reply.length === fields.length ? reply.map(Number) : [];
+  if (numbers.length === 0 || numbers.some(Number.isNaN)) {
+    throw new TypeError(`redisFleet: client must be one of ioredis or redis; its eval returned ${show(reply)}`);
+  }
+  return { kind, ...named(fields, numbers) } as unknown as FleetReply;
+}
+
+/** What came over the channel; nothing where that is not a message of ours. */
+export function newsOf(message: unknown): FleetNews | undefined {
+  const [kind, ...rest] = String(message).split(" ");
+  const fields = kind === "breaker" ? VERDICT : kind === "pause" ? ["remaining", "length"] : undefined;
+  if (!fields || rest.length <= fields.length) return undefined;
+  const numbers = rest.slice(0, fields.length).map(Number);
+  if (numbers.some(Number.isNaN)) return undefined;
+  const key = rest.slice(fields.length).join(" ");
+  return { kind, key, ...named(fields, numbers) } as unknown as FleetNews;
+}
+
+function named(fields: readonly string[], numbers: readonly number[]): Record<string, number> {
+  return Object.fromEntries(fields.map((field, place) => [field, numbers[place]!]));
+}
