@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup";
 import { ENTRIES, sourceOf } from "./entries.ts";
 
-export default defineConfig({
+const entries = defineConfig({
   entry: Object.fromEntries(ENTRIES.map((entry) => [entry, sourceOf(entry)])),
   format: ["esm", "cjs"],
   target: "es2022",
@@ -9,6 +9,16 @@ export default defineConfig({
   splitting: true,
   // typescript 6 calls the `baseUrl` that the d.ts step sets deprecated.
   dts: { compilerOptions: { ignoreDeprecations: "6.0" } },
-  clean: true,
   treeshake: false,
 });
+
+// The command is a user of the package like any other: it imports the ways in by their names.
+const command = defineConfig({
+  entry: { cli: "src/cli/index.ts" },
+  format: "esm",
+  target: "node20",
+  external: [/^undaunted/],
+  tsconfig: "src/cli/tsconfig.json",
+});
+
+export default [entries, command];

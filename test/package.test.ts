@@ -151,6 +151,20 @@ describe("the tarball", () => {
     },
   );
 
+  it("brings a command that needs nothing else", async () => {
+    const policy = '{ "stop": { "stopAfterAttempt": 2 }, "wait": { "waitFixed": 250 } }';
+    const command = join(project, "node_modules/.bin/undaunted");
+
+    const { stdout } = await exec(command, ["preview", policy], { cwd: project, env });
+    const simulated = await exec(command, ["simulate", policy, "--clients", "2", "--json"], { cwd: project, env });
+
+    expect(stdout).toContain("250 ms");
+    expect(JSON.parse(simulated.stdout)).toHaveLength(4);
+    await expect(exec(command, ["check", "{"], { cwd: project, env })).rejects.toMatchObject({ code: 1 });
+    const ended = await exec("sh", ["-c", `"${command}" --help | head -1`], { cwd: project, env });
+    expect(ended).toMatchObject({ stdout: "undaunted <command> <policy> [options]\n", stderr: "" });
+  });
+
   it("lets bundlers drop what is not imported", () => {
     expect(manifest.sideEffects).toBe(false);
   });

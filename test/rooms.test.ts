@@ -24,6 +24,8 @@ const ROOMS: Record<string, readonly string[]> = {
   // Its way in hands on retryTransaction, which needs the loop: a room of its own, so that no table does.
   transient: ["common", "strategies", "transaction"],
   transaction: ["common", "strategies", "transient", "."],
+  // A program, and a user of the package: it imports the ways in by their names.
+  cli: [],
   testing: ["common", "strategies"],
   http: ["common", "hints", "loop", "strategies", "budget", "transient"],
   axios: ["common", "http", "hints"],
