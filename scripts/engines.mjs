@@ -23,6 +23,8 @@ if (part === "demo") {
   run(node, ["--import", "tsx", "demo-main.ts", ...rest], { TSX_TSCONFIG_PATH: `${folder}/tsconfig.json` });
   process.exit();
 }
+// The adapters' types are held to those of the engines.
+run(process.execPath, [`${root}node_modules/typescript/bin/tsc`, "-p", folder]);
 const env = part === "quick" ? { KILLS: "2" } : part === "record" ? { RECORD: "1" } : {};
 const more = isPart || part === undefined ? rest : [part, ...rest];
 run(

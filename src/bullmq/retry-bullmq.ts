@@ -11,6 +11,7 @@ import type { CompiledPolicy } from "../loop/policy.js";
 
 /** A job of BullMQ, as far as a policy needs it. */
 export interface BullmqJob {
+  readonly id?: string;
   readonly name: string;
   data: any;
   readonly opts: { readonly attempts?: number; readonly backoff?: unknown; readonly delay?: number };
@@ -100,7 +101,7 @@ export function retryBullmq(options?: BullmqOptions): BullmqRetry {
 
 /** What is known of a job's coming attempt. */
 function read(job: BullmqJob) {
-  const { data, memo } = takeMemo(job.data);
+  const { data, memo } = takeMemo(job.data, job.id);
   const { attempt = 0, at = 0 } = (memo ?? {}) as Partial<RetryMemo>;
   const known: KnownOfAttempt = {
     name: job.name,
@@ -128,7 +129,7 @@ async function postpone(job: BullmqJob, at: number, token: string | undefined): 
 /** Keeps a memo in the job's data, or takes it out. */
 async function keep(policy: CompiledPolicy, job: BullmqJob, data: unknown, memo?: RetryMemo): Promise<void> {
   try {
-    await job.updateData(memo ? withMemo(data, memo) : data);
+    await job.updateData(memo ? withMemo(data, memo, job.id) : data);
   } catch (error) {
     // Without it attempts and deadline are still known, by BullMQ's own count.
     report(policy, job, error);

@@ -62,8 +62,8 @@ export function retryGraphile<H extends GraphileHelpers, P = any>(
   const { schema = "graphile_worker" } = readOptions("retryGraphile's place", place, { schema: STRING });
   const policyOf = durablePolicy(KIND, options);
   return async (given, helpers) => {
-    const { data: payload, memo } = takeMemo(given);
     const { job } = helpers;
+    const { data: payload, memo } = takeMemo(given, keyOf(job));
     const known: KnownOfAttempt = {
       name: job.task_identifier,
       memo,
@@ -74,7 +74,7 @@ export function retryGraphile<H extends GraphileHelpers, P = any>(
     };
     const task = (context: AttemptContext) => fn(payload as P, helpers, context);
     const { next, error } = await attemptAndDecide(task, policyOf(payload, helpers), known);
-    if (next.do === "retry") await addAgain(helpers, withMemo(payload, next.memo), next.at);
+    if (next.do === "retry") await addAgain(helpers, withMemo(payload, next.memo, keyOf(job)), next.at);
     if (next.do !== "giveUp") return;
     // A worker that shuts down has not tried: graphile-worker hands the job to another one.
     if (next.reason === "aborted") throw error;
@@ -82,12 +82,17 @@ export function retryGraphile<H extends GraphileHelpers, P = any>(
   };
 }
 
+/** What a job and those that take its place are known by. */
+function keyOf({ key, id }: GraphileHelpers["job"]): string {
+  return key ?? `retry:${id}`;
+}
+
 async function addAgain(helpers: GraphileHelpers, payload: object, at: number): Promise<void> {
-  const { id, task_identifier, key, priority, max_attempts, flags } = helpers.job;
+  const { task_identifier, priority, max_attempts, flags } = helpers.job;
   const queueName = await helpers.getQueueName();
   await helpers.addJob(task_identifier, payload, {
     // To replace a job that is running makes it one that never runs again.
-    jobKey: key ?? `retry:${id}`,
+    jobKey: keyOf(helpers.job),
     runAt: new Date(at),
     priority,
     maxAttempts: max_attempts,

@@ -83,7 +83,7 @@ async function work<J extends PgBossJob>(
 ): Promise<PgBossResult> {
   const { id } = job;
   try {
-    const { data, memo } = takeMemo(job.data);
+    const { data, memo } = takeMemo(job.data, id);
     job.data = data;
     const known: KnownOfAttempt = {
       name: job.name,
@@ -129,7 +129,7 @@ async function sendBack(
     const { affected } = await boss.fail(name, job, error ?? { message: "the value was not wanted yet" }, { db });
     if (affected !== 1) throw new Error(`job ${id} was taken away from this worker`);
     const later = { id, startAfter: new Date(at), retryLimit: retryLimit + 1, db };
-    const { updated } = await boss.update(name, withMemo(data, memo), later);
+    const { updated } = await boss.update(name, withMemo(data, memo, id), later);
     if (updated !== 1) throw new Error(`job ${id} could not be sent back to its queue`);
   };
   const db = boss.getDb() as { withTransaction?(fn: (db: unknown) => Promise<void>): Promise<void> };

@@ -71,8 +71,15 @@ describe("retryGraphile", () => {
   it("gives a job without a key one, so that it has one from its first retry on", async () => {
     const helpers = helpersOf({ key: null, flags: null });
 
-    await retryGraphile(() => Promise.reject(busy()), policy)({}, helpers);
+    const attempts: number[] = [];
+    const task = retryGraphile((_payload, _helpers, { attempt }) => {
+      attempts.push(attempt);
+      throw busy();
+    }, policy);
+    await task({}, helpers);
+    await task(JSON.parse(JSON.stringify(helpers.added[0]![1])), helpersOf({ id: "8", key: "retry:7" }));
 
+    expect(attempts).toEqual([1, 2]);
     expect(helpers.added[0]![2]).toMatchObject({ jobKey: "retry:7" });
     expect(helpers.added[0]![2]).not.toHaveProperty("flags");
     expect(helpers.added[0]![2]).not.toHaveProperty("queueName");

@@ -91,6 +91,20 @@ describe("retryPgBoss", () => {
     expect(end).toMatchObject({ status: "deadletter", output: { code: "EBUSY", exhausted: true } });
   });
 
+  it("begins anew with a copy of a job, as a dead letter is", async () => {
+    const boss = bossOf();
+    const seen: unknown[] = [];
+    const handle = retryPgBoss(boss, policy).handler((job, { attempt }) => {
+      seen.push(job.data, attempt);
+      throw busy();
+    });
+    await handle([jobOf()]);
+
+    await handle([jobOf({ id: "2", data: JSON.parse(JSON.stringify(boss.asked[1]![2])) })]);
+
+    expect(seen).toEqual([{ order: "42" }, 1, { order: "42" }, 1]);
+  });
+
   it("fails for good what is not retryable, whatever retryLimit says", async () => {
     const boss = bossOf();
 
