@@ -110,6 +110,29 @@ describe("README.md", () => {
     );
   });
 
+  it("says where it runs as docs/runtimes.md has it from the run", () => {
+    const [, tried = ""] = /^\| runtimes \| (.+): \[each tried\]/m.exec(readme) ?? [];
+    const columns = read("docs/runtimes.md").split("<!-- versions")[1]!.split("<!-- /versions")[0]!;
+    const names = [...columns.matchAll(/^\| ([\w ]+?) \| [\d.a-z]/gm)].map(([, name = ""]) => name);
+
+    expect(names.length).toBeGreaterThan(8);
+    const said = tried.replace(/Node ([\d, ]+),/, (_, list: string) =>
+      list
+        .split(", ")
+        .map((each) => `Node ${each}`)
+        .join(),
+    );
+    for (const name of names) expect(said).toContain(name.replace(/^(workerd) \d+$/, "$1"));
+    expect(read("docs/runtimes.md")).toContain("5.4 or later: the types use `NoInfer`.");
+    expect(readme).toContain("TypeScript 5.4 or later");
+  });
+
+  it("names only ways in that the package has", () => {
+    const named = [...readme.matchAll(/\bundaunted\/([\w-]+)/g)].map(([, entry]) => `./${entry}`);
+
+    expect(named.filter((entry) => !(entry in manifest.exports))).toEqual([]);
+  });
+
   it("has the two commands that somebody with a checkout wants", () => {
     expect(readme).toMatch(/^npm install && npm run demo\b/m);
     expect(readme).toMatch(/^npm install && npm test$/m);

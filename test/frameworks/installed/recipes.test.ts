@@ -5,8 +5,10 @@ import { promisify } from "node:util";
 import { type INestApplication, Module, NotFoundException } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
 import { ExpressAdapter } from "@nestjs/platform-express";
+import { of } from "rxjs";
 import { container as tsyringe } from "tsyringe";
-import { stopAfterAttempt } from "undaunted";
+import { bulkhead, circuitBreaker, Retry, stopAfterAttempt } from "undaunted";
+import { Idempotent } from "undaunted/idempotency";
 import { flaky, type TestRetries, testRetries } from "undaunted/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { PATIENCE } from "../../limits.js";
@@ -108,6 +110,25 @@ describe("in Nest", () => {
   it("a method asks for an Observable anew at each attempt", async () => {
     expect(await app.get(Weather).today()).toBe("rain");
     expect(app.get(HttpService).urls).toHaveLength(2);
+  });
+
+  it.each<[name: string, decorator: () => any]>([
+    ["@Retry", () => Retry()],
+    ["@slots.wrap", () => bulkhead({ limit: 1 }).wrap],
+    ["@breaker.wrap", () => circuitBreaker().wrap],
+    ["@Idempotent", () => Idempotent({ key: () => "key" })],
+  ])("%s refuses a method that returns an Observable, after one call", async (_, decorator) => {
+    let calls = 0;
+    class Api {
+      @decorator()
+      load(): any {
+        calls++;
+        return of("rain");
+      }
+    }
+
+    await expect(new Api().load()).rejects.toThrow("must not return an Observable");
+    expect(calls).toBe(1);
   });
 
   it("one decorator made by applyDecorators retries around a bulkhead around a breaker", async () => {
