@@ -215,6 +215,26 @@ describe("the time of nextAttempt", () => {
   });
 });
 
+it("counts an attempt from when it was due, where no more is known", async () => {
+  const seen: number[] = [];
+  const stop = ({ attemptElapsed }: { attemptElapsed: number }) => {
+    seen.push(attemptElapsed);
+    return false;
+  };
+  const first = await nextAttempt({ stop, wait: waitFixed(1_000) }, { ...failed(), startedAt: 0, now: 40 });
+
+  await nextAttempt({ stop }, { ...failed(), memo: (first as { memo: RetryMemo }).memo, now: 1_100 });
+
+  expect(seen).toEqual([40, 60]);
+});
+
+it("gives up on nothing for others where it is detached", async () => {
+  const next = await nextAttempt({ stop: stopAfterAttempt(1), detached: true }, failed());
+
+  expect(next).toMatchObject({ do: "giveUp", reason: "stopped" });
+  expect(next).not.toHaveProperty("error.exhausted");
+});
+
 describe("a budget of nextAttempt", () => {
   it("pays once for each retry that is decided, and not where there is none", async () => {
     const budget = retryBudget({ capacity: 2, trickle: { upTo: 0 }, fade: Infinity });
@@ -290,6 +310,16 @@ describe("hooks and fallbacks of nextAttempt", () => {
       reason: "stopped",
       error: { code: "ERR_RETRY_EXHAUSTED", cause: { code: "EBUSY" }, exhausted: true },
     });
+  });
+
+  it("change nothing by what they write to the state", async () => {
+    const onGiveUp = (state: object) => void Object.assign(state, { error: new Error("written"), reason: "aborted" });
+    const fallback = (state: { error: unknown; reason: string }) => [state.error, state.reason];
+    const error = busy();
+
+    const next = await nextAttempt({ stop: stopAfterAttempt(1), onGiveUp, fallback } as object, failed(error));
+
+    expect(next).toEqual({ do: "accept", value: [error, "stopped"] });
   });
 
   it("change nothing where they fail", async () => {

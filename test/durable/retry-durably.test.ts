@@ -96,6 +96,19 @@ describe("retryDurably", () => {
     expect(engine.slept).toEqual([5, 5]);
   });
 
+  it("sleeps as long as was decided, however long the engine took to record it, and not where that is no time", async () => {
+    const engine = journalEngine((place) => {
+      if (place.startsWith("in load: attempt")) engine.pass(40);
+      return false;
+    });
+    const load = flaky([busy(), busy(), "done"]);
+    const wait = ({ attempt }: { attempt: number }) => (attempt === 1 ? 0 : 100);
+
+    await engine.run((each) => retryDurably(each, load, { wait, name: "load" }));
+
+    expect(engine.slept).toEqual([100]);
+  });
+
   it("keeps a limit for each kind of error", async () => {
     const engine = journalEngine();
     const error = (status: number) => Object.assign(new Error(String(status)), { status });

@@ -97,6 +97,40 @@ describe("runAttempt", () => {
     expect(seen).toEqual([{ name: "charge", args: [], attempt: 3 }, "task"]);
   });
 
+  it("hands what onAttempt throws to onHookError, and counts its time for the call alone", async () => {
+    const clock = virtualClock();
+    const errors: unknown[] = [];
+    const seen: number[] = [];
+    const onAttempt = async () => {
+      await clock.advance(30);
+      throw "broken";
+    };
+    const stop = ({ elapsed, attemptElapsed }: { elapsed: number; attemptElapsed: number }) => {
+      seen.push(elapsed, attemptElapsed);
+      return false;
+    };
+
+    const options = {
+      onAttempt,
+      stop,
+      clock,
+      wait: waitNone,
+      onHookError: (error: unknown) => void errors.push(error),
+    };
+    await runAttempt(() => Promise.reject(busy()), options);
+
+    expect(errors).toEqual(["broken"]);
+    expect(seen).toEqual([30, 0]);
+  });
+
+  it("retries an error that another call exhausted while onAttempt was waited for", async () => {
+    const shared = busy();
+    const fails = () => Promise.reject(shared);
+    const onAttempt = () => retry(fails, { stop: stopAfterAttempt(1) })().catch(() => {});
+
+    expect(await runAttempt(fails, { onAttempt })).toMatchObject({ do: "retry" });
+  });
+
   it.each([
     ["a TryAgainError", new TryAgainError({ after: 30 }), { do: "retry", delay: 30 }],
     ["a NonRetryableError", new NonRetryableError("no"), { do: "giveUp", reason: "not-retryable" }],
@@ -230,9 +264,14 @@ describe("what ends an attempt of runAttempt", () => {
   it("is the attempt of a retry that it was begun in", async () => {
     const clock = virtualClock();
     let next: unknown;
+    let signal: AbortSignal | undefined;
+    const hanging = (context: AttemptContext) => {
+      signal = context.signal;
+      return never();
+    };
     const outer = retry(
       () => {
-        const running = runAttempt(never, { clock }).then((taken) => {
+        const running = runAttempt(hanging, { clock }).then((taken) => {
           next = taken;
         });
         return running.then(never);
@@ -244,6 +283,36 @@ describe("what ends an attempt of runAttempt", () => {
 
     await expect(outer).rejects.toBeInstanceOf(AttemptTimeoutError);
     expect(next).toMatchObject({ do: "giveUp", reason: "aborted" });
+    expect(signal?.reason).toMatchObject({ timeout: 10 });
+  });
+
+  it("is not the attempt that it was begun in where it is detached", async () => {
+    const clock = virtualClock();
+    let signal: AbortSignal | undefined;
+    let next: unknown;
+    const hanging = (context: AttemptContext) => {
+      signal = context.signal;
+      return never();
+    };
+    const memo = await memoAfter(2);
+    const outer = retry(
+      () => {
+        const options = { clock, detached: true, attemptTimeout: 20, wait: waitNone };
+        runAttempt(hanging, options, memo).then((taken) => {
+          next = taken;
+        });
+        return never();
+      },
+      { stop: stopAfterAttempt(1), attemptTimeout: 10, clock },
+    )();
+    outer.catch(() => {});
+
+    await clock.advance(10);
+    expect(signal?.aborted).toBe(false);
+    await clock.advance(10);
+
+    expect(next).toMatchObject({ do: "retry", error: { message: "timed out after 20 ms" } });
+    expect(signal?.reason).toMatchObject({ timeout: 20, attempt: 3 });
   });
 
   it("ends the calls begun inside it, and tells a breaker that the callee was too slow", async () => {
