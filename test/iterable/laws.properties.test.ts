@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { getEventListeners } from "node:events";
 import fc from "fast-check";
 import { stopAfterAttempt, TryAgainError, waitFixed } from "undaunted";
 import { type Opening, retryIterable } from "undaunted/iterable";
@@ -212,6 +213,7 @@ it("holds for any script of items, failures, hanging sources, aborts, deadlines 
       const deaf = given.generator && given.openings.some(({ steps }) => steps.includes("deaf"));
       if (!deaf) expect(world.closed).toBe(world.opened);
       expect(clock.pending).toBe(0);
+      expect(getEventListeners(controller.signal, "abort")).toEqual([]);
       if (outcome === "end" && !isForced) expect(stream.stats.successes).toBe(1);
     }),
     { numRuns: 400 },
