@@ -4,11 +4,12 @@ import { callHook, report } from "../common/call-hook.js";
 import { inThisContext, setDeadline } from "../common/clock.js";
 import { type AbandonListener, type Attempt, resume, theAttempt } from "../common/current.js";
 import { TotalTimeoutError } from "../common/errors.js";
+import { nextOrdinal } from "../common/exhausted.js";
 import { type AbortListener, type AbortSource, abortError, abortSourceOf } from "../common/interrupt.js";
 import { recordSuccess } from "../loop/book.js";
-import { start, startPart } from "../loop/start.js";
+import { startPart } from "../loop/start.js";
 import { Stats } from "../loop/stats.js";
-import type { Target } from "../loop/target.js";
+import { type Target, watched } from "../loop/target.js";
 import type { StreamPolicy } from "./options.js";
 import { type Paid, pullPolicy } from "./pull-policy.js";
 import { type Open, Source } from "./source.js";
@@ -47,7 +48,9 @@ const PENDING: Promise<never> = /* @__PURE__ */ new Promise(() => {});
  */
 export class Stream<T, R = any> implements AbortListener {
   readonly #made: Streamed<T>;
-  readonly #target: Target;
+  #target: Target;
+  /** What an opening is reported by: to those who observe, a stream is one call, and its openings are the attempts. */
+  #openings: Target;
   readonly #pulls: ReturnType<typeof pullPolicy>;
   readonly #sources: readonly AbortSource[];
   /** Ends a pull when the consumer leaves. */
@@ -79,7 +82,9 @@ export class Stream<T, R = any> implements AbortListener {
     const { policy, name } = made;
     this.#made = made;
     const succeeded = <V>(value: V): V => value;
-    this.#target = { fn: () => this.#attempt(), name, stats: new Stats(), succeeded, watch: undefined };
+    const uncounted = { name, stats: new Stats(), succeeded, watch: undefined };
+    this.#target = { ...uncounted, fn: () => this.#attempt() };
+    this.#openings = { ...uncounted, fn: (read: () => unknown) => read() };
     this.#sources = policy.abortSources;
     this.#pulls = pullPolicy(policy, [...this.#sources, abortSourceOf(this.#leaving.signal)], {
       seen: (state) => this.#seen(state),
@@ -156,11 +161,8 @@ export class Stream<T, R = any> implements AbortListener {
     try {
       this.#begin();
       const { policy, args } = this.#made;
-      const target = this.#target;
-      pull =
-        policy.totalTimeout < Infinity
-          ? startPart(target, this.#pulls, undefined, args, this.#startedAt)
-          : start(target, this.#pulls, undefined, args);
+      const startedAt = policy.totalTimeout < Infinity ? this.#startedAt : this.#pulledAt;
+      pull = startPart(this.#target, this.#pulls, undefined, args, startedAt);
     } catch (error) {
       pull = Promise.reject(error);
     }
@@ -178,6 +180,8 @@ export class Stream<T, R = any> implements AbortListener {
     this.#begun = true;
     stats.calls++;
     this.#startedAt = this.#pulledAt;
+    this.#openings = watched(this.#openings, policy, undefined, nextOrdinal());
+    this.#target = { ...this.#target, watch: this.#openings.watch };
     // In the consumer's context, whoever aborts.
     this.#closeIdle = inThisContext(() => {
       if (!this.#pulling) this.#close(this.#idleReason)?.catch((error) => report(policy, this.#made.open, error));
@@ -220,9 +224,9 @@ export class Stream<T, R = any> implements AbortListener {
     const source = new Source(policy.resetOnItem ? attempt.attempt : this.#opened, this.#last, this.#count);
     this.#source = source;
     watch.source = source;
-    return resume(attempt, () => source.open(open, policy.guards)).then(() =>
-      source.isOver ? PENDING : resume(attempt, () => source.next()),
-    );
+    const read = () =>
+      source.open(open, policy.guards).then(() => (source.isOver ? PENDING : resume(attempt, () => source.next())));
+    return resume(attempt, () => this.#openings.fn(read)) as Promise<IteratorResult<T>>;
   }
 
   /** What strategies and hooks see of a pull's state: the part of the stream that the policy counts. */
@@ -282,6 +286,7 @@ export class Stream<T, R = any> implements AbortListener {
     const { policy, stats, args, name } = this.#made;
     this.#finish();
     stats.successes++;
+    this.#openings.succeeded(undefined);
     if (policy.budget) recordSuccess(policy, this.#paid.tokens, this.#paid.state, args);
     if (!policy.onSuccess) return result;
     const elapsed = policy.clock.now() - this.#startedAt;

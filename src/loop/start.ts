@@ -62,7 +62,10 @@ export function start(
   return promise.then(returned, (error) => failed(call, error));
 }
 
-/** Starts a call that is a part of something which began at `startedAt`, and whose `totalTimeout` is counted from there. */
+/**
+ * Starts a call that is a part of something which began at `startedAt`, and whose `totalTimeout` is counted from there. It can be
+ * cancelled, and is observed as what `target` says.
+ */
 export function startPart(
   target: Target,
   policy: CompiledPolicy,
@@ -74,7 +77,7 @@ export function startPart(
   const outer = outerOf(policy);
   const link = outer && new Link(outer);
   const call = new CancellableCall(target, policy, self, args, nextOrdinal(), startedAt, link);
-  if (policy.clock.now() - startedAt >= policy.totalTimeout) call.interrupt(EXPIRED);
+  if (policy.totalTimeout < Infinity && policy.clock.now() - startedAt >= policy.totalTimeout) call.interrupt(EXPIRED);
   return call.start();
 }
 
