@@ -48,6 +48,7 @@ export type {
   SyncRetryOptions,
   Wait,
 } from "./common/attempt.js";
+export type { AttemptRecord, CallRecord } from "./common/call-record.js";
 export type { Clock, SyncClock } from "./common/clock.js";
 export { currentAttempt } from "./common/current.js";
 export {
@@ -69,7 +70,9 @@ export { type PreviewRow, previewPolicy } from "./loop/preview.js";
 export { type Retried, retry, runWithRetry } from "./retry.js";
 export { type RetriedSync, retrySync, runWithRetrySync } from "./retry-sync.js";
 export { returnLastResult, throwRetryExhausted } from "./strategies/fallback.js";
-export { type Logger, mergeHooks, type RetryLogEntry, retryLogger } from "./strategies/hooks.js";
+export { mergeHooks } from "./strategies/hooks.js";
+export { type Logger, type RetryLogEntry, type RetryLoggerOptions, retryLogger } from "./strategies/logger.js";
+export { redact } from "./strategies/redact.js";
 export {
   type ErrorClass,
   retryIfError,
@@ -87,6 +90,7 @@ export {
 } from "./strategies/retry-if.js";
 export { retryIfAll, retryIfAny, retryIfNot } from "./strategies/retry-if-any.js";
 export { stopAfterAttempt, stopAfterDelay, stopAll, stopAny, stopBeforeDelay, stopNever } from "./strategies/stop.js";
+export { traceCalls } from "./strategies/trace.js";
 export {
   type ExponentialOptions,
   waitChain,

@@ -16,6 +16,7 @@ import {
   STRING,
   TIME_SOURCE,
 } from "../common/validate.js";
+import { namedBudget } from "./named-budget.js";
 import { statusOf } from "./retry-budget.js";
 
 /** The options of `awsRetryQuota`. */
@@ -97,7 +98,7 @@ export function awsRetryQuota(options: AwsRetryQuotaOptions = {}): RetryBudget {
       return tokens;
     },
   };
-  return mark(quota, 0);
+  return namedBudget(mark(quota, 0));
 }
 
 function isThrottlingError({ outcome }: RetryState): boolean {
@@ -170,7 +171,7 @@ export function grpcRetryThrottle(options: GrpcRetryThrottleOptions): RetryBudge
       return tokens / 1_000;
     },
   };
-  return mark(throttle, 0);
+  return namedBudget(mark(throttle, 0));
 }
 
 /** The options of `finagleRetryBudget`. */
@@ -256,7 +257,7 @@ export function finagleRetryBudget(options: FinagleRetryBudgetOptions = {}): Ret
       return Math.max(0, (window.sum() + reserve) / cost);
     },
   };
-  return mark(budget, 0);
+  return namedBudget(mark(budget, 0));
 }
 
 /** A sum over the last ten slots of `width` ms, the one in progress included. */

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "../common/clock.js";
 import { shareable } from "../common/shareable.js";
 import { mark } from "../common/traits.js";
 import { ABOVE_0, FACTOR, readOptions, STRING, TIME_SOURCE } from "../common/validate.js";
+import { namedBudget } from "./named-budget.js";
 import { stopwatch } from "./retry-budget.js";
 
 /** The options of `retryRateLimit`. */
@@ -69,5 +70,5 @@ export function retryRateLimit(options: RetryRateLimitOptions): RetryBudget {
     tokens = Math.min(tokens, most);
     share = of;
   };
-  return shareable(mark(limit, 0), { perSecond, burst, restrict });
+  return namedBudget(shareable(mark(limit, 0), { perSecond, burst, restrict }));
 }

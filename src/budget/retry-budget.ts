@@ -18,6 +18,7 @@ import {
   TIMEOUT,
   WHOLE,
 } from "../common/validate.js";
+import { namedBudget } from "./named-budget.js";
 
 /** The options of `retryBudget`. */
 export interface RetryBudgetOptions {
@@ -120,7 +121,7 @@ const TABLE = {
  * budget.balance; // => 3
  */
 export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
-  return makeBudget(settingsOf("retryBudget", readOptions("retryBudget", options, TABLE)));
+  return namedBudget(makeBudget(settingsOf("retryBudget", readOptions("retryBudget", options, TABLE))));
 }
 
 /**
@@ -160,7 +161,7 @@ export function retryBudgets(options: RetryBudgetsOptions): RetryBudgets {
       return sum;
     },
   };
-  return shareable(mark(all, READS_ARGS), budgets);
+  return namedBudget(shareable(mark(all, READS_ARGS), budgets));
 }
 
 /** Returns the ms since it was last called (or made): 0 where the clock went back or returned no number. */

@@ -1,6 +1,7 @@
 import { NO_ARGS } from "../common/callable.js";
 import { type GuardWrap, guardRun, guardWrap } from "../common/guard.js";
 import { reasonOf } from "../common/interrupt.js";
+import { type GuardFacts, named } from "../common/named.js";
 import { type Rule, readOptions, SIGNAL } from "../common/validate.js";
 import { type BulkheadOptions, RULES, settingsOf } from "./options.js";
 import { Slots } from "./slots.js";
@@ -50,7 +51,20 @@ export interface Bulkhead {
  * await first; // => "1"
  */
 export function bulkhead(options: BulkheadOptions): Bulkhead {
-  return bulkheadOf(new Slots(settingsOf("bulkhead", readOptions("bulkhead", options, RULES, ["limit"]))));
+  const given = readOptions("bulkhead", options, RULES, ["limit"]);
+  const slots = new Slots(settingsOf("bulkhead", given));
+  return named(bulkheadOf(slots), given.name, () => factsOf([slots]));
+}
+
+/** What one or more bulkheads of a name say of themselves. */
+export function factsOf(all: Iterable<Slots>): GuardFacts {
+  let [inFlight, queued, limit] = [0, 0, 0];
+  for (const slots of all) {
+    inFlight += slots.inFlight;
+    queued += slots.queued.length;
+    limit += slots.settings.limit;
+  }
+  return { inFlight, queued, limit };
 }
 
 /** The public face of slots. */

@@ -1,8 +1,9 @@
 import { type GuardWrap, guardWrap } from "../common/guard.js";
 import { describe } from "../common/inspect.js";
 import { checkKey, type Key, LruMap } from "../common/lru-map.js";
+import { named } from "../common/named.js";
 import { FUNCTION, readOptions, WHOLE } from "../common/validate.js";
-import { type Bulkhead, bulkheadOf } from "./bulkhead.js";
+import { type Bulkhead, bulkheadOf, factsOf } from "./bulkhead.js";
 import { type BulkheadOptions, RULES, settingsOf } from "./options.js";
 import { Slots } from "./slots.js";
 
@@ -62,7 +63,7 @@ export function bulkheads(options: BulkheadsOptions): Bulkheads {
     return entry;
   };
   const kept = new LruMap(max, make);
-  return {
+  const all: Bulkheads = {
     get: (of) => kept.get(checkKey("bulkheads", of)).bulkhead,
     get size() {
       return kept.size;
@@ -79,6 +80,7 @@ export function bulkheads(options: BulkheadsOptions): Bulkheads {
       };
     }),
   };
+  return named(all, given.name, () => factsOf(Array.from(kept.values(), ({ slots }) => slots)));
 }
 
 interface Kept {

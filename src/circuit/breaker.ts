@@ -1,5 +1,6 @@
 import { checkCallable, NO_ARGS } from "../common/callable.js";
 import { type GuardWrap, type GuardWrapSync, guardRun, guardWrap } from "../common/guard.js";
+import { named } from "../common/named.js";
 import { shareable } from "../common/shareable.js";
 import { type RefusePromise, refuseAsync } from "../common/sync-only.js";
 import { Circuit } from "./circuit.js";
@@ -55,7 +56,9 @@ export interface CircuitBreaker {
  * breaker.state; // => "open"
  */
 export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBreaker {
-  return breakerOf(new Circuit(settingsOf("circuitBreaker", options)));
+  const settings = settingsOf("circuitBreaker", options);
+  const circuit = new Circuit(settings);
+  return named(breakerOf(circuit), options.name, () => ({ states: [circuit.state.name] }));
 }
 
 /** A circuit's public face. */

@@ -1,6 +1,7 @@
 import { type GuardWrap, guardWrap } from "../common/guard.js";
 import { describe } from "../common/inspect.js";
 import { checkKey, type Key, LruMap } from "../common/lru-map.js";
+import { named } from "../common/named.js";
 import { shareable } from "../common/shareable.js";
 import { FUNCTION, readOptions, WHOLE } from "../common/validate.js";
 import { breakerOf, type CircuitBreaker } from "./breaker.js";
@@ -75,7 +76,8 @@ export function circuitBreakers(options: CircuitBreakersOptions): CircuitBreaker
       };
     }),
   };
-  return shareable(breakers, kept);
+  const states = () => Array.from(kept.values(), ({ circuit }) => circuit.state.name);
+  return named(shareable(breakers, kept), rest.name, () => ({ states: states() }));
 }
 
 interface Kept {

@@ -33,6 +33,8 @@ interface GuardEvent extends AnyEvent {
 /** An attempt begins. */
 export interface AttemptEvent extends CallEvent {
   readonly type: "attempt";
+  /** It is an HTTP request, of `retryFetch` or `retryAxios`. */
+  readonly http: boolean;
 }
 
 /** Another attempt is going to follow one that failed, or whose value was not wanted. */

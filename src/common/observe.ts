@@ -3,7 +3,7 @@ import { now as systemNow } from "./clock.js";
 import { type Attempt, theAttempt } from "./current.js";
 import { nextOrdinal } from "./exhausted.js";
 import type { AttemptEvent, ObservedEvent } from "./observe-events.js";
-import { type Around, type Note, observed, type Watcher } from "./observed.js";
+import { type Around, observed, takeNotes, type Watcher } from "./observed.js";
 import { check, FUNCTION } from "./validate.js";
 import { watchCall } from "./watch-call.js";
 
@@ -52,7 +52,7 @@ const OWNER = { kind: { sync: "" } };
 
 function watcherOf(): Watcher {
   const attempts = new WeakMap<Attempt, AttemptEvent>();
-  const notes = new WeakMap<object, Note>();
+  const notes = takeNotes();
   const deliver = inOrder();
   return {
     begin(target, policy, self, call) {
@@ -66,7 +66,6 @@ function watcherOf(): Watcher {
       deliver.event(event as ObservedEvent, Infinity);
     },
     now: timeOf,
-    note: (state, said) => notes.set(state, { ...notes.get(state), ...said }),
   };
 }
 

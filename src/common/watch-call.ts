@@ -1,10 +1,10 @@
 import type { Outcome } from "./attempt.js";
-import { kindOf } from "./brand.js";
 import { report } from "./call-hook.js";
 import { type Attempt, theAttempt } from "./current.js";
-import { codeOf, readField } from "./inspect.js";
+import { errorTypeOf, shortCodeOf } from "./error-type.js";
+import { readField } from "./inspect.js";
 import type { AttemptEvent, ObservedEvent } from "./observe-events.js";
-import { type Around, type Note, observed, type Watch, type Watchable, type Watched } from "./observed.js";
+import { type Around, type Note, observed, sourceOf, type Watch, type Watchable, type Watched } from "./observed.js";
 
 /** What the calls that are watched share. */
 interface Desk {
@@ -39,11 +39,7 @@ export function watchCall<T extends Watchable>(
     retry(state) {
       const at = now(clock);
       const { outcome, delay } = state;
-      const error = outcome.ok ? undefined : outcome.error;
-      const {
-        source = kindOf(error) === "ERR_TRY_AGAIN" && readField(error, "after") === delay ? "hint" : "policy",
-        hint,
-      } = notes.get(state) ?? {};
+      const { source = sourceOf(state), hint } = notes.get(state) ?? {};
       if (hint !== undefined) tell({ type: "hint", ...base(at), asked: hint });
       tell({ type: "retry", ...base(at), ...failureOf(outcome), ...times(at), delay, source });
     },
@@ -69,7 +65,7 @@ export function watchCall<T extends Watchable>(
       begunAt = now(clock);
       attemptElapsed = undefined;
       attempt++;
-      const event: AttemptEvent = Object.freeze({ type: "attempt", ...base(begunAt) });
+      const event: AttemptEvent = Object.freeze({ type: "attempt", ...base(begunAt), http: !!target.http });
       attempts.set(current, event);
       tell(event);
       return runIn([...observed.arounds], event, () => target.fn.apply(this, args));
@@ -117,22 +113,10 @@ function once(fn: () => void): () => void {
   };
 }
 
-const TYPE = /^[\w$.:-]{1,80}$/;
-
 /** What an event says of an outcome. */
 function failureOf(outcome: Outcome): { errorType: string | undefined; code: string | number | undefined } {
   if (outcome.ok) return { errorType: undefined, code: undefined };
-  const { error } = outcome;
-  const named = readField(error, "name");
-  const code = codeOf(error);
-  return {
-    errorType: typeof named === "string" && TYPE.test(named) ? named : typeOf(error),
-    code: typeof code === "number" || (typeof code === "string" && TYPE.test(code)) ? code : undefined,
-  };
-}
-
-function typeOf(error: unknown): string {
-  return error instanceof Error ? "Error" : error === null ? "null" : typeof error;
+  return { errorType: errorTypeOf(outcome.error), code: shortCodeOf(outcome.error) };
 }
 
 function nameOf(fn: unknown): string {

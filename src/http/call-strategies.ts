@@ -1,5 +1,5 @@
 import type { AttemptStart, GiveUpState, Outcome, RetryState } from "../common/attempt.js";
-import { observed } from "../common/observed.js";
+import { note } from "../common/observed.js";
 import { isThenable } from "../common/thenable.js";
 import { askPredicate } from "../common/traits.js";
 import { type OfCall, usualWait } from "../loop/policy.js";
@@ -68,7 +68,7 @@ export function strategiesOf<R extends HttpResponse>(call: CallFacts<R>): OfCall
     const { hint: ask } = options;
     const { outcome } = state;
     if (!mayRepeat(outcome)) {
-      if (bodyIsSpent) observed.watcher?.note(state, { reason: "body-not-replayable" });
+      if (bodyIsSpent) note(state, { reason: "body-not-replayable" });
       return false;
     }
     if (!ask || !outcome.ok) return true;
@@ -105,7 +105,7 @@ export function strategiesOf<R extends HttpResponse>(call: CallFacts<R>): OfCall
       // Never earlier than asked, and never all at once: Envoy's rule for rate limits.
       const own = (wait ?? usualWait)(state);
       const asked = hint * (1 + state.random() / 2);
-      if (asked > own) observed.watcher?.note(state, { source: "hint", hint });
+      if (asked > own) note(state, { source: "hint", hint });
       return Math.max(own, asked);
     },
     stop: (state) => core.stop(state) || (hintOf(state) ?? 0) > policy.maxRetryAfter,

@@ -24,7 +24,7 @@ export class HttpClient {
     /** One attempt of a call, which is its `this`. */
     attempt: (...args: unknown[]) => Promise<unknown>,
   ) {
-    this.target = targetOf(owner, attempt, owner);
+    this.target = { ...targetOf(owner, attempt, owner), http: true };
   }
 
   budgetOf(origin: string, clock: Clock): RetryBudget {

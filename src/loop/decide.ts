@@ -6,6 +6,7 @@ import { isExhausted, isHopeless } from "../common/exhausted.js";
 import { readField } from "../common/inspect.js";
 import { isAbortError } from "../common/is-abort.js";
 import { UNCALLED } from "../common/meant.js";
+import { note } from "../common/observed.js";
 import { testSwitch } from "../common/test-switch.js";
 import { isThenable, requireSync } from "../common/thenable.js";
 import { askPredicate, READS_DELAY, traitsOf } from "../common/traits.js";
@@ -206,10 +207,12 @@ function plan(policy: CompiledPolicy, state: State, draws: boolean, after?: unkn
   if (broken) throw broken;
   if (state.elapsed + state.delay >= policy.totalTimeout) return "deadline";
   if (!draws || !budget) return 0;
+  const paid = (tokens: unknown): Decision => {
+    note(state, { paid: tokens as number });
+    return (tokens as number) || "budget";
+  };
   const taken = ask(policy, "budget", (failed) => budget.acquire(failed), state, outcome);
-  return taken instanceof Promise
-    ? taken.then((tokens) => (tokens as number) || "budget")
-    : (taken as number) || "budget";
+  return taken instanceof Promise ? taken.then(paid) : paid(taken);
 }
 
 /**

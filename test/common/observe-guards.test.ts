@@ -156,7 +156,7 @@ it("a result on record is reported as replayed, without its key", async () => {
 });
 
 it("retryFetch reports under its own name or the policy's, never a URL, and heeds hints", async () => {
-  const clock = { now: () => 0, setTimer: (fn: () => void) => (queueMicrotask(fn), () => {}) };
+  const clock = { now: () => 0, setTimer: soon };
   const answers = [new Response("", { status: 503, headers: { "retry-after": "7" } }), new Response("ok")];
   const fetch = async () => answers.shift()!;
 
@@ -180,3 +180,9 @@ it("retryFetch says that a body could not be sent again", async () => {
 
   expect(of("give-up")).toMatchObject([{ name: "api", reason: "body-not-replayable" }]);
 });
+
+/** A timer that does not wait. */
+function soon(fn: () => void) {
+  queueMicrotask(fn);
+  return () => {};
+}

@@ -51,12 +51,12 @@ describe("a call that is observed", () => {
 
     const of = { name: "load", call: seen[0]!.call };
     expect(seen).toEqual([
-      { type: "attempt", ...of, attempt: 1, at: 0 },
+      { type: "attempt", ...of, attempt: 1, at: 0, http: false },
       {
         ...{ type: "retry", ...of, attempt: 1, at: 3, attemptElapsed: 3, errorType: "BusyError", code: "EBUSY" },
         ...{ delay: 50, source: "policy" },
       },
-      { type: "attempt", ...of, attempt: 2, at: 53 },
+      { type: "attempt", ...of, attempt: 2, at: 53, http: false },
       { type: "success", ...of, attempt: 2, at: 56, attemptElapsed: 3, elapsed: 56 },
     ]);
     expect(JSON.stringify(seen)).not.toContain("secret");
@@ -152,7 +152,7 @@ describe("a call that is observed", () => {
       seen = [];
       return retries.map(({ source }) => source);
     };
-    const instant: RetryOptions["clock"] = { now: () => 0, setTimer: (fn) => (queueMicrotask(fn), () => {}) };
+    const instant: RetryOptions["clock"] = { now: () => 0, setTimer: soon };
 
     const asked = waitFromError((error) => (error as { after?: number }).after, waitFixed(1));
     const sources = [
@@ -344,3 +344,9 @@ it("reads no clock where nobody listens", async () => {
 });
 
 const sleep = (clock: VirtualClock, ms: number) => new Promise<void>((resolve) => clock.setTimer(resolve, ms));
+
+/** A timer that does not wait. */
+function soon(fn: () => void) {
+  queueMicrotask(fn);
+  return () => {};
+}

@@ -762,7 +762,7 @@ describe("retryLogger", () => {
       new TypeError('retryLogger: format must be a function, got "json"'),
     );
     expect(() => retryLogger(console, { level: "info" } as never)).toThrow(
-      new TypeError('retryLogger: there is no option "level"; allowed are format'),
+      new TypeError('retryLogger: there is no option "level"; allowed are format, fields, detail, redact'),
     );
   });
 });
