@@ -31,6 +31,8 @@ const ROOMS: Record<string, readonly string[]> = {
   axios: ["common", "http", "hints"],
   iterable: ["common", "loop"],
   policy: ["common", "loop", "strategies", "transient"],
+  node: ["common"],
+  otel: ["common"],
   idempotency: ["common", "loop", "strategies", "transient", "redis", "."],
   server: ["common", "hints", "idempotency"],
   simulation: ["common", "testing", "."],

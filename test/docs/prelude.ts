@@ -28,6 +28,8 @@ const ENTRIES: readonly (readonly [specifier: string, exports: ReadonlyMap<strin
   ["undaunted/idempotency", exportsOf("src/idempotency/index.ts")],
   ["undaunted/iterable", exportsOf("src/iterable/index.ts")],
   ["undaunted/policy", exportsOf("src/policy/index.ts")],
+  ["undaunted/node", exportsOf("src/node/index.ts")],
+  ["undaunted/otel", exportsOf("src/otel/index.ts")],
   ["undaunted/redis", exportsOf("src/redis/index.ts")],
   ["undaunted/server", exportsOf("src/server/index.ts")],
   ["undaunted/simulation", exportsOf("src/simulation/index.ts")],

@@ -1,0 +1,1 @@
+export { publishEvents } from "./publish.js";
