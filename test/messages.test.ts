@@ -83,6 +83,7 @@ import {
   sqliteIdempotencyStore,
 } from "undaunted/idempotency";
 import { retryIterable } from "undaunted/iterable";
+import { instrument } from "undaunted/otel";
 import { retryPgBoss } from "undaunted/pg-boss";
 import { compilePolicy, livePolicy } from "undaunted/policy";
 import { redisFleet } from "undaunted/redis";
@@ -183,6 +184,7 @@ const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object, 
   ["retryPgBoss", (options) => retryPgBoss(boss as never, options)],
   ["retryGraphile", (options) => retryGraphile(() => 1, options)],
   ["retryGraphile's place", (place) => retryGraphile(() => 1, {}, place)],
+  ["instrument", (options) => instrument(options)()],
   ["chaos", (options) => chaos(options as never), { rate: 0.5 }],
 ];
 
