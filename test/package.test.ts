@@ -95,6 +95,7 @@ describe("the tarball", () => {
         ...["CHANGELOG.md", "LICENSE", "README.md", "package.json", "policy.schema.json"],
         ...pages.map((page) => `docs/${page}`),
         ...examples.map((example) => `examples/${example}`),
+        ...readdirSync(join(root, "docs/grafana")).map((file) => `docs/grafana/${file}`),
       ].sort(),
     );
   });

@@ -13,8 +13,9 @@ const shipped = [
   "CHANGELOG.md",
 ];
 const isShipped = (path: string) =>
-  /^(README|CHANGELOG)\.md$|^LICENSE$|^docs\/[\w-]+\.(md|svg)$|^examples\/[\w.-]+$/.test(path) &&
-  existsSync(join(root, path));
+  /^(README|CHANGELOG)\.md$|^LICENSE$|^docs\/[\w-]+\.(md|svg)$|^docs\/grafana\/[\w.-]+$|^examples\/[\w.-]+$/.test(
+    path,
+  ) && existsSync(join(root, path));
 
 /** The page's text without its blocks of code, in which nothing is a heading or a link. */
 const prose = (page: string) => read(page).replace(/^(\s*)(`{3,})[\s\S]*?^\s*\2$/gm, "");
