@@ -19,8 +19,8 @@ const progress: Hooks = {
     draw();
     ticking = setInterval(draw, 1_000);
   },
-  onSuccess: ({ attempt }) => spinner.succeed(`done in attempt ${attempt}`),
-  onGiveUp: ({ attempt }) => spinner.fail(`gave up after attempt ${attempt}`),
+  onSuccess: ({ attempt }) => spinner.stopAndPersist({ symbol: "✔", text: `done in attempt ${attempt}` }),
+  onGiveUp: ({ attempt }) => spinner.stopAndPersist({ symbol: "✖", text: `gave up after attempt ${attempt}` }),
 };
 
 let calls = 0;

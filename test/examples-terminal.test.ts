@@ -27,7 +27,7 @@ it("examples/show-progress.ts draws on a terminal which attempt failed and when 
 
   // A terminal of its own, as util-linux makes one; a CI's variables would have ora draw nothing.
   const env = { PATH: process.env.PATH, TERM: "xterm", HOME: folder };
-  const command = `${process.execPath} ${program}`;
+  const command = `stty cols 80 rows 24 && ${process.execPath} ${program}`;
   const { stdout } = await promisify(execFile)("script", ["-qec", command, "/dev/null"], { env, timeout: PATIENCE });
 
   const frames = stripVTControlCharacters(stdout);
