@@ -53,6 +53,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     // Spans last: their end lets exporters work.
     observe(measure),
     observe(spans.listen),
+    spans.close,
   ];
   return () => {
     for (const end of ends) end();

@@ -106,7 +106,13 @@ export function spansOf(tracer: Tracer, httpInstrumented: boolean) {
     else if (event.type === "success" || event.type === "give-up") ended(event, inFlight);
   };
 
-  return { around, listen };
+  /** Ends what is open: nobody will hear how those attempts end. */
+  const close = (): void => {
+    for (const { open } of calls.values()) open?.span.end();
+    calls.clear();
+  };
+
+  return { around, listen, close };
 }
 
 function timeOfDay(): number {

@@ -53,7 +53,8 @@ async function measured(body: string): Promise<number> {
   const program = join(folder, "program.mjs");
   await build({
     stdin: {
-      contents: `import { circuitBreaker, observe, retry, retryBudget, waitFixed } from "./index.js";\n${body}`,
+      contents: `import { circuitBreaker, observe, retry, retryBudget, waitFixed } from "./index.js";
+        import { namedGuards } from "./common/named.js";\n${body}`,
       resolveDir: fileURLToPath(new URL("../../src", import.meta.url)),
     },
     outfile: program,
@@ -108,4 +109,19 @@ it("a listener that has gone has left nothing behind: a success weighs what it d
 
   expect(before).toBeGreaterThan(100);
   expect(after - before).toBeLessThan(LESS_THAN_A_CLOSURE);
+});
+
+it("guards with a name that nobody holds any more are let go, and so are their places in the list", async () => {
+  const left = await measured(`
+    const kept = retryBudget({ name: "kept" });
+    for (let round = 0; round < 20; round++) {
+      for (let n = 0; n < 1_000; n++) retryBudget({ name: "made for a request" });
+      // What a WeakRef was made for stays until its turn is over.
+      await new Promise((resolve) => setImmediate(resolve));
+      gc();
+    }
+    const names = [...namedGuards()].map(({ name }) => name);
+    console.log(names.includes(kept.name) ? names.length : Infinity);`);
+
+  expect(left).toBeLessThan(2_000);
 });

@@ -196,6 +196,17 @@ describe("the span of an attempt", () => {
     expect(seconds * 1e9 + ns).toBeLessThanOrEqual(5_000_001);
   });
 
+  it("ends where it is stopped in the middle of it", async () => {
+    let go!: () => void;
+    const call = retry(() => new Promise<void>((resolve) => (go = resolve)), { name: "load" })();
+
+    stop();
+    go();
+    await call;
+
+    expect(paths()).toEqual(["load 1"]);
+  });
+
   it("is none once it has been stopped, nor of a call that began before", async () => {
     stop();
     let go!: (error: Error) => void;
