@@ -80,7 +80,7 @@ export function bulkheads(options: BulkheadsOptions): Bulkheads {
       };
     }),
   };
-  return named(all, given.name, () => factsOf(Array.from(kept.values(), ({ slots }) => slots)));
+  return named(all, given.name, () => factsOf(Array.from(kept.entries(), ([, { slots }]) => slots)));
 }
 
 interface Kept {

@@ -76,7 +76,7 @@ export function circuitBreakers(options: CircuitBreakersOptions): CircuitBreaker
       };
     }),
   };
-  const states = () => Array.from(kept.values(), ({ circuit }) => circuit.state.name);
+  const states = () => Array.from(kept.entries(), ([, { circuit }]) => circuit.state.name);
   return named(shareable(breakers, kept), rest.name, () => ({ states: states() }));
 }
 
