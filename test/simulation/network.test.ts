@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { simulationClock } from "../../src/simulation/clock.js";
-import { Network, type NetworkOptions } from "../../src/simulation/network.js";
+import { Network, type NetworkOptions } from "./network.js";
 
 /** A store that counts, and has news of every tenth. */
 const counter = () => {
@@ -15,7 +15,7 @@ const counter = () => {
 
 const networkOf = (options: Partial<NetworkOptions> = {}, random = () => 0.5) => {
   const clock = simulationClock();
-  const network = new Network(clock, random, { latency: 4, loss: 0, events: [], ...options }, counter);
+  const network = new Network(clock, random, { latency: 4, loss: 0, newsLoss: 0, events: [], ...options }, counter);
   const seen: string[] = [];
   const send = (index: number, at: number, by = 1) => {
     clock.setTimer(() => {
@@ -56,17 +56,27 @@ describe("the network to a store", () => {
     ]);
   });
 
-  it("loses requests, replies and news alike", async () => {
-    const draws = [0.05, 0.5, 0.5, 0.05, 0.5, 0.05, 0.5];
-    const { clock, seen, send, listen } = networkOf({ loss: 0.1 }, () => draws.shift()!);
-    listen(1);
-    send(0, 0, 9);
-    send(0, 10, 10);
-    send(0, 20, 10);
+  it("loses requests and replies alike", async () => {
+    const draws = [0.05, 0.5, 0.05, 0.5, 0.5];
+    const { clock, seen, send } = networkOf({ loss: 0.1 }, () => draws.shift()!);
+    for (const at of [0, 10, 20]) send(0, at);
 
     await clock.run();
 
-    expect(seen).toEqual(["client 1 hears 10 at 14", "client 0: 20 at 22, back at 24"]);
+    expect(seen).toEqual(["client 0: 2 at 22, back at 24"]);
+  });
+
+  it("loses news on its way to one of those that listen", async () => {
+    const draws = [0.05, 0.5];
+    const { clock, network, seen, send, listen } = networkOf({ newsLoss: 0.1 }, () => draws.shift()!);
+    listen(0);
+    listen(1);
+    send(0, 0, 10);
+
+    await clock.run();
+
+    expect(seen).toEqual(["client 1 hears 10 at 4", "client 0: 10 at 2, back at 4"]);
+    expect(network.news).toBe(1);
   });
 
   it("reaches nobody while the store is unreachable, and finds it as it was", async () => {

@@ -1,4 +1,4 @@
-import type { Clock } from "../common/clock.js";
+import type { Clock } from "undaunted";
 
 /** What a store does with one request at one instant, and what it then tells all that listen. */
 export interface PureStore<Request, Reply, News> {
@@ -23,8 +23,9 @@ export type StoreEvent =
 export interface NetworkOptions {
   /** ms there and back, from 0. */
   readonly latency: number;
-  /** The share of messages that is lost, requests, replies and news alike, from 0 to 1. */
+  /** The share of requests and replies that is lost, and that of news, from 0 to 1. */
   readonly loss: number;
+  readonly newsLoss: number;
   readonly events: readonly StoreEvent[];
 }
 
@@ -32,6 +33,8 @@ export interface NetworkOptions {
 export class Network<Request, Reply, News> {
   /** Requests that the store has answered, by the second. */
   readonly exchanges: number[] = [];
+  /** How often it had news. */
+  news = 0;
   readonly #listeners: (readonly [index: number, listener: (news: News) => void])[] = [];
   readonly #away = new Set<Extract<StoreEvent, { kind: "unreachable" }>>();
   #store: PureStore<Request, Reply, News>;
@@ -56,9 +59,10 @@ export class Network<Request, Reply, News> {
     return {
       exchange: (request) =>
         new Promise((resolve) => {
-          this.#carry(index, () => {
+          const { loss } = this.options;
+          this.#carry(index, loss, () => {
             const reply = this.#answer(request);
-            this.#carry(index, () => resolve(reply));
+            this.#carry(index, loss, () => resolve(reply));
           });
         }),
       onNews: (listener) => {
@@ -78,8 +82,8 @@ export class Network<Request, Reply, News> {
   }
 
   /** Brings a message from one end to the other, if it arrives. */
-  #carry(index: number, arrive: () => void): void {
-    const { latency, loss } = this.options;
+  #carry(index: number, loss: number, arrive: () => void): void {
+    const { latency } = this.options;
     if (!this.#reaches(index) || (loss > 0 && this.random() < loss)) return;
     this.clock.setTimer(() => {
       if (this.#reaches(index)) arrive();
@@ -97,7 +101,9 @@ export class Network<Request, Reply, News> {
     this.exchanges[second]!++;
     const { reply, news } = this.#store.exchange(request, this.clock.now());
     if (news !== undefined) {
-      for (const [index, listener] of [...this.#listeners]) this.#carry(index, () => listener(news));
+      this.news++;
+      const { newsLoss } = this.options;
+      for (const [index, listener] of [...this.#listeners]) this.#carry(index, newsLoss, () => listener(news));
     }
     return reply;
   }
