@@ -9,6 +9,7 @@ import {
   withBudget,
 } from "./contenders.js";
 import { outageOf, type Scene, shardOutage, smallClients, unlucky } from "./scenarios.js";
+import { withSharedBreaker, withSharedBudget } from "./shared.js";
 import type { Table } from "./table.js";
 
 /** A table: who plays what, and what is read off it. */
@@ -38,7 +39,9 @@ const ofBadLuck: readonly Column[] = [
   ["calls that succeeded", ({ success }) => percent(success, 2)],
 ];
 
-const outage = (title: string, scene: Scene, list = contenders): Report => ({
+const shared = [withSharedBudget, withSharedBreaker];
+
+const outage = (title: string, scene: Scene, list = [...contenders, ...shared]): Report => ({
   title,
   scene,
   contenders: list,
@@ -52,6 +55,7 @@ export const reports: readonly Report[] = [
     noRetries,
     withBudget,
     withBreaker,
+    withSharedBreaker,
   ]),
   outage("For 30 s connections are refused", outageOf("refused")),
   outage("For 30 s the server has 0.4 of its capacity", outageOf("slow")),
@@ -66,6 +70,7 @@ export const reports: readonly Report[] = [
     noBudget,
     withBudget,
     withBreaker,
+    withSharedBreaker,
   ]),
   outage("The same after ten minutes of life", smallClients(10 * MINUTE, "blackhole"), [withBudget]),
   {
