@@ -55,6 +55,8 @@ async function bundle(name: string): Promise<string> {
       contents: `
         import { Calls } from "./call.js";
         import { work } from "./${name}.js";
+        // Whatever becomes of the test's process: a worker does not outlive it.
+        process.stdin.on("end", () => process.exit(1)).resume();
         const settings = JSON.parse(process.argv[2]);
         await work(new Calls(settings), settings);
         console.log("ready");`,
@@ -114,7 +116,7 @@ export async function engineOf(
         postgres: postgres.connection,
         ...(await driver.settings()),
       });
-      const started = spawn(process.execPath, [program, settings], { stdio: ["ignore", "pipe", "pipe"] });
+      const started = spawn(process.execPath, [program, settings], { stdio: ["pipe", "pipe", "pipe"] });
       worker = started;
       const errors: string[] = [];
       started.stderr!.on("data", (chunk) => errors.push(String(chunk)));

@@ -70,7 +70,9 @@ function fateOf(row: { status: string; completion_result?: string; completion_fa
 
 async function startServer(folder: string, ports: { node: number; ingress: number; admin: number }) {
   const at = (port: number) => `127.0.0.1:${port}`;
-  const server = spawn(program, ["--no-logo"], {
+  // It ends with its input, whatever becomes of this process.
+  const script = '"$0" --no-logo & server=$!; read -r _; kill -KILL $server; wait $server';
+  const server = spawn("/bin/sh", ["-c", script, program], {
     cwd: folder,
     stdio: ["pipe", "ignore", "ignore"],
     env: {
@@ -109,6 +111,6 @@ async function answers(port: number, path = "/health"): Promise<void> {
 
 async function end(server: ChildProcess): Promise<void> {
   const gone = once(server, "exit");
-  server.kill("SIGKILL");
+  server.stdin!.end();
   await gone;
 }
