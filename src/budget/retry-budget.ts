@@ -245,9 +245,9 @@ function makeBudget(settings: BudgetSettings): RetryBudget {
       return tokens;
     },
   };
-  const drain = () => {
+  const drain = (to: number) => {
     fold();
-    tokens = Math.min(tokens, 0);
+    tokens = Math.min(tokens, to);
   };
   return shareable(mark(budget, 0), { ...settings, drain });
 }

@@ -1,4 +1,4 @@
-import type { RetryBudget, RetryState } from "../common/attempt.js";
+import type { RetryState } from "../common/attempt.js";
 import { requireSync } from "../common/thenable.js";
 import type { Tokens } from "./shared-budget.js";
 
@@ -11,8 +11,8 @@ export interface BudgetInside {
   readonly every: number;
   readonly floor: number;
   readonly isOverload: (state: RetryState) => boolean;
-  /** Takes what there is. */
-  drain(): void;
+  /** Leaves so many tokens at most. */
+  drain(to: number): void;
 }
 
 /** What a `retryRateLimit` lets a fleet into. */
@@ -40,16 +40,16 @@ export function budgetTokens(inside: BudgetInside, capacitySeconds: number): Tok
       refunds,
       successes,
     }),
-    dry: () => inside.drain(),
+    dry: () => inside.drain(0),
     refundOf: (taken, after) => (taken > 0 && !(after && requireSync("isOverload", isOverload(after))) ? taken : 0),
     ahead: () => 0,
-    turned() {},
+    // It may not have heard that there is none left.
+    turned: (lost, known) => lost && known > 0 && inside.drain(1),
   };
 }
 
 /** A rate limit that a fleet shares. */
-export function limitTokens({ perSecond, burst, restrict }: LimitInside, own: RetryBudget): Tokens {
-  void own;
+export function limitTokens({ perSecond, burst, restrict }: LimitInside): Tokens {
   return {
     paid: false,
     request: (wanted, refunds) => ({ kind: "limit", perSecond, burst, wanted, refunds }),

@@ -117,7 +117,7 @@ function joinBreaker(circuit: Circuit, { context, add }: Joining, key: string): 
 function joinBudget(budget: RetryBudget, { context, add, capacitySeconds }: Joining, key: string): Joined {
   const inside = insideOf(budget) as BudgetInside | LimitInside;
   const isBudget = "drain" in inside;
-  const tokens = isBudget ? budgetTokens(inside, capacitySeconds) : limitTokens(inside, budget);
+  const tokens = isBudget ? budgetTokens(inside, capacitySeconds) : limitTokens(inside);
   const name = `${isBudget ? "budget" : "limit"} ${key}`;
   return [name, add(name, () => new SharedBudget(budget, tokens, context, key))];
 }

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "../common/clock.js";
-import { FUNCTION, hasMethods, RATIO, type Rule, readOptions, SPAN, STRING, TIME, WHOLE } from "../common/validate.js";
+import { FUNCTION, hasMethods, RATIO, type Rule, readOptions, SPAN, TIME, WHOLE } from "../common/validate.js";
 
 /** The options of a fleet. */
 export interface FleetOptions {
@@ -97,5 +97,3 @@ export function readFleetOptions<O extends FleetOptions>(owner: string, options:
 export function readShareOptions(options: ShareOptions, keyed: boolean): ShareOptions {
   return readOptions("fleet.share", options, { key: KEY, capacitySeconds: RATIO }, keyed ? [] : ["key"]);
 }
-
-export const PREFIX: Rule = STRING;

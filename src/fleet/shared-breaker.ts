@@ -38,7 +38,8 @@ export class SharedBreaker implements CircuitLink {
   #vote = 0;
   #flush: (() => void) | undefined;
   #first: Promise<void> | undefined;
-  #looking = false;
+  /** What was heard is old: the next report is sent in any case. */
+  #stale = false;
   #claiming = false;
   #staleAfter: number;
   #command: number = COMMAND.none;
@@ -108,7 +109,11 @@ export class SharedBreaker implements CircuitLink {
     if (!this.#verdict) return line.isNew ? this.ready() : undefined;
     const age = line.now - line.heardAt;
     if (age > line.context.askAfter) return this.#lookFirst();
-    if (age > this.#staleAfter && !this.#looking) this.look();
+    if (age > this.#staleAfter) {
+      // Not at once: what this call reports may be all that has to be said.
+      this.#stale = true;
+      this.#reportSoon();
+    }
     return state === "half-open" && this.holds ? this.#claim() : undefined;
   }
 
@@ -130,12 +135,7 @@ export class SharedBreaker implements CircuitLink {
 
   /** Asks where the fleet stands. */
   look(then: () => void = () => {}): void {
-    const over = () => {
-      this.#looking = false;
-      then();
-    };
-    this.#looking = true;
-    this.#send({}, over, over);
+    this.#send({}, then, then);
   }
 
   #claim(): Promise<Grant | undefined> | undefined {
@@ -240,7 +240,8 @@ export class SharedBreaker implements CircuitLink {
     const vote = this.#vote;
     this.#counts = nothing();
     this.#vote = 0;
-    if (calls > 0 || vote > 0) {
+    if (calls > 0 || vote > 0 || this.#stale) {
+      this.#stale = false;
       this.#send({ calls, failures, slow, retryAfter: Math.min(retryAfter, this.own.maxOpenFor), vote });
     }
   }

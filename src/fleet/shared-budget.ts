@@ -18,7 +18,7 @@ export interface Tokens {
   /** Tokens that are asked for beside those that are waited for. */
   ahead(): number;
   /** The store is lost, or heard again. */
-  turned(lost: boolean, known: number): void;
+  turned(lost: boolean, known: number): unknown;
   /** Whether a success is worth a report. */
   readonly paid: boolean;
 }

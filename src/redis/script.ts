@@ -152,7 +152,7 @@ local function meet(now)
   call('append', KEYS[3 + slot], nonce)
   processes.add(q.reporter, now)
   local since = now - q.tick - q.age
-  late = q.tick == 0 or since > 1000 or since < -1000
+  late = q.tick ~= 0 and (since > 1000 or since < -1000)
 end
 
 local function countKnown(now)

@@ -79,7 +79,7 @@ export class Kept {
     slot.seen.add(nonce);
     this.#reporters.add(reporter, now);
     const since = now - tick - age;
-    return { again, late: tick === 0 || since > LATE || since < -LATE };
+    return { again, late: tick !== 0 && (since > LATE || since < -LATE) };
   }
 
   /** Processes heard of, counted anew. */

@@ -1,0 +1,281 @@
+import { Redis as Ioredis } from "ioredis";
+import { createClient } from "redis";
+import { type CircuitBreaker, circuitBreaker, retryBudget } from "undaunted";
+import { type Fleet, type RedisFleetOptions, redisFleet } from "undaunted/redis";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import type { BreakerRequest } from "../../src/fleet/protocol.js";
+import { scriptRunner } from "../../src/redis/client.js";
+import { argumentsOf, keysOf, replyOf } from "../../src/redis/codec.js";
+import { SCRIPT } from "../../src/redis/script.js";
+import { named } from "../idempotency/kinds-of-store.js";
+import { PATIENCE } from "../limits.js";
+import { type Redis, startRedis, whatIsMissing } from "../transient/servers/index.js";
+
+const missing = whatIsMissing("redis");
+const patient = { timeout: PATIENCE, interval: 20 };
+const down = () => Promise.reject(new Error("down"));
+const up = async () => "up";
+
+describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
+  let server: Redis;
+  const clients: Ioredis[] = [];
+  const fleets: Fleet[] = [];
+
+  beforeAll(async () => {
+    server = await startRedis();
+  });
+
+  beforeEach(async () => {
+    await connect().flushall();
+  });
+
+  afterEach(async () => {
+    await Promise.all(fleets.splice(0).map((fleet) => fleet.close()));
+    for (const client of clients.splice(0)) client.disconnect();
+  });
+
+  afterAll(() => server?.close());
+
+  function connect(): Ioredis {
+    const client = new Ioredis({ ...server.connection, maxRetriesPerRequest: null, retryStrategy: () => 50 });
+    client.on("error", () => {});
+    clients.push(client);
+    return client;
+  }
+
+  /** A process: its own connections, a breaker that all share. */
+  function join(options: Partial<RedisFleetOptions> = {}) {
+    const client = connect();
+    const fleet = redisFleet(client, { name: "test", subscribe: connect(), onHookError: () => {}, ...options });
+    fleets.push(fleet);
+    const breaker = fleet.share(circuitBreaker({ failureRate: 0.5, openFor: 30_000 }), { key: "payments" });
+    return { client, fleet, breaker };
+  }
+
+  /** Calls by all of them until `done`. */
+  async function callUntil(breakers: readonly CircuitBreaker[], task: () => Promise<unknown>, done: () => boolean) {
+    await vi.waitFor(() => {
+      for (const breaker of breakers) breaker.run(task).catch(() => {});
+      if (!done()) throw new Error(`states are ${breakers.map(({ state }) => state)}`);
+    }, patient);
+  }
+
+  const all = (breakers: readonly CircuitBreaker[], state: string) => () =>
+    breakers.every((breaker) => breaker.state === state);
+
+  it("opens and closes a breaker in all processes, by pushes", async () => {
+    const processes = [join(), join(), join()];
+    const breakers = processes.map(({ breaker }) => breaker);
+    await Promise.all(processes.map(({ fleet }) => fleet.ready()));
+
+    await callUntil(breakers, down, all(breakers, "open"));
+    await callUntil(breakers, up, all(breakers, "closed"));
+
+    expect(breakers.map(({ stats }) => stats.fleet?.connected)).toEqual([true, true, true]);
+  });
+
+  it("is one fleet for clients of ioredis and of redis", async () => {
+    const { fleet, breaker } = join();
+    const client = await createClient({ socket: server.connection }).connect();
+    const subscribe = await client.duplicate().connect();
+    const other = redisFleet(client, { name: "test", subscribe });
+    const theirs = other.share(circuitBreaker({ failureRate: 0.5, openFor: 30_000 }), { key: "payments" });
+    await Promise.all([fleet.ready(), other.ready()]);
+
+    breaker.isolate();
+    await vi.waitFor(() => expect(theirs.state).toBe("isolated"), patient);
+    theirs.close();
+    await vi.waitFor(() => expect(breaker.state).toBe("closed"), patient);
+    await other.close();
+    client.destroy();
+    subscribe.destroy();
+  });
+
+  it.each<[string, (client: Ioredis) => Promise<unknown>]>([
+    ["SCRIPT FLUSH", (client) => client.script("FLUSH")],
+    ["FLUSHALL", (client) => client.flushall()],
+  ])("finds back after %s while it is open", async (_, harm) => {
+    const processes = [join(), join()];
+    const breakers = processes.map(({ breaker }) => breaker);
+    await Promise.all(processes.map(({ fleet }) => fleet.ready()));
+    await callUntil(breakers, down, all(breakers, "open"));
+
+    await harm(processes[0]!.client);
+    await callUntil(breakers, up, all(breakers, "closed"));
+
+    expect(breakers.map(({ stats }) => stats.fleet?.connected)).toEqual([true, true]);
+  });
+
+  it("fails no call while Redis is killed, and is one fleet again when it is back", async () => {
+    const said: string[] = [];
+    const { breaker, fleet } = join({ onStoreLost: () => said.push("lost"), onStoreBack: () => said.push("back") });
+    await fleet.ready();
+
+    await server.kill();
+    let failures = 0;
+    const call = () => breaker.run(up).catch(() => failures++);
+    await vi.waitFor(async () => {
+      await call();
+      expect(said).toEqual(["lost"]);
+    }, patient);
+    await server.begin();
+    await vi.waitFor(async () => {
+      await call();
+      expect(said).toEqual(["lost", "back"]);
+    }, patient);
+
+    expect(failures).toBe(0);
+  });
+
+  it.each<[string, (client: Ioredis) => Promise<unknown>, (client: Ioredis) => Promise<unknown>]>([
+    [
+      "a memory that is full",
+      async (client) => {
+        await client.set("filler", "x".repeat(1_000));
+        await client.config("SET", "maxmemory", "1");
+      },
+      (client) => client.config("SET", "maxmemory", "0"),
+    ],
+    [
+      "a replica that takes no writes",
+      (client) => client.replicaof("127.0.0.1", 1),
+      (client) => client.replicaof("NO", "ONE"),
+    ],
+    [
+      "a wrong type under its key",
+      async (client) => {
+        await client.del("undaunted:test:{breaker:payments}");
+        await client.lpush("undaunted:test:{breaker:payments}", "1");
+      },
+      (client) => client.del("undaunted:test:{breaker:payments}"),
+    ],
+    [
+      "another version's layout",
+      (client) => client.hset("undaunted:test:{breaker:payments}", "layout", "2"),
+      (client) => client.del("undaunted:test:{breaker:payments}"),
+    ],
+  ])("takes %s for a lost store, fails no call by it, and is back when it is mended", async (what, harm, mend) => {
+    const said: unknown[] = [];
+    const { breaker, fleet, client } = join({
+      onStoreLost: ({ error }) => said.push((error as Error).message),
+      onStoreBack: () => said.push("back"),
+    });
+    await fleet.ready();
+    let failures = 0;
+    const call = () => breaker.run(up).catch(() => failures++);
+
+    await harm(client);
+    await vi.waitFor(async () => {
+      await call();
+      expect(said).toHaveLength(1);
+    }, patient);
+    await mend(client);
+    await vi.waitFor(async () => {
+      await call();
+      expect(said.at(-1)).toBe("back");
+    }, patient);
+
+    expect(failures).toBe(0);
+    if (what === "another version's layout")
+      expect(said[0]).toContain("the store keeps layout 2, this process knows 1");
+  });
+
+  it("leaves nothing in Redis that does not expire", async () => {
+    const { breaker, fleet, client } = join();
+    const budget = fleet.share(retryBudget(), { key: "payments" });
+    await fleet.ready();
+    budget.recordSuccess(0);
+    await callUntil([breaker], down, all([breaker], "open"));
+
+    const keys = await client.keys("*");
+    const left = await Promise.all(keys.map((key) => client.pttl(key)));
+
+    expect(keys.length).toBeGreaterThanOrEqual(4);
+    expect(keys.filter((key) => !key.startsWith("undaunted:test:{"))).toEqual([]);
+    for (const ms of left) expect(ms).toBeGreaterThan(0);
+    for (const ms of left) expect(ms).toBeLessThanOrEqual(95_000);
+  });
+
+  it("takes some 10 KB for a guard that hundreds of processes report of, each second", async () => {
+    const client = connect();
+    const run = scriptRunner("test", client);
+    for (let n = 0; n < 400; n++) await exchange(run, request({ reporter: n * 7_919, nonce: n + 1 }), 1e12 + n * 32);
+
+    let bytes = 0;
+    for (const key of await client.keys("*")) bytes += Number(await client.memory("USAGE", key));
+
+    expect(bytes).toBeGreaterThan(1_000);
+    expect(bytes).toBeLessThan(20_000);
+  });
+
+  it("counts once what a client sends twice", async () => {
+    const run = scriptRunner("test", connect());
+    const hello = await exchange(run, request({ nonce: 1 }), 1e12);
+    const { epoch, generation } = hello as { epoch: number; generation: number };
+    const report = request({ nonce: 2, tick: 1e12, age: 10, epoch, generation, calls: 49, failures: 49 });
+
+    for (let time = 0; time < 3; time++) await exchange(run, report, 1e12 + 20 + time);
+    const { state } = (await exchange(
+      run,
+      request({ nonce: 3, tick: 1e12, age: 1_500, epoch, generation, calls: 0, vote: 0 }),
+      1e12 + 1_500,
+    )) as { state: number };
+
+    expect(state).toBe(0);
+    // One failure more is enough.
+    const last = request({ nonce: 4, tick: 1e12 + 1_500, age: 0, epoch, generation, calls: 1, failures: 1 });
+    expect(await exchange(run, last, 1e12 + 1_500)).toMatchObject({ state: 1 });
+  });
+
+  it("leaves no listener on the clients after close(), nor on the channel", async () => {
+    const client = connect();
+    const subscribe = connect();
+    const before = subscribe.listenerCount("message");
+    const fleet = redisFleet(client, { name: "test", subscribe });
+    await vi.waitFor(
+      async () => expect(await client.pubsub("NUMSUB", "undaunted:test:news")).toEqual([expect.anything(), 1]),
+      patient,
+    );
+
+    await fleet.close();
+
+    expect(subscribe.listenerCount("message")).toBe(before);
+    expect(await client.pubsub("NUMSUB", "undaunted:test:news")).toEqual([expect.anything(), 0]);
+  });
+});
+
+function request(more: Partial<BreakerRequest>): BreakerRequest {
+  return {
+    kind: "breaker",
+    key: "k",
+    reporter: 1,
+    nonce: 1,
+    tick: 0,
+    age: 0,
+    most: 1_000,
+    failureRate: 0.5,
+    slowRate: 2,
+    openFor: 30_000,
+    maxOpenFor: 3_600_000,
+    probes: 1,
+    epoch: 0,
+    generation: 0,
+    was: 0,
+    rate: 0,
+    calls: 0,
+    failures: 0,
+    slow: 0,
+    retryAfter: 0,
+    vote: 0,
+    claim: 0,
+    probe: 0,
+    ended: 0,
+    command: 0,
+    hello: 0,
+    ...more,
+  };
+}
+
+async function exchange(run: ReturnType<typeof scriptRunner>, sent: BreakerRequest, now: number) {
+  return replyOf(sent.kind, await run(SCRIPT, keysOf("test", sent), argumentsOf("test", sent, now)));
+}
