@@ -25,10 +25,10 @@ async function join() {
     shared &&
     redisFleet(clients[0], { name: "real", subscribe: clients[1], onStoreLost: () => counts.lost++, onHookError() {} });
   if (fleet) fleet.share(breaker, { key: "server" });
-  await (fleet && fleet.ready());
+  if (fleet) await fleet.ready();
   const call = retry(
     breaker.wrap(async () => {
-      const response = await fetch(url, { signal: AbortSignal.timeout(600) });
+      const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
       await response.arrayBuffer();
       if (!response.ok) throw new Error(String(response.status));
     }),
