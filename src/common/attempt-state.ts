@@ -1,4 +1,4 @@
-import type { AttemptStart, Outcome, RetryState } from "./attempt.js";
+import type { Outcome, RetryState } from "./attempt.js";
 
 /** A copy of a state with some fields changed. */
 export function changed<S extends RetryState, F extends object>(state: S, fields: F): AttemptState & S & F {
@@ -6,20 +6,9 @@ export function changed<S extends RetryState, F extends object>(state: S, fields
 }
 
 /** What strategies and hooks get, and what is no number: `(attempt) => attempt > 3`, compared, would say no for ever. */
-class NoNumber {
+export class NoNumber {
   [Symbol.toPrimitive](): never {
     throw new TypeError("strategies and hooks get the state, not a number: did you mean state.attempt?");
-  }
-}
-
-/** What `onAttempt` gets. */
-export class Start extends NoNumber implements AttemptStart {
-  constructor(
-    readonly name: string,
-    readonly args: readonly unknown[],
-    readonly attempt: number,
-  ) {
-    super();
   }
 }
 

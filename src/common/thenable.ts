@@ -30,9 +30,9 @@ export function streamIn(value: unknown): "an async generator" | "an Observable"
   if (typeof value !== "object" || value === null) return undefined;
   if (readField(value, Symbol.toStringTag) === "AsyncGenerator") return "an async generator";
   const has = (key: PropertyKey) => typeof readField(value, key) === "function";
-  // RxJS takes one of these two names, whichever there was when it was loaded.
-  const { observable = "@@observable" } = Symbol as { readonly observable?: symbol };
-  return has("subscribe") && (has("pipe") || has(observable) || has("@@observable")) ? "an Observable" : undefined;
+  // Its mark goes by one of these two names, whichever there was when its library was loaded.
+  const marks = ["pipe", "@@observable", (Symbol as { readonly observable?: symbol }).observable!];
+  return has("subscribe") && marks.some(has) ? "an Observable" : undefined;
 }
 
 /**

@@ -1,13 +1,12 @@
 import type { AttemptContext, Outcome } from "../common/attempt.js";
 import { callHook, report } from "../common/call-hook.js";
 import { hasSystemTime, setDeadline, systemClock } from "../common/clock.js";
-import { Attempt, enter, leave, PlainAttempt } from "../common/current.js";
+import { type AbandonListener, Attempt, enter, leave, PlainAttempt } from "../common/current.js";
 import { type Newcomer, reasonOf } from "../common/interrupt.js";
 import { promiseOf } from "../common/thenable.js";
 import { recordSuccess } from "./book.js";
 import type { DeadlineQueue, Timed } from "./deadline-queue.js";
 import { closeGate, gate, key, type Settle } from "./gate.js";
-import type { Link } from "./link.js";
 import { type CompiledPolicy, queueOf } from "./policy.js";
 import {
   ABORTED,
@@ -39,7 +38,9 @@ const NO_TIME = 0.1;
  * waited for (decision 1), and which an interruption closes. What follows happens in a reaction of the gate, and so in the
  * async context of the call, whoever interrupted it. A run is made only where the first attempt does not end the call.
  */
-export class CancellableCall extends Attempt implements Call, RunLimits, Newcomer, Timed {
+export class CancellableCall extends Attempt implements Call, RunLimits, Newcomer, Timed, AbandonListener {
+  previous: AbandonListener | undefined = undefined;
+  next: AbandonListener | undefined = undefined;
   earlier: Timed | undefined = undefined;
   later: Timed | undefined = undefined;
   place = -1;
@@ -59,8 +60,8 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     readonly args: readonly unknown[],
     readonly ordinal: number,
     readonly startedAt: number,
-    /** What ends the call with the attempt that it was begun in. */
-    private readonly link: Link | undefined,
+    /** The attempt that it was begun in, where it ends with that. */
+    private readonly outer: Attempt | undefined,
   ) {
     super();
   }
@@ -91,13 +92,13 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
   }
 
   get isLinkedEnd(): boolean {
-    return !!this.link?.outer.ending;
+    return !!this.outer?.ending;
   }
 
   start(): Promise<unknown> {
     const { policy } = this;
     const { abortSources, onAttempt } = policy;
-    this.link?.join(this);
+    this.outer?.onAbandoned(this);
     if (abortSources.length === 1) abortSources[0]!.join(this);
     else for (const source of abortSources) source.add(this);
     if (policy.totalTimeout <= 0) this.interrupt(EXPIRED);
@@ -107,7 +108,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     const isUsual = typeof policy.attemptTimeout === "number";
     if (!pending && isUsual && !this.#isInterrupted()) return this.#attempt();
     return new Promise((resolve, reject) => {
-      this.#goOn(0, (run) => (pending ? run.beginAfter(pending) : run.invoke())).then(resolve, reject);
+      this.#goOn(0, (run) => (pending ? run.beginAfter(pending) : !run.invoke())).then(resolve, reject);
     });
   }
 
@@ -178,23 +179,22 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
 
   #ended(outcome: Outcome): PromiseLike<unknown> {
     if (this.#isInterrupted() && isAnswer(outcome)) tellLate(this, 1, outcome);
-    return this.#goOn(1, (run) => run.settle(outcome) && run.launch());
+    return this.#goOn(1, (run) => run.settle(outcome));
   }
 
   /** The call goes on as a run, which takes the native `resolve` and `reject` of the caller's promise. */
-  #goOn(attempts: number, begin: (run: Run) => unknown): PromiseLike<unknown> {
+  #goOn(attempts: number, begin: (run: Run) => boolean): PromiseLike<unknown> {
     const then = (resolve: Settle, reject: Settle) => {
       const run = new Run(this, attempts, resolve, reject, this);
       try {
         this.#prepare();
-        if (this.interruption) run.beInterrupted();
-        else begin(run);
       } catch (error) {
         // The user's clock failed.
-        run.fail(error);
+        return void run.fail(error);
       }
+      run.step(() => begin(run));
     };
-    return { then } as PromiseLike<unknown>;
+    return { then } as unknown as PromiseLike<unknown>;
   }
 
   #prepare(): void {
@@ -306,7 +306,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     this.closeGate = overAlready;
     this.#stopTimer();
     this.fallsBack();
-    this.link?.leave();
+    this.outer?.offAbandoned(this);
     for (const source of this.policy.abortSources) source.leave(this);
   }
 }

@@ -107,7 +107,7 @@ interface Payment {
  * `resolve` and `reject` are the native ones of the caller's own promise, and every attempt begins, and is waited for,
  * under a `then` that ends in that `resolve` (decision 1): that keeps the caller in the stack of an error thrown by a later
  * attempt. A step that may end in another attempt returns whether it does: whoever took the step makes the attempt, in the
- * same microtask where that leads to the caller, else in one of its own (`launch`).
+ * same microtask where that leads to the caller, else in one of its own (`step`).
  */
 export class Run {
   #phase: Phase = "going on";
@@ -145,12 +145,16 @@ export class Run {
   }
 
   /** Begins the next attempt when `pending`, what its hook returned, is done. */
-  beginAfter(pending: Promise<void>): void {
-    this.#after(pending, () => true);
+  beginAfter(pending: Promise<void>): false {
+    return this.#after(pending, () => true);
   }
 
-  /** Makes an attempt in a microtask of its own. */
-  launch(): void {
+  /** Takes a step in a microtask that leads nowhere: an attempt begins in one of its own. */
+  step(made: () => boolean): void {
+    if (this.#take(made)) this.#launch();
+  }
+
+  #launch(): void {
     this.#lead(this.limits ? this.limits.through(RESOLVED) : RESOLVED, () => true);
   }
 
@@ -163,7 +167,7 @@ export class Run {
     try {
       if (limits) timeout = attemptTimeoutOf(policy, this.attempt + 1, outcome);
     } catch (error) {
-      this.#broken(error);
+      this.#take(() => this.fail(error));
       return PENDING_FOREVER;
     }
     if (this.attempt++ > 0) {
@@ -201,7 +205,7 @@ export class Run {
   #returned(value: unknown): unknown {
     if (this.limits?.interruption || !this.call.policy.takesAnyValue) return this.#ended({ ok: true, value });
     // Before the budget is paid: its own code may abort, and what is accepted stays so.
-    this.#close();
+    this.limits?.close();
     this.#countSuccess();
     return value;
   }
@@ -217,7 +221,8 @@ export class Run {
     try {
       return this.limits?.interruption ? this.#interrupted() : step();
     } catch (error) {
-      return this.#broken(error);
+      // A strategy, a fallback or a clock threw: that ends the call, unless it interrupted it before.
+      return this.#take(() => this.fail(error));
     }
   }
 
@@ -229,22 +234,13 @@ export class Run {
   /** An attempt ended: what follows? */
   settle(outcome: Outcome): boolean {
     this.limits?.end();
-    try {
-      const state = this.#stateOf(outcome);
-      return this.goBy(state, decide(this.call.policy, state, this.#attemptOrdinal, this));
-    } catch (error) {
-      return this.#broken(error);
-    }
+    const state = this.#stateOf(outcome);
+    return this.goBy(state, decide(this.call.policy, state, this.#attemptOrdinal, this));
   }
 
   /** Whether a decision is still wanted. */
   get goesOn(): boolean {
     return this.#phase === "going on" && !this.limits?.interruption;
-  }
-
-  /** A strategy, a fallback or a clock threw, unless it interrupted the call before. */
-  #broken(error: unknown): boolean {
-    return this.limits?.interruption ? this.#interrupted() : this.fail(error);
   }
 
   /** Goes by a decision, once it is there. */
@@ -272,18 +268,16 @@ export class Run {
     // Read before the hook: a hook that writes to the state changes nothing.
     const { delay, elapsed } = state;
     this.#owed = taken > 0 ? { tokens: taken, state } : undefined;
-    const { onRetry } = this.call.policy;
     this.call.target.watch?.retry(state);
-    const sleep = () => this.#sleep(state, delay, elapsed);
-    return onRetry ? this.#tell(onRetry, state, sleep) : sleep();
+    return this.#tell(this.call.policy.onRetry, state, () => this.#sleep(state, delay, elapsed));
   }
 
   #sleep(state: State, ms: number, elapsed: number): boolean {
     const { limits, call } = this;
     const { policy, startedAt } = call;
-    if (reachesDeadline(policy, startedAt, ms)) return this.#giveUpUnpaid(state, "deadline");
+    if (reachesDeadline(policy, startedAt, ms)) return this.#giveUp(state, "deadline");
     if (policy.stopsBeforeDelay && asksStopAgain(policy, startedAt, state, elapsed, ms)) {
-      return this.#giveUpUnpaid(state, "stopped");
+      return this.#giveUp(state, "stopped");
     }
     if (ms === 0 && ++this.#immediate < IMMEDIATE_IN_A_ROW) {
       this.#previousDelay = 0;
@@ -312,7 +306,7 @@ export class Run {
     target.stats.idle += ms;
     this.limits?.end();
     // The timer may have come late.
-    if (last && asksStopAgain(policy, startedAt, last, elapsed + ms, 0)) return this.#giveUpUnpaid(last, "stopped");
+    if (last && asksStopAgain(policy, startedAt, last, elapsed + ms, 0)) return this.#giveUp(last, "stopped");
     return this.#begin();
   }
 
@@ -322,24 +316,19 @@ export class Run {
     const { value } = state.outcome as { value: unknown };
     this.#phase = "accepted";
     this.#countSuccess();
-    const { onSuccess } = this.call.policy;
-    return onSuccess ? this.#tell(onSuccess, state, () => this.#finish(value)) : this.#finish(value);
+    return this.#tell(this.call.policy.onSuccess, state, () => this.#finish(value));
   }
 
   /** Returns a value, the accepted one or a fallback's. */
   #finish(value: unknown): false {
-    this.#close();
+    this.limits?.close();
     this.resolve(value);
     return false;
   }
 
-  #giveUpUnpaid(state: State, reason: GiveUpReason): boolean {
-    this.#refund();
-    return this.#giveUp(state, reason);
-  }
-
   #giveUp(state: State, reason: GiveUpReason, error = finalError(this.call.policy, state, reason)): boolean {
     const { onGiveUp } = this.call.policy;
+    this.#refund();
     this.#phase = "given up";
     this.#final = finalState(state, reason, error);
     this.call.target.watch?.giveUp(reason, error, state);
@@ -369,17 +358,12 @@ export class Run {
     stats.failures++;
     this.#phase = "given up";
     if (!this.#final) watch?.giveUp(final?.reason ?? "broken", error);
-    this.#close();
+    this.limits?.close();
     if (final && exhausts(final) && !this.call.policy.detached && !this.limits?.isLinkedEnd) {
       giveUpOn(error, this.call.ordinal, isNonRetryable(final), this.reject);
     } else this.reject(error);
     this.#refund();
     return false;
-  }
-
-  /** The first attempt, or what came before it, was interrupted. */
-  beInterrupted(): void {
-    if (this.#take(() => true)) this.launch();
   }
 
   /** Deals with an interruption. */
@@ -418,15 +402,15 @@ export class Run {
       if (onGiveUp) callHook(call.policy, onGiveUp, finalState(state, "aborted", error));
     } catch (broken) {
       // The user's clock failed just now, which changes nothing where the call is over.
-      if (!aborted) return this.#broken(broken);
+      if (!aborted) return this.#take(() => this.fail(broken));
       report(call.policy, clock, broken);
     }
     return false;
   }
 
-  /** Calls a hook and goes on with `next`. */
-  #tell<A>(hook: (arg: A) => unknown, arg: A, next: () => boolean): boolean {
-    const pending = callHook(this.call.policy, hook, arg);
+  /** Calls a hook, if there is one, and goes on with `next`. */
+  #tell<A>(hook: ((arg: A) => unknown) | undefined, arg: A, next: () => boolean): boolean {
+    const pending = hook && callHook(this.call.policy, hook, arg);
     // Past the deadline nothing waits for a hook.
     if (pending && !this.#isExpired) return this.#after(pending, next);
     return this.limits?.interruption ? this.#interrupted() : next();
@@ -436,16 +420,13 @@ export class Run {
   #after<V>(pending: Promise<V>, next: (value: V) => boolean, late?: (value: V) => void): false {
     const { limits } = this;
     let taken = false;
-    const step = (made: () => boolean) => {
-      if (this.#take(made)) this.launch();
-    };
     (limits ? limits.through(pending) : pending).then(
       (value) =>
-        step(() => {
+        this.step(() => {
           taken = true;
           return next(value);
         }),
-      (error) => step(() => this.fail(error)),
+      (error) => this.step(() => this.fail(error)),
     );
     // A microtask after what comes through, if it does.
     if (limits && late) pending.then((value) => RESOLVED.then(() => taken || late(value))).catch(() => {});
@@ -474,10 +455,5 @@ export class Run {
 
   #stateOf(outcome: Outcome): State {
     return stateOf(this.call, this.attempt, outcome, this.#previousDelay, this.#idle, this.begunAt);
-  }
-
-  /** The call is over: lets go of all that could still happen to it. */
-  #close(): void {
-    this.limits?.close();
   }
 }

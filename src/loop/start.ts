@@ -6,7 +6,6 @@ import { promiseOf, RESOLVED } from "../common/thenable.js";
 import { recordSuccess } from "./book.js";
 import { CancellableCall } from "./cancellable-call.js";
 import { type Decision, decide } from "./decide.js";
-import { Link } from "./link.js";
 import type { CompiledPolicy } from "./policy.js";
 import { EXPIRED, Run } from "./run.js";
 import { type Call, callOf, type State, startOf, stateOf } from "./state.js";
@@ -36,13 +35,12 @@ export function start(
   }
   const outer = outerOf(policy);
   if (outer || policy.cancellable) {
-    const link = outer && new Link(outer);
-    return new CancellableCall(target, policy, self, args, ordinal, startedAt, link).start();
+    return new CancellableCall(target, policy, self, args, ordinal, startedAt, outer).start();
   }
   const call = callOf(target, policy, self, args, ordinal, startedAt);
   if (policy.onAttempt) {
     const pending = callHook(policy, policy.onAttempt, startOf(call, 1));
-    if (pending) return pending.then(() => runOf(call, 0, (run) => run.launch()));
+    if (pending) return pending.then(() => runOf(call, 0, () => true));
   }
   stats.attempts++;
   let promise: Promise<unknown>;
@@ -74,9 +72,7 @@ export function startPart(
   startedAt: number,
 ): Promise<unknown> {
   target.stats.calls++;
-  const outer = outerOf(policy);
-  const link = outer && new Link(outer);
-  const call = new CancellableCall(target, policy, self, args, nextOrdinal(), startedAt, link);
+  const call = new CancellableCall(target, policy, self, args, nextOrdinal(), startedAt, outerOf(policy));
   if (policy.totalTimeout < Infinity && policy.clock.now() - startedAt >= policy.totalTimeout) call.interrupt(EXPIRED);
   return call.start();
 }
@@ -91,14 +87,16 @@ function outerOf({ detached, abortSources }: CompiledPolicy): Attempt | undefine
  * What the caller's promise is resolved with where a call goes on as a run: it hands over its own native `resolve` and
  * `reject`, so that the run needs no promise of its own.
  */
-function runOf(call: Call, attempt: number, begin: (run: Run) => unknown): PromiseLike<unknown> {
-  const go = (resolve: (value: unknown) => void, reject: (error: unknown) => void) =>
-    begin(new Run(call, attempt, resolve, reject));
+function runOf(call: Call, attempt: number, begin: (run: Run) => boolean): PromiseLike<unknown> {
+  const go = (resolve: (value: unknown) => void, reject: (error: unknown) => void) => {
+    const run = new Run(call, attempt, resolve, reject);
+    run.step(() => begin(run));
+  };
   return { then: go } as PromiseLike<unknown>;
 }
 
 function failed(call: Call, error: unknown): PromiseLike<unknown> {
-  return runOf(call, 1, (run) => run.settle({ ok: false, error }) && run.launch());
+  return runOf(call, 1, (run) => run.settle({ ok: false, error }));
 }
 
 /** A first value that somebody looks at: what is accepted at once needs no run. */
@@ -108,7 +106,7 @@ function inspected(call: Call, value: unknown): unknown {
   const state = stateOf(call, 1, { ok: true, value }, 0, 0);
   if (policy.readsValues) {
     const decision = decisionOn(call, state);
-    if (decision !== "accept") return runOf(call, 1, (run) => run.goBy(state, decision) && run.launch());
+    if (decision !== "accept") return runOf(call, 1, (run) => run.goBy(state, decision));
   }
   recordAndCount(call, value);
   const { onSuccess } = policy;

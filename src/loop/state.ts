@@ -1,5 +1,5 @@
 import type { AttemptStart, Outcome } from "../common/attempt.js";
-import { AttemptState, Start } from "../common/attempt-state.js";
+import { AttemptState, NoNumber } from "../common/attempt-state.js";
 import type { CompiledPolicy } from "./policy.js";
 import { ownName, type Target } from "./target.js";
 
@@ -77,5 +77,5 @@ export function stateOf(
 
 /** What `onAttempt` gets. */
 export function startOf(call: Call, attempt: number): AttemptStart {
-  return new Start(nameOf(call), call.args, attempt);
+  return Object.assign(new NoNumber(), { name: nameOf(call), args: call.args, attempt });
 }
