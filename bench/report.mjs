@@ -91,7 +91,8 @@ const WHY = {
     "Absolute times, and most of them garbage collection: within an hour medians of 80 to 140 ms and of 20 to 40 ms were seen on this machine. " +
     "The limit takes several times as long to schedule, and longer to cancel.",
   bytes:
-    "It would take leaving things out: see *what { retry } weighs less without a file*, and decision 12 on what each feature weighs.",
+    "What was wanted before calls that can be ended from outside cost half of a timeout written by hand, and before mistakes said " +
+    "what was meant: see *what each step added to a bundle*, *what { retry } weighs less without a file* and decision 36.",
 };
 
 function whyOf(results) {
@@ -192,8 +193,8 @@ Written by \`npm run bench\`, never by hand. Numbers of one machine: compare the
 ## What does it cost in production?
 
 The recommended stack is \`retry(slots.wrap(breaker.wrap(fn)), { attemptTimeout, totalTimeout, budget })\`. Beside it: cockatiel's
-\`wrap(retry, bulkhead, breaker, timeout)\`, and opossum (with its timeout and capacity) inside p-retry. All are held against what
-one writes by hand for a timeout alone:
+\`wrap(retry, bulkhead, breaker, timeout)\`, opossum (with its timeout and capacity) inside p-retry, and effect's retry, semaphore and
+timeout, which has no breaker. All are held against what one writes by hand for a timeout alone:
 
 \`\`\`js
 const handTimeout = ${handTimeout};

@@ -2,6 +2,7 @@ import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { contenders } from "../contenders/index.mjs";
+import { ledger } from "../ledger.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const source = fileURLToPath(new URL("../../src/", import.meta.url));
@@ -19,7 +20,10 @@ export const bytes = [
       { key: "brotli", title: "brotli, B", digits: 0 },
       { key: "more", title: "gzip, B more", digits: 0 },
     ],
-    targets: [{ contender: "{ retry }", key: "gzip", max: 4_000, unit: "B", what: "import { retry }, gzip" }],
+    targets: [
+      { contender: "{ retry }", key: "gzip", max: 7_000, unit: "B", what: "import { retry }, gzip" },
+      { contender: "{ circuitBreaker }", key: "gzip", max: 7_600, unit: "B", what: "import { circuitBreaker }, gzip" },
+    ],
     async weigh() {
       const { specifier } = contenders.find(({ id }) => id === "undaunted");
       const exported = Object.keys(await import(specifier)).filter((name) => name !== "retry");
@@ -29,6 +33,7 @@ export const bytes = [
         const weight = await weightOf(`{ retry, ${name} }`, specifier);
         rows.set(`{ retry, ${name} }`, { ...weight, more: weight.gzip - alone.gzip });
       }
+      rows.set("{ circuitBreaker }", await weightOf("{ circuitBreaker }", specifier));
       rows.set("everything", await weightOf("*", specifier));
       rows.set("everything of undaunted/testing", await weightOf("*", "../../dist/testing.js"));
       for (const { title, specifier: peer, imports } of contenders.filter((each) => each.package && each.imports)) {
@@ -57,6 +62,19 @@ export const bytes = [
       return new Map(parts.sort(([, one], [, other]) => other.gzip - one.gzip));
     },
   },
+  {
+    name: "ledger",
+    title: "what each step added to a bundle",
+    columns: [
+      { key: "retry", title: "{ retry }, gzip, B", digits: 0 },
+      { key: "breaker", title: "{ circuitBreaker }, gzip, B", digits: 0 },
+    ],
+    targets: [],
+    note: () =>
+      "Each step is a commit, bundled and weighed as it was. What added or took less than 25 B of both is in the last row; see\n" +
+      "decision 36 for what they bought.",
+    weigh: () => ledger(weighSource),
+  },
 ];
 
 /** Puts a module in a file's place that exports the same names, and nothing behind them. */
@@ -70,6 +88,11 @@ async function replacing(file) {
     name: "replacing",
     setup: ({ onLoad }) => onLoad({ filter: /\.ts$/ }, ({ path }) => (path === file ? { contents } : undefined)),
   };
+}
+
+/** gzip of one import from the source as it is. */
+async function weighSource(imports) {
+  return weigh(await bundle(imports, `${source}index.ts`)).gzip;
 }
 
 async function weightOf(imports, specifier) {
