@@ -49,7 +49,7 @@ replay("p-retry", fromPRetry);
 it("a NonRetryableError is p-retry's AbortError: one call, and its cause", async () => {
   const gone = new Error("gone");
   const theirs = await play((fn) => pRetry(() => fn().then(() => Promise.reject(new AbortError(gone)))), ["busy"]);
-  const end = () => Promise.reject(new NonRetryableError("gone", { cause: gone }));
+  const end = () => Promise.reject(new NonRetryableError(gone));
   const ours = await play((fn) => runWithRetry(() => fn().then(end)), ["busy"]);
 
   expect(ours).toEqual(theirs);
