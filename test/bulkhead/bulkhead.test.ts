@@ -1,5 +1,5 @@
 import { BulkheadFullError, type BulkheadOptions, bulkhead, retry } from "undaunted";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { busy, expectNothingUnhandled, held, never, othersRun } from "./held.js";
 
 expectNothingUnhandled();
@@ -141,13 +141,18 @@ describe("a bulkhead", () => {
 
   it("makes no handlers per call where nothing waits and nothing can abandon the attempt", async () => {
     const handlers: unknown[][] = [];
+    const promises: unknown[] = [];
+    const { then } = Promise.prototype;
+    Promise.prototype.then = function (this: Promise<unknown>, ...both: any[]) {
+      if (promises.includes(this)) handlers.push(both);
+      return then.apply(this, both as []);
+    } as typeof then;
+    onTestFinished(() => {
+      Promise.prototype.then = then;
+    });
     const call = bulkhead({ limit: 2 }).wrap(() => {
       const promise = Promise.resolve(42);
-      const { then } = promise;
-      promise.then = function (this: Promise<number>, ...both: any[]) {
-        handlers.push(both);
-        return then.apply(this, both as []);
-      } as typeof then;
+      promises.push(promise);
       return promise;
     });
 
