@@ -17,8 +17,11 @@ export async function check(argument: string | undefined, flags: { json?: boolea
   return 0;
 }
 
-function refsIn(data: unknown): string[] {
-  if (typeof data !== "object" || data === null) return [];
+// What is nested deeper is refused when it is read.
+const DEEPEST = 100;
+
+function refsIn(data: unknown, depth = 0): string[] {
+  if (typeof data !== "object" || data === null || depth > DEEPEST) return [];
   const { ref } = data as { ref?: unknown };
-  return typeof ref === "string" ? [ref] : Object.values(data).flatMap(refsIn);
+  return typeof ref === "string" ? [ref] : Object.values(data).flatMap((each) => refsIn(each, depth + 1));
 }

@@ -12,9 +12,11 @@ async function standardInput(): Promise<string> {
 }
 
 // A reader that has seen enough, as `head` has, is no fault.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-});
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
 
 process.exitCode = await main(process.argv.slice(2), version, {
   read: (path) => (path === "-" ? standardInput() : readFile(path, "utf8")),

@@ -50,7 +50,8 @@ export async function main(argv: readonly string[], version: string, io: Io): Pr
       io.err(`${error.message}\nundaunted --help says how`);
       return 2;
     }
-    throw error;
+    io.err(`undaunted: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
   }
 }
 

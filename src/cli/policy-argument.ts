@@ -8,7 +8,8 @@ export async function policyData(argument: string | undefined, io: Io): Promise<
   const isInline = /^\s*[{[]/.test(argument);
   const text = isInline ? argument : await textOf(argument, io);
   try {
-    return JSON.parse(text);
+    // Windows' editors begin a file with a byte order mark.
+    return JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (error) {
     throw new PolicyFault(`${isInline ? "the policy" : argument} is no JSON: ${(error as Error).message}`);
   }
@@ -40,8 +41,11 @@ export function withoutRefs(data: PolicyData, but: readonly string[] = []): { da
     typeof (value as { ref?: unknown } | null)?.ref === "string" &&
     !but.includes((value as { ref: string }).ref);
   const entries = Object.entries(data);
+  const leftOut = entries.filter(isLeftOut);
+  // Read all the same: what is no option is not left out silently.
+  optionsOf(Object.fromEntries(leftOut), Object.fromEntries(leftOut.map(([, { ref }]) => [ref, undefined])));
   return {
     data: Object.fromEntries(entries.filter((entry) => !isLeftOut(entry))),
-    leftOut: entries.filter(isLeftOut).map(([name]) => name),
+    leftOut: leftOut.map(([name]) => name),
   };
 }

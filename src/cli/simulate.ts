@@ -47,7 +47,7 @@ export async function simulate(argument: string | undefined, flags: Flags, io: I
   const simulation = await import("undaunted/simulation");
   const results: (Omit<SimulationResult, "perSecond"> & { policy: string })[] = [];
   for (const [name, policy] of policies) {
-    const { perSecond: _, ...result } = await simulation.simulate({ ...fleet, policy });
+    const { perSecond: _, ...result } = await simulation.simulate({ ...fleet, policy }).catch(asUsage);
     results.push({ policy: name, ...result });
   }
   if (flags.json) io.out(JSON.stringify(results, (_, value) => (value === Infinity ? null : value), 2));
@@ -58,6 +58,12 @@ export async function simulate(argument: string | undefined, flags: Flags, io: I
   }
   if (leftOut.length > 0) io.err(`left out, since only a program has them: ${leftOut.join(", ")}`);
   return 0;
+}
+
+/** A number that is no fleet's is a mistake in the command. */
+function asUsage(error: unknown): never {
+  if (error instanceof RangeError) throw new UsageFault(error.message.replace(/^simulate(?:'s \w+)?: /, "--"));
+  throw error;
 }
 
 const LEGEND = `

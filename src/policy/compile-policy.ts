@@ -1,7 +1,9 @@
 import { check, OPTIONS, type Rule, readOptions } from "../common/validate.js";
 import type { PolicyData } from "./data.js";
+import { translated } from "./foreign.js";
 import { type Loss, nameOf, planOf, writtenOut } from "./plan.js";
 import { policyFrom } from "./policy-from.js";
+import { STRATEGY_ROLES } from "./read.js";
 import { grpc, stepFunctions, type Target, temporal } from "./targets.js";
 
 const TARGETS: Readonly<Record<CompileTarget, Target>> = { temporal, stepFunctions, grpc };
@@ -40,12 +42,15 @@ const ALLOW: Rule = [
  */
 export function compilePolicy(
   target: CompileTarget,
-  data: PolicyData,
+  policy: PolicyData,
   options: CompilePolicyOptions = {},
 ): CompiledForEngine {
   const names = Object.keys(TARGETS);
   check("compilePolicy", "target", target, [names.join(", "), "string", (name) => names.includes(name)]);
   const { allow = [] } = readOptions("compilePolicy", options, { allow: ALLOW });
+  check("compilePolicy", "data", policy, OPTIONS);
+  // Another system's words would otherwise be no stop and no wait, and the defaults would stand for them.
+  const data = translated(policy) ?? policy;
   validate(data);
   const lost: Loss[] = [];
   const lose = (loss: Loss) => void lost.push(loss);
@@ -63,17 +68,17 @@ export function compilePolicy(
   return { config: TARGETS[target](data, plan, { lose, unsaid }), lost };
 }
 
-/** Checks data whose references are not there: any function stands for those of strategies, and other options stay out. */
+/** Checks data whose references are not there: a function stands for those of strategies, and nothing for those of other options. */
 function validate(data: PolicyData): void {
-  check("compilePolicy", "data", data, OPTIONS);
-  const strategies = Object.fromEntries(
-    Object.entries(data).filter(
-      ([name, value]) => !isRef(value) || name === "stop" || name === "wait" || name === "retryIf",
-    ),
-  );
-  const refs = Object.fromEntries(refsIn(strategies).map((name) => [name, function standIn() {}]));
-  policyFrom(strategies, refs);
+  const isStrategy = ([name]: [string, unknown]) => (STRATEGY_ROLES as readonly string[]).includes(name);
+  const entries = Object.entries(data);
+  const strategies = entries.filter(isStrategy);
+  const others = entries.filter((entry) => !isStrategy(entry));
+  policyFrom(Object.fromEntries(strategies), Object.fromEntries(refsIn(strategies).map((name) => [name, standIn])));
+  policyFrom(Object.fromEntries(others), Object.fromEntries(refsIn(others).map((name) => [name, undefined])));
 }
+
+function standIn(): void {}
 
 function isRef(value: unknown): value is { ref: string } {
   return typeof value === "object" && value !== null && typeof (value as { ref?: unknown }).ref === "string";

@@ -25,7 +25,11 @@ export const GRPC_CODES: readonly string[] = [
 /** Data in another system's words as data in ours; `undefined` where it is ours. */
 export function translated(data: object): PolicyData | undefined {
   const { retryPolicy, retryMode, maxAttempts, initialBackoff } = data as Record<string, unknown>;
-  if (typeof retryPolicy === "object" && retryPolicy !== null) return fromGrpc(retryPolicy as GrpcRetryPolicy);
+  if (typeof retryPolicy === "object" && retryPolicy !== null) {
+    // The methods that a method config is for are no part of the policy; its timeout would be.
+    refuseOthers("", data, ["retryPolicy", "name"]);
+    return fromGrpc(retryPolicy as GrpcRetryPolicy);
+  }
   if (retryMode !== undefined) return fromAws(data as AwsRetryMode);
   return maxAttempts !== undefined && initialBackoff !== undefined ? fromGrpc(data as GrpcRetryPolicy) : undefined;
 }

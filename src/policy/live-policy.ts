@@ -75,11 +75,11 @@ export function livePolicy(source: PolicySource, options: LivePolicyOptions = {}
   const take = (found: unknown): void => {
     const data = (typeof found === "string" ? JSON.parse(found) : found) as PolicyData;
     const next = canonical(data);
-    if (next === text) return;
+    if (next !== undefined && next === text) return;
     const options = policyFrom(data, refs);
     const from = text === undefined ? undefined : JSON.parse(text);
     [text, made] = [next, options];
-    if (onChange) callHook(owner, onChange, { from, to: JSON.parse(next), options });
+    if (onChange) callHook(owner, onChange, { from, to: JSON.parse(next!), options });
   };
   const settle = (own: number, found: unknown): void => {
     if (closed || own !== latest) return;
@@ -127,7 +127,7 @@ export function livePolicy(source: PolicySource, options: LivePolicyOptions = {}
 }
 
 /** Data as text that is the same for the same data, in whatever order its names stand. */
-function canonical(data: unknown): string {
+function canonical(data: unknown): string | undefined {
   return JSON.stringify(data, (_, value) =>
     typeof value === "object" && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))

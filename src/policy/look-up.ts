@@ -16,7 +16,9 @@ export function lookUp(path: string, unit: "ms" | "s" = "ms"): (value: unknown) 
 
 function step(value: unknown, name: string): unknown {
   const get = readField(value, "get");
-  if (typeof get !== "function" || (Object(value) === value && Object.hasOwn(value as object, name))) {
+  // A client in an error has a `get` too, and asking it would send a request.
+  const isMap = typeof get === "function" && typeof readField(value, "has") === "function";
+  if (!isMap || (Object(value) === value && Object.hasOwn(value as object, name))) {
     return readField(value, name);
   }
   try {

@@ -198,7 +198,7 @@ function grpcCodesOf(wanted: Wanted, desk: Desk): readonly string[] {
     return ALL_CODES;
   }
   const codes = wanted.codes.map((code) =>
-    typeof code === "number" ? GRPC_CODES[code] : GRPC_CODES.find((name) => name === code),
+    GRPC_CODES.find((name, number) => number > 0 && (name === code || number === code)),
   );
   if (codes.includes(undefined)) {
     desk.unsaid("only the codes of gRPC can be said, 1 to 16 and their names");

@@ -187,3 +187,43 @@ describe("undaunted", () => {
     expect(err).toContain(message);
   });
 });
+
+describe("undaunted, given what is wrong,", () => {
+  it.each([
+    ["a misspelled option that is a reference", '{ "attemptTimout": { "ref": "mine" } }', "there is no attemptTimout"],
+    ["a reference where none may stand", '{ "totalTimeout": { "ref": "mine" } }', "totalTimeout must be"],
+    [
+      "what is nested beyond any stack",
+      `{ "wait": ${'{ "waitChain": ['.repeat(20_000)}"waitNone"${"] }".repeat(20_000)} }`,
+      "must not be nested deeper than 20",
+    ],
+  ])("refuses %s", async (_, policy, message) => {
+    const { code, out, err } = await run(["check", policy]);
+
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toContain(message);
+  });
+
+  it("refuses numbers that are no fleet's as a mistake in the command", async () => {
+    expect(await run(["simulate", "{}", "--clients", "1.5"])).toEqual({
+      code: 2,
+      out: "",
+      err: "--clients must be a whole number from 1, got 1.5\nundaunted --help says how\n",
+    });
+  });
+
+  it("says what failed without a stack", async () => {
+    const io = { read: async () => "{}", err: () => {}, columns: 80 };
+    const errors: string[] = [];
+    const out = () => {
+      throw new Error("the disk is full");
+    };
+
+    expect(await main(["check", "{}"], "1", { ...io, out, err: (text) => void errors.push(text) })).toBe(1);
+    expect(errors).toEqual(["undaunted: the disk is full"]);
+  });
+
+  it("reads a file that begins with a byte order mark", async () => {
+    expect(await run(["check", "policy.json"], { "policy.json": "\uFEFF{}" })).toMatchObject({ code: 0, out: "ok\n" });
+  });
+});

@@ -348,3 +348,33 @@ describe("for gRPC", () => {
     expect(lost).toContainEqual(expect.objectContaining({ path: "stop", wanted: 12, got: 5 }));
   });
 });
+
+describe("compilePolicy's data", () => {
+  it("may be a retryPolicy of gRPC or an AWS mode, which no defaults stand for", () => {
+    const retryPolicy = {
+      maxAttempts: 3,
+      initialBackoff: "1s",
+      maxBackoff: "2s",
+      backoffMultiplier: 1.5,
+      retryableStatusCodes: ["UNAVAILABLE"],
+    };
+
+    expect(compilePolicy("grpc", { retryPolicy } as never).config.methodConfig[0].retryPolicy).toEqual(retryPolicy);
+    expect(
+      compilePolicy("temporal", { retryMode: "standard", maxAttempts: 7 } as never, { allow: ["retryIf"] }).config
+        .retry,
+    ).toMatchObject({ maximumAttempts: 7, initialInterval: 100 });
+  });
+
+  it.each([
+    [{ attemptTimout: { ref: "mine" } }, "there is no attemptTimout"],
+    [{ totalTimeout: { ref: "mine" } }, "totalTimeout must be a finite number of ms above 0"],
+    [{ budget: { ref: "mine", more: 1 } }, "there is no budget.more"],
+  ])("is refused where a reference stands for no option that takes one: %j", (data, message) => {
+    expect(() => compilePolicy("temporal", data as never)).toThrow(message);
+  });
+
+  it("has no code of gRPC in 0, which is OK", () => {
+    expect(() => compilePolicy("grpc", { retryIf: { retryIfErrorCode: [0, 14] } })).toThrow("1 to 16");
+  });
+});

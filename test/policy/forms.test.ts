@@ -176,3 +176,17 @@ describe.each([
     expect([...tried].filter((name) => name !== "ref").sort()).toEqual(Object.keys(FORMS[role]).sort());
   });
 });
+
+describe("a path of data", () => {
+  it("asks a Map and Headers, and calls no other object's get", () => {
+    const asked: string[] = [];
+    const client = { get: (url: string) => asked.push(url) };
+    const { wait } = policyFrom({ wait: { waitFromError: { path: "at.after", otherwise: { waitFixed: 9 } } } });
+    const delayFor = (at: unknown) => wait!(retryState({ outcome: { ok: false, error: { at } } }));
+
+    expect([new Map([["after", 5]]), new Headers({ after: "6" }), { after: 7 }, client].map(delayFor)).toEqual([
+      5, 6, 7, 9,
+    ]);
+    expect(asked).toEqual([]);
+  });
+});

@@ -231,3 +231,13 @@ describe("a live policy", () => {
     expect([before, await attemptsUnder(policy)]).toEqual([2, 3]);
   });
 });
+
+describe("livePolicy's first read", () => {
+  it("reports a source that has nothing", async () => {
+    const errors: unknown[] = [];
+    const policy = livePolicy({ read: () => undefined }, { onError: (error) => errors.push(error) });
+    await policy.ready;
+
+    expect(String(errors)).toBe("TypeError: policyFrom: data must be an object, got undefined");
+  });
+});

@@ -207,6 +207,7 @@ describe("policies of others", () => {
   });
 
   it.each([
+    [{ retryPolicy, timeout: "1s", name: [{}] }, "policyFrom: there is no timeout; allowed are retryPolicy, name"],
     [{ ...retryPolicy, maxAttempts: 1 }, "policyFrom: retryPolicy.maxAttempts must be a whole number from 2, got 1"],
     [
       { ...retryPolicy, maxBackoff: 2 },
