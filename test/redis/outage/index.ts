@@ -75,6 +75,8 @@ async function scripts(client: Ioredis) {
   return { calls: calls + first, usec: usec + more };
 }
 
+/** Whether a call failed of anything but the server. */
+const isNotTheServers = (name: string) => name !== "AttemptTimeoutError" && name !== "CircuitOpenError";
 const normal = (ms: number) => (PROCESSES * MEMBERS * ms) / EVERY;
 const inWords = (load: number) => load.toFixed(2);
 
@@ -92,7 +94,7 @@ async function breakersOfTheirOwnAndShared(): Promise<void> {
     assert(shared.inOutage < own.inOutage / 2, "a shared breaker halves the load at least");
     assert(calls < 1.5 * shared.calls, "Redis is not asked with every call");
     // What a call may fail of is the server, and nothing else.
-    assert.deepEqual([...shared.names].sort(), ["AttemptTimeoutError", "CircuitOpenError"]);
+    assert.deepEqual([...shared.names].filter(isNotTheServers), []);
   } finally {
     client.disconnect();
     await redis.close();
@@ -106,7 +108,7 @@ async function redisIsKilled(): Promise<void> {
     const load = shared.inOutage / normal(LASTS + 2_000);
     console.log(`load where Redis is killed in mid-outage: ${inWords(load)}; ${shared.lost} members heard of it`);
 
-    assert.deepEqual([...shared.names].sort(), ["AttemptTimeoutError", "CircuitOpenError"]);
+    assert.deepEqual([...shared.names].filter(isNotTheServers), []);
     assert.equal(shared.lost, PROCESSES * MEMBERS);
   } finally {
     await redis.close();
