@@ -20,7 +20,9 @@ const STEPS = [
   ["a timeout behind an abort is found", 66, 79],
   ["NonRetryableError(error), a class as retryIf, a state used as a number", 123, 69],
   ["a failing attemptTimeout ends the call, a call that has ended asks nothing more", 88, 24],
-  ["one way to take a step, a call is its own link", -149, -7],
+  ["a fleet of processes shares breakers: its three hooks", 0, 258],
+  ["guards with a name say what they are: gauges, traces and logs", 41, 154],
+  ["one way to take a step, a call is its own link", -155, -7],
 ];
 
 /** The rows of the ledger, whose sum is what there is now. */
