@@ -57,7 +57,10 @@ export function redisFleet(client: RedisClient, options: RedisFleetOptions): Fle
   transport.onNews = (listener) => {
     const end = listen(subscribe, channelOf(name), listener, failed);
     return () => {
-      over = end();
+      const ended = end();
+      // A client that is away unsubscribes when it is back, which may be never.
+      over = isAway(subscribe) ? undefined : ended;
+      ended.catch(() => {});
     };
   };
   transport.close = async () => {

@@ -180,6 +180,16 @@ describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
       expect(said[0]).toContain("the store keeps layout 2, this process knows 1");
   });
 
+  it("is closed at once, also while Redis is away", async () => {
+    const { fleet, client } = join();
+    await fleet.ready();
+    await server.kill();
+    await vi.waitFor(() => expect(client.status).toBe("reconnecting"), patient);
+
+    await fleet.close();
+    await server.begin();
+  });
+
   it("leaves nothing in Redis that does not expire", async () => {
     const { breaker, fleet, client } = join();
     const budget = fleet.share(retryBudget(), { key: "payments" });
