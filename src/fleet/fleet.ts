@@ -2,6 +2,7 @@ import type { CircuitBreaker } from "../circuit/breaker.js";
 import type { CircuitBreakers } from "../circuit/breakers.js";
 import type { RetryBudget } from "../common/attempt.js";
 import { callHook, type HookOwner, report } from "../common/call-hook.js";
+import { observed } from "../common/observed.js";
 import { sharedUnder } from "../common/shared.js";
 import type { FleetContext, Line } from "./line.js";
 import { type Member, membersOf } from "./members.js";
@@ -114,7 +115,18 @@ export class GuardFleet implements Fleet {
     const before = this.#lost.size;
     if (line.lost) this.#lost.add(line);
     else this.#lost.delete(line);
-    if (line.lost && before === 0 && onStoreLost) callHook(this.#hooks, onStoreLost, { key: line.key, error });
-    if (before === 1 && this.#lost.size === 0 && onStoreBack) callHook(this.#hooks, onStoreBack, undefined as never);
+    if (line.lost && before === 0) {
+      this.#tell("fleet-lost");
+      if (onStoreLost) callHook(this.#hooks, onStoreLost, { key: line.key, error });
+    }
+    if (before === 1 && this.#lost.size === 0) {
+      this.#tell("fleet-connected");
+      if (onStoreBack) callHook(this.#hooks, onStoreBack, undefined as never);
+    }
+  }
+
+  #tell(type: "fleet-lost" | "fleet-connected"): void {
+    const { name, clock } = this.settings;
+    observed.watcher?.emit({ type, name }, clock);
   }
 }

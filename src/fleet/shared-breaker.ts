@@ -3,6 +3,7 @@ import type { CircuitLink } from "../circuit/link.js";
 import { closed, isolated, type Result, type Rules } from "../circuit/machine.js";
 import type { CircuitState } from "../circuit/options.js";
 import { resume, theAttempt } from "../common/current.js";
+import { observed } from "../common/observed.js";
 import { BOOLEAN, readOptions } from "../common/validate.js";
 import { type FleetContext, Line } from "./line.js";
 import { type BreakerReply, type BreakerRequest, COMMAND, PROBE, STATE, type Verdict } from "./protocol.js";
@@ -333,10 +334,19 @@ export class SharedBreaker implements CircuitLink {
     const { state } = circuit;
     const generation = state.generation + 1;
     const since = circuit.settings.clock.now();
+    this.#tell(to);
     if (to === STATE.open) circuit.become({ name: "open", generation, openings, since, until: since + ms }, true);
     else if (to === STATE.isolated) circuit.become(isolated(generation), true);
     else if (state.name === "closed") this.#separate();
     else circuit.become(closed(generation), true);
+  }
+
+  /** Those who observe hear of it before the state changes. */
+  #tell(to: number): void {
+    const { clock, eventName: name } = this.circuit.settings;
+    const isOpening = to === STATE.open || to === STATE.isolated;
+    if (!isOpening && this.circuit.state.name === "closed") return;
+    observed.watcher?.emit({ type: isOpening ? "fleet-opened" : "fleet-closed", name }, clock);
   }
 
   /** What began before belongs to the past. */

@@ -1,5 +1,5 @@
-import { type CircuitBreaker, circuitBreaker, circuitBreakers, retryBudget } from "undaunted";
-import { describe, expect, it } from "vitest";
+import { type CircuitBreaker, circuitBreaker, circuitBreakers, observe, retryBudget } from "undaunted";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { fleetOfProcesses, never } from "./processes.js";
 
 const down = async () => {
@@ -97,6 +97,26 @@ describe("a shared breaker", () => {
     }
 
     expect(probes).toBe(1);
+  });
+
+  it("is heard of by those who observe, where the fleet opens and closes it", async () => {
+    const heard: string[] = [];
+    onTestFinished(observe(({ type }) => type.startsWith("fleet-") && heard.push(type)));
+    const { breakers, ready, callAll, pass, join, clock } = withBreakers(10);
+    const idle = join().share(circuitBreaker({ failureRate: 0.5, clock, name: "idle" }), { key: "payments" });
+    await ready();
+    await idle.run(up);
+
+    await callAll(70, down);
+    await pass(1_500);
+    const opened = heard.filter((type) => type === "fleet-opened").length;
+    for (let round = 0; round < 200 && states(breakers)[0] !== "closed"; round++) {
+      for (const breaker of breakers) breaker.run(up).catch(() => {});
+      await pass(10);
+    }
+
+    expect(opened).toBeGreaterThanOrEqual(1);
+    expect(heard).toContain("fleet-closed");
   });
 
   it("says of an opening that came from elsewhere that it is remote", async () => {
@@ -203,6 +223,8 @@ describe("a breaker whose store is lost", () => {
 
   it("goes by its own options, and says so once", async () => {
     const said: string[] = [];
+    const observedTypes: string[] = [];
+    onTestFinished(observe(({ type, name }) => type.startsWith("fleet-") && observedTypes.push(`${type} ${name}`)));
     const { breakers, way, pass, callAll } = withBreakers(
       1,
       { openFor: 30_000 },
@@ -223,6 +245,7 @@ describe("a breaker whose store is lost", () => {
     await pass(100);
 
     expect(said).toEqual(["lost payments", "back"]);
+    expect(observedTypes).toEqual(["fleet-lost test", "fleet-connected test"]);
     expect(breakers[0]!.state).toBe("closed");
   });
 
