@@ -108,6 +108,7 @@ describe.skipIf(missing)(named("the published types"), () => {
     await symlink(join(root, "node_modules/@types"), join(project, "node_modules/@types"));
     await symlink(join(root, "node_modules/undici-types"), join(project, "node_modules/undici-types"));
     await symlink(join(root, "node_modules/axios"), join(project, "node_modules/axios"));
+    await symlink(join(root, "node_modules/@opentelemetry"), join(project, "node_modules/@opentelemetry"));
   });
 
   afterAll(async () => {
