@@ -2,6 +2,7 @@ import { callHook } from "../common/call-hook.js";
 import { NO_ARGS } from "../common/callable.js";
 import { type Attempt, abandonableAttempt, enter, FIRST, leave } from "../common/current.js";
 import { nextOrdinal } from "../common/exhausted.js";
+import { observed } from "../common/observed.js";
 import { promiseOf, RESOLVED } from "../common/thenable.js";
 import { recordSuccess } from "./book.js";
 import { CancellableCall } from "./cancellable-call.js";
@@ -11,21 +12,36 @@ import { EXPIRED, Run } from "./run.js";
 import { type Call, callOf, type State, startOf, stateOf } from "./state.js";
 import { type Target, watched } from "./target.js";
 
-/** Starts a call. A success of its first attempt ends here; a run is made where that fails, or where more is asked for. */
+/** Starts a call, observed where anybody observes. */
 export function start(
-  given: Target,
+  target: Target,
   policy: CompiledPolicy,
   self: unknown,
   args: readonly unknown[],
-  usual = succeededUnder(given, policy),
+  succeeded?: (value: unknown) => unknown,
   /** A block, which is its call's `this`, is given its context: that is quicker than to have it ask. */
   block?: Attempt,
 ): Promise<unknown> {
-  const { stats } = given;
-  stats.calls++;
+  target.stats.calls++;
   const ordinal = nextOrdinal();
-  const target = watched(given, policy, self, ordinal);
-  const succeeded = target === given ? usual : succeededUnder(target, policy);
+  if (!observed.watcher) {
+    return begin(target, policy, self, args, ordinal, succeeded ?? succeededUnder(target, policy), block);
+  }
+  const reported = watched(target, policy, self, ordinal);
+  return begin(reported, policy, self, args, ordinal, succeededUnder(reported, policy), undefined);
+}
+
+/** A success of the first attempt ends here; a run is made where that fails, or where more is asked for. */
+function begin(
+  target: Target,
+  policy: CompiledPolicy,
+  self: unknown,
+  args: readonly unknown[],
+  ordinal: number,
+  succeeded: ((value: unknown) => unknown) | undefined,
+  block: Attempt | undefined,
+): Promise<unknown> {
+  const { fn, stats } = target;
   let startedAt: number;
   try {
     startedAt = policy.needsClock ? policy.clock.now() : 0;
@@ -47,9 +63,7 @@ export function start(
   const before = enter(block ?? FIRST);
   try {
     promise = promiseOf(
-      block && target === given
-        ? (self as (context: unknown) => unknown)(block.context)
-        : target.fn.apply(self, args as unknown[]),
+      block ? (self as (context: unknown) => unknown)(block.context) : fn.apply(self, args as unknown[]),
     );
   } catch (error) {
     return RESOLVED.then(() => failed(call, error));
