@@ -26,6 +26,9 @@ const SUBSCRIBER: Rule = [
   /* @__PURE__ */ hasMethods("subscribe", "unsubscribe"),
 ];
 
+/** ms that `close()` waits for the channel at most. */
+const CLOSED_AFTER = 250;
+
 /**
  * A fleet whose processes share budgets and breakers through Redis: for a client of `ioredis` or of `redis`, single, by
  * sentinels or of a cluster. What is shared stays each process's own while Redis does not answer: no call fails, or waits,
@@ -57,15 +60,18 @@ export function redisFleet(client: RedisClient, options: RedisFleetOptions): Fle
   transport.onNews = (listener) => {
     const end = listen(subscribe, channelOf(name), listener, failed);
     return () => {
-      const ended = end();
-      // A client that is away unsubscribes when it is back, which may be never.
-      over = isAway(subscribe) ? undefined : ended;
-      ended.catch(() => {});
+      over = end().catch(() => {});
     };
   };
-  transport.close = async () => {
-    await over?.catch(() => {});
-  };
+  // A client that is away, or that nobody answers, unsubscribes when it is back, which may be never.
+  transport.close = () =>
+    new Promise<void>((resolve) => {
+      const cancel = settings.clock.setTimer(resolve, isAway(subscribe) ? 0 : CLOSED_AFTER);
+      over?.then(() => {
+        cancel();
+        resolve();
+      });
+    });
   const fleet = new GuardFleet(transport, settings);
   return fleet;
 }

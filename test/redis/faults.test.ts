@@ -190,6 +190,17 @@ describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
     await server.begin();
   });
 
+  it("is closed also while Redis is silent, and nobody says that it unsubscribed", async () => {
+    const { fleet } = join();
+    await fleet.ready();
+    server.freeze();
+    try {
+      await fleet.close();
+    } finally {
+      server.thaw();
+    }
+  });
+
   it("leaves nothing in Redis that does not expire", async () => {
     const { breaker, fleet, client } = join();
     const budget = fleet.share(retryBudget(), { key: "payments" });
