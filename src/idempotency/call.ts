@@ -1,9 +1,9 @@
 import type { AnyFn } from "../common/attempt.js";
 import { type Attempt, theAttempt } from "../common/current.js";
 import { nextOrdinal, rememberExhausted } from "../common/exhausted.js";
+import { sha256 } from "../common/sha256.js";
 import { requireSync } from "../common/thenable.js";
 import { check, type Rule, STRING } from "../common/validate.js";
-import { fingerprintOf } from "./fingerprint.js";
 import { fingerprintText } from "./fingerprint-text.js";
 import type { IdempotencySettings } from "./options.js";
 
@@ -46,7 +46,7 @@ export function callOf(settings: IdempotencySettings, fn: AnyFn, self: unknown, 
   return {
     ...{ settings, fn, self, args, key },
     storeKey: storeKeyOf(settings, key),
-    fingerprint: fingerprintOf(textOf(settings, self, args)),
+    fingerprint: sha256(textOf(settings, self, args)),
     attempt: theAttempt(),
   };
 }

@@ -1,7 +1,7 @@
 import { report } from "../common/call-hook.js";
 import { codeOf, readField } from "../common/inspect.js";
+import { sha256 } from "../common/sha256.js";
 import { check, type Rule } from "../common/validate.js";
-import { fingerprintOf } from "../idempotency/fingerprint.js";
 import { idempotent } from "../idempotency/idempotent.js";
 import type { IdempotencyStore } from "../idempotency/store.js";
 import type { StoredAnswer } from "./answer.js";
@@ -130,10 +130,10 @@ const SCOPE: Rule = ["a string that is not empty", "string", (scope) => scope !=
 
 /** The key as it is stored: of no two scopes the same, and nothing that somebody else can write down. */
 export async function storedKey<R>({ owner, scope }: ServerSettings<R>, request: R, key: string): Promise<string> {
-  if (scope === "public") return fingerprintOf(JSON.stringify([key]));
+  if (scope === "public") return sha256(JSON.stringify([key]));
   const whose = await scope(request);
   check(owner, "what scope returns", whose, SCOPE);
-  return fingerprintOf(JSON.stringify([whose, key]));
+  return sha256(JSON.stringify([whose, key]));
 }
 
 /** What tells a request from another. */

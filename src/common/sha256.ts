@@ -1,8 +1,8 @@
 // Not crypto.subtle: a page that did not come over https does not have it, and it answers later, so that of two calls the second
 // could be the first to claim their key.
 
-/** A short text that differs where `text` does: its SHA-256 (FIPS 180-4), in hexadecimal digits. */
-export function fingerprintOf(text: string): string {
+/** The SHA-256 of a text (FIPS 180-4), in 64 hexadecimal digits. */
+export function sha256(text: string): string {
   const { roots, cubeRoots } = TABLES;
   const message = padded(new TextEncoder().encode(text));
   const state = roots.slice();
