@@ -185,6 +185,7 @@ const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object, 
   ["retryGraphile", (options) => retryGraphile(() => 1, options)],
   ["retryGraphile's place", (place) => retryGraphile(() => 1, {}, place)],
   ["instrument", (options) => instrument(options)()],
+  ["fleet.pauses", (options) => redisFleet(redis, { name: "n" }).pauses(options as never)],
   ["chaos", (options) => chaos(options as never), { rate: 0.5 }],
 ];
 
@@ -384,6 +385,10 @@ const MISUSES: Record<string, () => unknown> = {
   "redisFleet that subscribes by nothing": () => redisFleet(redis, { name: "n", subscribe: {} as never }),
   "redisFleet of an option that is not there": () => redisFleet(redis, { name: "n", key: "k" } as never),
   "sharing a breaker without a rate": () => redisFleet(redis, { name: "n" }).share(circuitBreaker(), { key: "k" }),
+  "pauses whose key is a number": () => {
+    const pauses = redisFleet(redis, { name: "n" }).pauses({ key: () => 5 as never });
+    return retryFetch({ fetch: flaky([new Response()]), pauseOrigin: pauses })("https://example.com/");
+  },
   "sharing a bulkhead": () => redisFleet(redis, { name: "n" }).share(bulkhead({ limit: 1 }) as never, { key: "k" }),
   "sharing without a key": () => redisFleet(redis, { name: "n" }).share(retryBudget()),
   "isolating whom": () => {

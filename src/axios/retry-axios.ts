@@ -5,6 +5,7 @@ import { check, type Rule } from "../common/validate.js";
 import { HttpClient } from "../http/client.js";
 import { attemptOf, GUARDED } from "../http/http-call.js";
 import { HTTP_TABLE, type HttpOptions } from "../http/options.js";
+import type { SharedPauses } from "../http/paused-origins.js";
 import type { RetryPerCall } from "../http/per-call.js";
 import { type HttpKind, httpSourceOf } from "../http/policy.js";
 import type { AttemptRequest } from "../http/request.js";
@@ -23,6 +24,7 @@ declare module "axios" {
 export interface RetryAxiosOptions extends Omit<HttpOptions<AxiosResponse>, "prepare"> {
   /** Called before each attempt: may change the request, as to sign it or to renew its token. What it throws fails the attempt. */
   prepare?: ((request: AttemptRequest & AxiosRequest) => unknown) | undefined;
+  pauseOrigin?: boolean | SharedPauses<AxiosRequest> | undefined;
 }
 
 /** What `retryAxios` answers. */

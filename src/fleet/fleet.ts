@@ -6,8 +6,18 @@ import { observed } from "../common/observed.js";
 import { sharedUnder } from "../common/shared.js";
 import type { FleetContext, Line } from "./line.js";
 import { type Member, membersOf } from "./members.js";
-import { type FleetOptions, type readFleetOptions, readShareOptions, type ShareOptions } from "./options.js";
+import {
+  type FleetOptions,
+  type FleetPauses,
+  type LimitedRequest,
+  type PausesOptions,
+  type readFleetOptions,
+  readPausesOptions,
+  readShareOptions,
+  type ShareOptions,
+} from "./options.js";
 import type { FleetNews, FleetTransport } from "./protocol.js";
+import { SharedPauses } from "./shared-pauses.js";
 
 /** Guards that many processes share. */
 export interface Fleet {
@@ -17,6 +27,18 @@ export interface Fleet {
    * or `slowRate`), and for a key that another guard of this process has.
    */
   share<G extends CircuitBreaker | CircuitBreakers | RetryBudget>(guard: G, options?: ShareOptions): G;
+  /**
+   * Pauses that all processes of the fleet share, for `pauseOrigin` of `retryFetch` and `retryAxios`: where one of them is
+   * asked to come back in 30 s, none of them calls before that. Clients with the same pauses, or with pauses of the same fleet
+   * and the same keys, pause together. Throws a `TypeError` without a `key`.
+   *
+   * @example
+   * const fleet = redisFleet({ eval: async () => [] }, { name: "orders" }); // a client of ioredis or redis
+   * const pauses = fleet.pauses({ key: ({ url, headers }) => `${url.origin} ${headers.get("x-api-key")}` });
+   * const api = retryFetch({ pauseOrigin: pauses });
+   * pauses.stats.fleet.connected; // => false
+   */
+  pauses<Q = LimitedRequest>(options: PausesOptions<Q>): FleetPauses<Q>;
   /** Resolves when the store has said where the fleet stands, or did not in time: then no call has to ask. Never rejects. */
   ready(): Promise<void>;
   /** Makes every guard this process's own again, and lets go of all timers and listeners. The client stays open. */
@@ -34,6 +56,7 @@ export class GuardFleet implements Fleet {
   readonly #shared = new Set<{ guard: object; release: () => void }>();
   readonly #lost = new Set<Line>();
   readonly #hooks: HookOwner;
+  #pauses: SharedPauses | undefined;
   readonly #off: (() => void) | undefined;
   #closed = false;
 
@@ -75,7 +98,14 @@ export class GuardFleet implements Fleet {
     return guard;
   }
 
-  #add(name: string, make: () => Member): Member {
+  pauses<Q = LimitedRequest>(options: PausesOptions<Q>): FleetPauses<Q> {
+    if (this.#closed) throw new TypeError("fleet.pauses: the fleet is closed");
+    const { key } = readPausesOptions(options);
+    this.#pauses ??= this.#add("pauses", () => new SharedPauses(this.context, this.settings.name));
+    return this.#pauses.by(key);
+  }
+
+  #add<M extends Member>(name: string, make: () => M): M {
     if (this.#members.has(name))
       throw new TypeError(`fleet.share: key is taken by another guard of this process: ${name}`);
     const member = make();
@@ -108,6 +138,7 @@ export class GuardFleet implements Fleet {
 
   #hear(news: FleetNews): void {
     if (news.kind === "breaker") this.#members.get(`breaker ${news.key}`)?.hear?.(news);
+    else this.#pauses?.learn(news.pauses);
   }
 
   #changed(line: Line, error: unknown): void {

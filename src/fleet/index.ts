@@ -3,7 +3,7 @@ import { type FleetOptions, readFleetOptions } from "./options.js";
 import type { FleetTransport } from "./protocol.js";
 
 export type { Fleet } from "./fleet.js";
-export type { FleetOptions, ShareOptions, StoreLost } from "./options.js";
+export type { FleetOptions, FleetPauses, LimitedRequest, PausesOptions, ShareOptions, StoreLost } from "./options.js";
 export type { FleetNews, FleetReply, FleetRequest, FleetTransport } from "./protocol.js";
 
 /** A fleet over any store: `transport` is the way to it. */

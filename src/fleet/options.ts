@@ -1,3 +1,4 @@
+import type { FleetStats } from "../circuit/options.js";
 import { type Clock, systemClock } from "../common/clock.js";
 import { FUNCTION, hasMethods, RATIO, type Rule, readOptions, SPAN, TIME, WHOLE } from "../common/validate.js";
 
@@ -60,6 +61,41 @@ export interface ShareOptions {
   capacitySeconds?: number | undefined;
 }
 
+/** A request as `key` sees it where nothing says which client's it is. */
+export interface LimitedRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: { get(name: string): unknown; has(name: string): boolean };
+}
+
+/** How the pauses of a fleet are told apart. */
+export interface PausesOptions<Q = LimitedRequest> {
+  /**
+   * What a limit is counted by: origin and credential, as one string that is not empty. Requests with the same key pause
+   * together. Asked once for each call, about the request as its caller made it, before `authorize` and `prepare`. Only a hash
+   * of it leaves the process.
+   */
+  key: (request: Q) => string;
+}
+
+/** ms that a pause still lasts, and that it lasts in all. */
+export interface PauseLeft {
+  readonly left: number;
+  readonly length: number;
+}
+
+/** Pauses that a fleet shares: what `pauseOrigin` of an HTTP client takes. */
+export interface FleetPauses<Q = LimitedRequest> {
+  readonly stats: { readonly fleet: FleetStats };
+  /** The pause that concerns a request. */
+  pauseOf(request: Q): {
+    /** What is left of it; a promise where the fleet must be asked first. */
+    left(): PauseLeft | undefined | Promise<PauseLeft | undefined>;
+    /** No call for `ms` from now; a longer pause stands. */
+    pause(ms: number): void;
+  };
+}
+
 const NAME: Rule = [
   "1 to 100 letters, digits, '.', '_', '-' and ':'",
   "string",
@@ -96,4 +132,8 @@ export function readFleetOptions<O extends FleetOptions>(owner: string, options:
 
 export function readShareOptions(options: ShareOptions, keyed: boolean): ShareOptions {
   return readOptions("fleet.share", options, { key: KEY, capacitySeconds: RATIO }, keyed ? [] : ["key"]);
+}
+
+export function readPausesOptions<Q>(options: PausesOptions<Q>): PausesOptions<Q> {
+  return readOptions("fleet.pauses", options, { key: FUNCTION }, ["key"]);
 }

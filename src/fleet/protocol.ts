@@ -118,17 +118,40 @@ export interface TokensReply extends Answer {
   readonly balance: number;
 }
 
+/** ms of the longest pause that a fleet shares. */
+export const LONGEST_PAUSE = 86_400_000;
+
+/** By how much a pause must be longer than one that is known: a `Retry-After` is exact to a second. */
+export function marginOf(ms: number): number {
+  return Math.min(1_000, Math.floor(ms / 20));
+}
+
+/** One exchange is about all pauses of a fleet. */
 export interface PauseRequest extends Exchange {
   readonly kind: "pause";
-  /** ms that a server asked for, 0 to look. */
-  readonly pause: number;
+  /** What servers asked for since the last one. */
+  readonly asked: readonly AskedPause[];
+}
+
+export interface AskedPause {
+  /** What is paused: 64 hexadecimal digits. */
+  readonly key: string;
+  /** ms from now. */
+  readonly ms: number;
+}
+
+/** A pause that everybody goes by. */
+export interface KnownPause {
+  readonly key: string;
+  /** ms that it still lasts, and that it lasts in all. */
+  readonly remaining: number;
+  readonly length: number;
 }
 
 export interface PauseReply extends Answer {
   readonly kind: "pause";
-  /** ms that the pause still lasts, and that it lasts in all. */
-  readonly remaining: number;
-  readonly length: number;
+  /** Those that began, or became longer, since the request's tick, the newest first. All that there are where that is 0. */
+  readonly pauses: readonly KnownPause[];
 }
 
 export type FleetRequest = BreakerRequest | BudgetRequest | LimitRequest | PauseRequest;
@@ -137,7 +160,7 @@ export type FleetReply = BreakerReply | TokensReply | PauseReply;
 /** What a store tells everybody. */
 export type FleetNews =
   | ({ readonly kind: "breaker"; readonly key: string } & Verdict)
-  | { readonly kind: "pause"; readonly key: string; readonly remaining: number; readonly length: number };
+  | { readonly kind: "pause"; readonly pauses: readonly KnownPause[] };
 
 /** The way to a store. */
 export interface FleetTransport {

@@ -7,22 +7,22 @@ import { fullJitter } from "../strategies/wait.js";
 import { answerOf } from "./answers.js";
 import { noteAttempts } from "./attempts-of.js";
 import type { HeldResponses } from "./bodies/held.js";
-import type { HttpClient } from "./client.js";
 import { isSlowDown, neverLeft } from "./failure.js";
 import { askedHint, serverHint } from "./hint.js";
 import { endOf } from "./last-resort.js";
-import type { Waiting } from "./paused-origins.js";
+import { type Pause, type PauseLeft, type Waiting, waitOut } from "./paused-origins.js";
 import type { HttpPolicy } from "./policy.js";
 import type { HttpResponse } from "./request.js";
 import type { Transport } from "./transport.js";
 
 /** What strategies and hooks need to know of a call over HTTP. */
 export interface CallFacts<R extends HttpResponse> {
-  readonly client: HttpClient;
   readonly policy: HttpPolicy;
   readonly transport: Transport<R>;
   readonly keyed: boolean;
   readonly held: HeldResponses<R>;
+  /** What may hold it back, if anything. */
+  readonly pause: Pause | undefined;
 }
 
 // AWS' SDKs and Azure's wait from a second where they were throttled.
@@ -35,11 +35,12 @@ export function responseOf<R extends HttpResponse>(outcome: Outcome): R | undefi
 
 /** What the loop asks of one call. Closures, since the loop knows nothing of HTTP and hands them a state only. */
 export function strategiesOf<R extends HttpResponse>(call: CallFacts<R>): OfCall {
-  const { policy, transport, held, client } = call;
+  const { policy, transport, held, pause } = call;
   const { options, core } = policy;
   let bodyIsSpent = false;
   let hadFreeRetry = false;
   let waiting: Waiting | undefined;
+  let isOver = false;
   /** What `hint` says of a response that is no failure, and polled for. */
   let polled: { readonly response: R; readonly hint: number | undefined } | undefined;
 
@@ -83,10 +84,16 @@ export function strategiesOf<R extends HttpResponse>(call: CallFacts<R>): OfCall
   const explained = (state: GiveUpState): GiveUpState =>
     bodyIsSpent && state.reason === "not-retryable" ? { ...state, reason: "body-not-replayable" } : state;
 
-  /** Waits while the origin wants to be left alone. */
+  /** Waits while the server wants to be left alone. */
   const holdBack = (): Promise<void> | undefined => {
-    if (!options.pauseOrigin) return undefined;
-    waiting = client.pauses.wait(transport.origin, core.clock, core.random, core.unref);
+    const found = pause?.left();
+    return isThenable(found) ? found.then(hold) : hold(found);
+  };
+
+  const hold = (found: PauseLeft | undefined): Promise<void> | undefined => {
+    // Nobody would cancel it.
+    if (isOver) return undefined;
+    waiting = waitOut(found, policy.maxRetryAfter, core);
     // Meanwhile another call may have been told to wait for longer.
     return waiting?.done.then(holdBack);
   };
@@ -132,6 +139,7 @@ export function strategiesOf<R extends HttpResponse>(call: CallFacts<R>): OfCall
     },
     onGiveUp(state) {
       const final = explained(state);
+      isOver = true;
       waiting?.cancel();
       held.cancelDiscarding();
       noteAttempts(state.error, state.attempt);

@@ -4,13 +4,14 @@ import type { Clock } from "../common/clock.js";
 import { LruMap } from "../common/lru-map.js";
 import { type Target, targetOf } from "../loop/target.js";
 import { Renewals } from "./authorize.js";
-import { PausedOrigins } from "./paused-origins.js";
+import { type Pause, PausedOrigins, type SharedPauses } from "./paused-origins.js";
+import type { Transport } from "./transport.js";
 
 const MOST_ORIGINS = 1_000;
 
 /** What a client, and those made from it by `with`, keep from call to call. */
 export class HttpClient {
-  readonly pauses = new PausedOrigins(MOST_ORIGINS);
+  readonly #pauses = new PausedOrigins(MOST_ORIGINS);
   readonly renewals = new Renewals(MOST_ORIGINS);
   readonly target: Target;
   /** The budget that was asked for last: most clients call one origin. */
@@ -25,6 +26,16 @@ export class HttpClient {
     attempt: (...args: unknown[]) => Promise<unknown>,
   ) {
     this.target = { ...targetOf(owner, attempt, owner), http: true };
+  }
+
+  /** What may hold a call back. */
+  pauseOf(
+    option: boolean | SharedPauses<any> | undefined,
+    { origin, request }: Transport,
+    clock: Clock,
+  ): Pause | undefined {
+    if (!option) return undefined;
+    return option === true ? this.#pauses.pauseOf(origin, clock) : option.pauseOf(request);
   }
 
   budgetOf(origin: string, clock: Clock): RetryBudget {

@@ -18,6 +18,7 @@ import { deadlineIn } from "./deadline-header.js";
 import { deservesRetry } from "./failure.js";
 import { askedHint, serverHint } from "./hint.js";
 import { wasGivenUpOn } from "./last-resort.js";
+import { type Pause, speaksForAll } from "./paused-origins.js";
 import type { HttpPolicy } from "./policy.js";
 import { type HttpResponse, headersOf } from "./request.js";
 import { setHeaders } from "./set-headers.js";
@@ -28,6 +29,8 @@ import type { Sent, Transport } from "./transport.js";
 export class HttpCall<R extends HttpResponse = HttpResponse> {
   readonly core: CompiledPolicy;
   readonly held: HeldResponses<R>;
+  /** What may hold it back. */
+  readonly pause: Pause | undefined;
   readonly #startedAt: number;
   #sent = false;
   /** When the headers of the attempt were asked for that authorise it. */
@@ -47,6 +50,7 @@ export class HttpCall<R extends HttpResponse = HttpResponse> {
     this.held = new HeldResponses(transport.streamOf, core.clock);
     this.#startedAt = core.totalTimeout < Infinity ? core.clock.now() : 0;
     const budget = budgetPerOrigin ? client.budgetOf(transport.origin, core.clock) : core.budget;
+    this.pause = client.pauseOf(policy.options.pauseOrigin, transport, core.clock);
     this.core = forCall(core, strategiesOf(this), core.name ?? transport.name, budget, abortSources);
   }
 
@@ -189,15 +193,13 @@ export class HttpCall<R extends HttpResponse = HttpResponse> {
   /** Returns a response that is none of a failure, and throws what the attempt fails with otherwise. */
   async #judged(response: R, isListed: boolean, attempt: number): Promise<R> {
     const { status } = response;
-    const { transport, keyed, policy, client, core, held } = this;
+    const { transport, keyed, policy, held } = this;
     held.received(response);
-    const { hint: ask, pauseOrigin } = policy.options;
+    const { hint: ask } = policy.options;
     const refused = transport.refuses(response);
     if (!isListed && !refused && !(status >= 400)) return response;
     const hint = (ask && (await askedHint(ask, response))) ?? serverHint(response);
-    if (pauseOrigin && hint !== undefined && hint <= policy.maxRetryAfter) {
-      client.pauses.pause(transport.origin, status, hint, core.clock.now());
-    }
+    if (hint !== undefined && hint <= policy.maxRetryAfter && speaksForAll(status)) this.pause?.pause(hint);
     const retryable = deservesRetry(status, headersOf(response), isListed, keyed);
     if (!retryable && !refused && !isListed) return response;
     noteAttempts(response, attempt);

@@ -7,6 +7,7 @@ export { HttpStatusError } from "./http-status-error.js";
 export type { IdempotencyKeyOption } from "./idempotency-key.js";
 export { isNetworkError } from "./network-error.js";
 export type { Guard, HttpOptions } from "./options.js";
+export type { Pause, PauseLeft, SharedPauses } from "./paused-origins.js";
 export type { RetryPerCall } from "./per-call.js";
 export {
   type AttemptRequest,

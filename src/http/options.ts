@@ -1,10 +1,11 @@
 import type { RetryBudget, RetryOptions } from "../common/attempt.js";
 import type { GuardWrap } from "../common/guard.js";
-import { BOOLEAN, BOUND, FUNCTION, hasMethods, type Rule, WHOLE } from "../common/validate.js";
+import { BOUND, FUNCTION, hasMethods, type Rule, WHOLE } from "../common/validate.js";
 import { ASYNC } from "../loop/policy.js";
 import type { Authorize } from "./authorize.js";
 import { DEADLINE_HEADER, type DeadlineHeader } from "./deadline-header.js";
 import { type IdempotencyKeyOption, KEY_OPTION } from "./idempotency-key.js";
+import type { SharedPauses } from "./paused-origins.js";
 import type { AttemptRequest, HttpRequest, HttpResponse } from "./request.js";
 
 /** A guard: what `circuitBreaker`, `circuitBreakers`, `bulkhead` and `bulkheads` return. */
@@ -73,10 +74,12 @@ export interface HttpOptions<R extends HttpResponse = any> extends Omit<RetryOpt
   /** Guards each attempt, and stands around the breaker: `bulkheads({ key: originOf, limit: 20 })`. */
   bulkhead?: Guard | undefined;
   /**
-   * Whether a 429, 503 or 529 that says how long to wait holds back every other call of this client to that origin.
+   * Whether a 429, 503 or 529 that says how long to wait holds back every other call of this client to that origin; or, as
+   * `fleet.pauses` returns them, the pauses that other clients and processes share, and that are told apart by their own key.
+   * One that lasts for longer than `maxRetryAfter` holds back nobody.
    * @default false
    */
-  pauseOrigin?: boolean | undefined;
+  pauseOrigin?: boolean | SharedPauses<HttpRequest> | undefined;
   /**
    * Whether an attempt lasts until the body is there: `attemptTimeout`, `totalTimeout`, the bulkhead's slot and the breaker's
    * verdict then hold to the last byte, and a body that breaks off is a failed attempt. Up to `maxBytes` (1 MiB by default)
@@ -112,6 +115,12 @@ const BUDGET: Rule = [
   (budget) => budget === false || (typeof budget === "object" && budget !== null && isBudget(budget)),
 ];
 const GUARD: Rule = ["a guard, which has a method wrap", "object", /* @__PURE__ */ hasMethods("wrap")];
+const isShared = /* @__PURE__ */ hasMethods("pauseOf");
+const PAUSE_ORIGIN: Rule = [
+  "true, false or what fleet.pauses returns",
+  "any",
+  (value) => typeof value === "boolean" || (typeof value === "object" && value !== null && isShared(value)),
+];
 const THROUGH_BODY: Rule = [
   "true, false or { maxBytes }",
   "any",
@@ -133,7 +142,7 @@ export const HTTP: Record<string, Rule> = {
   budget: BUDGET,
   breaker: GUARD,
   bulkhead: GUARD,
-  pauseOrigin: BOOLEAN,
+  pauseOrigin: PAUSE_ORIGIN,
   throughBody: THROUGH_BODY,
   deadlineHeader: DEADLINE_HEADER,
 };

@@ -1,51 +1,81 @@
 import type { Clock } from "../common/clock.js";
 import { LruMap } from "../common/lru-map.js";
 import { testSwitch } from "../common/test-switch.js";
+import type { HttpRequest } from "./request.js";
 
-interface Pause {
-  /** On the clock's time. */
-  until: number;
-  /** ms that the server asked for: what the spread of the calls held back is taken from. */
-  length: number;
+/** ms that a pause still lasts, and that it lasts in all: what the spread of the calls held back is taken from. */
+export interface PauseLeft {
+  readonly left: number;
+  readonly length: number;
 }
 
-/** What speaks for a whole host, and not for one resource: 529 is how some say that they are overloaded. */
-const PAUSING: readonly number[] = [429, 503, 529];
+/** A time in which a server wants no calls. */
+export interface Pause {
+  /** What is left of it, if anything; a promise where others must be asked first. */
+  left(): PauseLeft | undefined | Promise<PauseLeft | undefined>;
+  /** No call for `ms` from now; a longer pause stands. */
+  pause(ms: number): void;
+}
+
+/** Pauses that several clients, or many processes, have in common: what `fleet.pauses` returns. */
+export interface SharedPauses<Q = HttpRequest> {
+  /** The pause that concerns a request. Called once for each call; what it throws is the call's error. */
+  pauseOf(request: Q): Pause;
+}
 
 /** Origins that asked to be left alone for a while. */
 export class PausedOrigins {
-  readonly #pauses: LruMap<Pause>;
+  readonly #pauses: LruMap<{ until: number; length: number }>;
 
   constructor(max: number) {
     this.#pauses = new LruMap(max, () => ({ until: -Infinity, length: 0 }));
   }
 
-  /** No call to `origin` for `ms` from now, where a response of this status asks for that; a longer pause stands. */
-  pause(origin: string, status: number, ms: number, now: number): void {
-    if (!PAUSING.includes(status)) return;
-    const pause = this.#pauses.get(origin);
-    if (now + ms <= pause.until) return;
-    pause.until = now + ms;
-    pause.length = ms;
+  pauseOf(origin: string, clock: Clock): Pause {
+    return {
+      left: () => {
+        const { until, length } = this.#pauses.get(origin);
+        const left = until - clock.now();
+        return left > 0 ? { left, length } : undefined;
+      },
+      pause: (ms) => {
+        const pause = this.#pauses.get(origin);
+        const until = clock.now() + ms;
+        if (until <= pause.until) return;
+        pause.until = until;
+        pause.length = ms;
+      },
+    };
   }
+}
 
-  /**
-   * Waits until `origin` may be called, and then for up to half of the pause again, so that not all come at once.
-   * `undefined` where there is nothing to wait for, and in a test run that switched waits off.
-   */
-  wait(origin: string, clock: Clock, random: () => number, unref?: boolean): Waiting | undefined {
-    const { until, length } = this.#pauses.get(origin);
-    const ms = until - clock.now();
-    if (ms <= 0 || testSwitch()?.waits === false) return undefined;
-    let cancel = () => {};
-    const done = new Promise<void>((resolve) => {
-      cancel = clock.setTimer(resolve, ms + (random() * length) / 2, unref);
-    });
-    return { done, cancel };
-  }
+/** What speaks for a whole host, and not for one resource: 529 is how some say that they are overloaded. */
+const PAUSING: readonly number[] = [429, 503, 529];
+
+/** Whether a response of this status that says how long to wait says so to others, too. */
+export function speaksForAll(status: number): boolean {
+  return PAUSING.includes(status);
 }
 
 export interface Waiting {
   readonly done: Promise<void>;
   cancel(): void;
+}
+
+/**
+ * Waits a pause out, and then for up to half of it again, so that not all come at once. `undefined` where there is none, where
+ * it lasts for longer than `most`, and in a test run that switched waits off.
+ */
+export function waitOut(
+  pause: PauseLeft | undefined,
+  most: number,
+  { clock, random, unref }: { clock: Clock; random: () => number; unref?: boolean | undefined },
+): Waiting | undefined {
+  if (!pause || pause.left > most || testSwitch()?.waits === false) return undefined;
+  const { left, length } = pause;
+  let cancel = () => {};
+  const done = new Promise<void>((resolve) => {
+    cancel = clock.setTimer(resolve, left + (random() * Math.min(length, most)) / 2, unref);
+  });
+  return { done, cancel };
 }

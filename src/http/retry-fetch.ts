@@ -7,6 +7,7 @@ import { type FetchInit, type FetchInput, FetchRequest, FetchTransport } from ".
 import { attemptOf, GUARDED, HttpCall } from "./http-call.js";
 import { applyKey } from "./idempotency-key.js";
 import { HTTP_TABLE, type HttpOptions } from "./options.js";
+import type { SharedPauses } from "./paused-origins.js";
 import { perCall, type RetryPerCall, refuseMisplaced } from "./per-call.js";
 import { type HttpKind, type HttpPolicySource, httpOverlay, httpSourceOf } from "./policy.js";
 import type { HttpRequest } from "./request.js";
@@ -21,6 +22,7 @@ export interface RetryFetchOptions<F extends AnyFetch = typeof fetch> extends Ht
    * @default the global `fetch`, looked up at each attempt
    */
   fetch?: F | undefined;
+  pauseOrigin?: boolean | SharedPauses<FetchRequestView> | undefined;
   /**
    * Whether a last response of status 400 or above is thrown as an `HttpStatusError` rather than returned. Up to 64 KiB of its
    * body can then be read; a longer one is let go of.

@@ -1,5 +1,5 @@
 import { show } from "../common/validate.js";
-import { type FleetNews, type FleetReply, type FleetRequest, LAYOUT } from "../fleet/protocol.js";
+import { type FleetNews, type FleetReply, type FleetRequest, type KnownPause, LAYOUT } from "../fleet/protocol.js";
 
 const ENVELOPE = ["reporter", "nonce", "tick", "age", "most"];
 
@@ -16,7 +16,7 @@ const NUMBERS: Record<FleetRequest["kind"], readonly string[]> = {
     "capacitySeconds",
   ],
   limit: [...ENVELOPE, "refunds", "wanted", "perSecond", "burst"],
-  pause: [...ENVELOPE, "pause"],
+  pause: ENVELOPE,
 };
 
 const ANSWER = ["tick", "stretch", "known"];
@@ -26,7 +26,7 @@ const REPLIES: Record<FleetRequest["kind"], readonly string[]> = {
   breaker: [...ANSWER, ...VERDICT, "granted", "differs"],
   budget: TOKENS,
   limit: TOKENS,
-  pause: [...ANSWER, "remaining", "length"],
+  pause: ANSWER,
 };
 
 /** The keys of a guard: all of one hash slot. A guard's own key may hold anything. */
@@ -43,28 +43,47 @@ export function channelOf(name: string): string {
 export function argumentsOf(name: string, request: FleetRequest, now?: number): string[] {
   const { kind, key } = request;
   const numbers = NUMBERS[kind].map((field) => String((request as unknown as Record<string, number>)[field]));
-  return [String(LAYOUT), kind, channelOf(name), key, now === undefined ? "" : String(now), ...numbers];
+  const asked = request.kind === "pause" ? request.asked.flatMap((pause) => [pause.key, String(pause.ms)]) : [];
+  return [String(LAYOUT), kind, channelOf(name), key, now === undefined ? "" : String(now), ...numbers, ...asked];
 }
 
 /** The script's reply. Throws a `TypeError` for what is none. */
 export function replyOf(kind: FleetRequest["kind"], reply: unknown): FleetReply {
   const fields = REPLIES[kind];
-  const numbers = Array.isArray(reply) && reply.length === fields.length ? reply.map(Number) : [];
-  if (numbers.length === 0 || numbers.some(Number.isNaN)) {
+  const all: unknown[] = Array.isArray(reply) ? reply : [];
+  const numbers = all.slice(0, fields.length).map(Number);
+  const more = all.slice(fields.length).map(String);
+  const pauses = kind === "pause" ? pausesOf(more) : undefined;
+  if (numbers.length < fields.length || numbers.some(Number.isNaN) || (more.length > 0 && !pauses)) {
     throw new TypeError(`redisFleet: client must be one of ioredis or redis; its eval returned ${show(reply)}`);
   }
-  return { kind, ...named(fields, numbers) } as unknown as FleetReply;
+  return { kind, ...named(fields, numbers), ...(pauses && { pauses }) } as unknown as FleetReply;
 }
 
 /** What came over the channel; nothing where that is not a message of ours. */
 export function newsOf(message: unknown): FleetNews | undefined {
   const [kind, ...rest] = String(message).split(" ");
-  const fields = kind === "breaker" ? VERDICT : kind === "pause" ? ["remaining", "length"] : undefined;
-  if (!fields || rest.length <= fields.length) return undefined;
-  const numbers = rest.slice(0, fields.length).map(Number);
+  if (kind === "pause") {
+    const pauses = pausesOf(rest);
+    return pauses && { kind, pauses };
+  }
+  if (kind !== "breaker" || rest.length <= VERDICT.length) return undefined;
+  const numbers = rest.slice(0, VERDICT.length).map(Number);
   if (numbers.some(Number.isNaN)) return undefined;
-  const key = rest.slice(fields.length).join(" ");
-  return { kind, key, ...named(fields, numbers) } as unknown as FleetNews;
+  const key = rest.slice(VERDICT.length).join(" ");
+  return { kind, key, ...named(VERDICT, numbers) } as unknown as FleetNews;
+}
+
+/** A list of pauses: of each its key, what is left of it and how long it is; nothing where it is no such list. */
+function pausesOf(parts: readonly string[]): KnownPause[] | undefined {
+  if (parts.length % 3 !== 0) return undefined;
+  const pauses: KnownPause[] = [];
+  for (let at = 0; at < parts.length; at += 3) {
+    const [remaining, length] = [Number(parts[at + 1]), Number(parts[at + 2])];
+    if (Number.isNaN(remaining) || Number.isNaN(length)) return undefined;
+    pauses.push({ key: parts[at]!, remaining, length });
+  }
+  return pauses;
 }
 
 function named(fields: readonly string[], numbers: readonly number[]): Record<string, number> {

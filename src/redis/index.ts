@@ -1,4 +1,12 @@
 export type { Fleet } from "../fleet/fleet.js";
-export type { FleetOptions, ShareOptions, StoreLost } from "../fleet/options.js";
+export type {
+  FleetOptions,
+  FleetPauses,
+  LimitedRequest,
+  PauseLeft,
+  PausesOptions,
+  ShareOptions,
+  StoreLost,
+} from "../fleet/options.js";
 export type { RedisClient } from "./client.js";
 export { type RedisFleetOptions, type RedisSubscriber, redisFleet } from "./redis-fleet.js";

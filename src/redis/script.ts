@@ -1,8 +1,10 @@
 // What the store of a fleet does with one exchange, step by step as `src/fleet/store` does it, which says why.
 //
 // KEYS: the state (a hash), the ring of slices (128 of 80 bytes: index, calls, failures, slow, then a bit for each process
-// that reported and for each whose report was bad), two slots of nonces, the processes known (4 slots), the votes (3 slots).
-// ARGV: the layout, the kind, the channel, the key, the time in ms or nothing for Redis' own, then the request's numbers.
+// that reported and for each whose report was bad) or the pauses, two slots of nonces, the processes known (4 slots), the votes
+// (3 slots).
+// ARGV: the layout, the kind, the channel, the key, the time in ms or nothing for Redis' own, then the request's numbers, then, of
+// pauses, the key and the ms of each that is asked for.
 // Replies with numbers as strings: a double goes through Lua unharmed only so.
 
 export const SCRIPT = `
@@ -23,12 +25,18 @@ local names = {
   budget = {'reporter', 'nonce', 'tick', 'age', 'most', 'successes', 'refunds', 'wanted', 'capacity', 'initial',
     'perSuccess', 'fade', 'every', 'floor', 'capacitySeconds'},
   limit = {'reporter', 'nonce', 'tick', 'age', 'most', 'refunds', 'wanted', 'perSecond', 'burst'},
-  pause = {'reporter', 'nonce', 'tick', 'age', 'most', 'pause'},
+  pause = {'reporter', 'nonce', 'tick', 'age', 'most'},
 }
 local q = {}
 for place, name in ipairs(names[kind]) do
   q[name] = tonumber(ARGV[5 + place])
   if not q[name] or q[name] ~= q[name] then return redis.error_reply('UNDAUNTED no number: ' .. name) end
+end
+if kind == 'pause' then
+  for place = 6 + #names.pause, #ARGV, 2 do
+    local ms = tonumber(ARGV[place + 1] or '')
+    if #ARGV[place] ~= 64 or not ms or ms ~= ms then return redis.error_reply('UNDAUNTED no pause: ' .. ARGV[place]) end
+  end
 end
 
 local fields = {'layout', 'expireAt', 'stretch', 'known', 'last', 'second', 'count', 'knownAt', 'nonces0', 'nonces1',
@@ -393,30 +401,100 @@ local function tokens(now)
   return {text(now), text(stretchNow()), text(s.known), text(granted), text(s.tokens)}, now
 end
 
--- Pauses.
+-- Pauses: records of 88 bytes, the last changed last: the key, then the end, the length and when it changed.
 
-local function beginPause(now)
+local function beginPauses(now)
   begin(now)
-  s.till, s.length = 0, 0
+  s.till = 0
 end
 
-local function pause(now)
-  meet(now)
-  local longer = q.pause > 0 and not again and now + q.pause > s.till
-  if longer then
-    s.till, s.length = now + q.pause, q.pause
+local function unpackPause(bytes, from) return struct.unpack('>c64ddd', bytes, from) end
+
+local function findPause(bytes, key)
+  local from = 1
+  while true do
+    local found = string.find(bytes, key, from, true)
+    if not found or found % 88 == 1 then return found end
+    from = found + 1
   end
-  s.expireAt = max(now + 1, s.till)
-  local left = max(0, s.till - now)
-  if longer then call('publish', channel, 'pause ' .. text(left) .. ' ' .. text(s.length) .. ' ' .. key) end
-  return {text(now), '1', '1', text(left), text(s.length)}, now
+end
+
+local function forgetPauses(bytes, now)
+  local left = {}
+  for from = 1, #bytes, 88 do
+    local _, till = unpackPause(bytes, from)
+    if till > now then left[#left + 1] = string.sub(bytes, from, from + 87) end
+  end
+  return table.concat(left, '', max(1, #left - 999))
+end
+
+local function shiftPauses(bytes, back)
+  local moved = {}
+  for from = 1, #bytes, 88 do
+    local paused, till, length, at = unpackPause(bytes, from)
+    moved[#moved + 1] = struct.pack('>c64ddd', paused, till - back, length, at - back)
+  end
+  return table.concat(moved)
+end
+
+local function keepPauses(bytes)
+  call('del', KEYS[2])
+  if #bytes > 0 then call('append', KEYS[2], bytes) end
+end
+
+local function pauses(now)
+  local bytes = call('get', KEYS[2]) or ''
+  local back = s.last - now
+  if back > 0 and back <= 1000 then
+    now = s.last
+  else
+    if back > 0 then
+      bytes = shiftPauses(bytes, back)
+      keepPauses(bytes)
+      s.till = s.till - back
+    end
+    s.last = now
+  end
+  meet(now)
+  refreshKnown(now)
+  countReport(now)
+  local changed = {}
+  for place = 6 + #names.pause, (again or late) and 0 or #ARGV, 2 do
+    local paused, ms = ARGV[place], min(tonumber(ARGV[place + 1]), 86400000)
+    local found = findPause(bytes, paused)
+    local till = found and select(2, unpackPause(bytes, found)) or 0
+    if ms > 0 and now + ms > till + min(1000, floor(ms / 20)) then
+      if found then bytes = string.sub(bytes, 1, found - 1) .. string.sub(bytes, found + 88) end
+      bytes = bytes .. struct.pack('>c64ddd', paused, now + ms, ms, now)
+      s.till = max(s.till, now + ms)
+      changed[#changed + 1] = paused .. ' ' .. text(ms) .. ' ' .. text(ms)
+    end
+  end
+  if #changed > 0 then
+    bytes = forgetPauses(bytes, now)
+    keepPauses(bytes)
+    call('publish', channel, 'pause ' .. table.concat(changed, ' '))
+  end
+  s.expireAt = max(now + 60000, s.till)
+  local reply = {text(now), text(stretchNow()), text(s.known)}
+  local since = q.tick > now and 0 or q.tick
+  for from = #bytes - 87, 1, -88 do
+    local paused, till, length, at = unpackPause(bytes, from)
+    if at < since then break end
+    if till > now then
+      reply[#reply + 1] = paused
+      reply[#reply + 1] = text(till - now)
+      reply[#reply + 1] = text(length)
+    end
+  end
+  return reply, now
 end
 
 if not s.layout or s.expireAt <= time then
-  if kind == 'breaker' then beginBreaker(time) elseif kind == 'pause' then beginPause(time) else beginTokens(time) end
+  if kind == 'breaker' then beginBreaker(time) elseif kind == 'pause' then beginPauses(time) else beginTokens(time) end
 end
 local reply, now
-if kind == 'breaker' then reply, now = breaker(time) elseif kind == 'pause' then reply, now = pause(time) else reply, now = tokens(time) end
+if kind == 'breaker' then reply, now = breaker(time) elseif kind == 'pause' then reply, now = pauses(time) else reply, now = tokens(time) end
 
 local kept = {}
 for _, name in ipairs(fields) do

@@ -7,6 +7,7 @@ describe("options that make no sense are refused when the client is made", () =>
   const KEY = "true, a function that returns a key, or { header, value, quoted }";
   const BUDGET = "a RetryBudget, or false";
   const GUARD = "a guard, which has a method wrap";
+  const PAUSE = "true, false or what fleet.pauses returns";
 
   it.each<[string, unknown, string, string]>([
     ["methods", "GET", METHODS, '"GET"'],
@@ -32,7 +33,9 @@ describe("options that make no sense are refused when the client is made", () =>
     ["breaker", () => {}, GUARD, "a function"],
     ["breaker", null, GUARD, "null"],
     ["bulkhead", { limit: 1 }, GUARD, "[object Object]"],
-    ["pauseOrigin", 1, "true or false", "1"],
+    ["pauseOrigin", {}, PAUSE, "[object Object]"],
+    ["pauseOrigin", null, PAUSE, "null"],
+    ["pauseOrigin", "yes", PAUSE, '"yes"'],
     ["throwOnFailure", "yes", "true or false", '"yes"'],
     ["fetch", "fetch", "a function", '"fetch"'],
     ["stop", 3, "a function", "3; did you mean stopAfterAttempt(3)?"],
@@ -47,6 +50,7 @@ describe("options that make no sense are refused when the client is made", () =>
     ["statuses", 503, STATUSES],
     ["idempotencyKey", 1, KEY],
     ["budget", 10, BUDGET],
+    ["pauseOrigin", 1, PAUSE],
   ])("%s: %j, a number", (option, value, allowed) => {
     expect(() => retryFetch({ [option]: value })).toThrow(`retryFetch: ${option} must be ${allowed}, got ${value}`);
   });

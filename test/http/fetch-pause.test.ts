@@ -189,6 +189,47 @@ describe("pauseOrigin", () => {
     expect(seen.at(-1)![1]).toBe(10_000);
   });
 
+  it("holds back a client with another maxRetryAfter once what is left is within that", async () => {
+    const { api, clock, seen } = pausing([busy(30), status(200), status(200)], { statuses: [] });
+    const impatient = api.with({ maxRetryAfter: 10_000 });
+    await api(A);
+    await clock.advance(10_000);
+    impatient(OTHER_PATH);
+    await clock.advance(15_000);
+    impatient(OTHER_PATH);
+
+    await clock.runAll();
+
+    expect(seen.map(([, ms]) => ms)).toEqual([0, 10_000, 30_000]);
+  });
+
+  it("takes pauses of somebody else's, and fails a call with what they throw", async () => {
+    const told: number[] = [];
+    const pauseOrigin = {
+      pauseOf: ({ url }: { url: URL }) => ({
+        left: async () => (url.pathname === "/2" ? { left: 1_000, length: 1_000 } : undefined),
+        pause: (ms: number) => told.push(ms),
+      }),
+    };
+    const { api, clock, seen } = pausing([busy(10), status(200)], { statuses: [], pauseOrigin });
+    const error = new Error("no key");
+    const failing = api.with({
+      pauseOrigin: {
+        pauseOf: () => {
+          throw error;
+        },
+      },
+    });
+
+    await api(A);
+    api(OTHER_PATH);
+    await clock.advance(999);
+
+    expect([told, seen]).toEqual([[10_000], [[A, 0]]]);
+    await expect(failing(A)).rejects.toBe(error);
+    expect(seen).toHaveLength(1);
+  });
+
   it("is set, and heeded, only by clients whose own option says so", async () => {
     const { api, clock, seen } = pausing([busy(), busy(), status(200), status(200)], { statuses: [] });
     const careless = api.with({ pauseOrigin: false });

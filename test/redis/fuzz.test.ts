@@ -40,7 +40,18 @@ describe.skipIf(missing)(named("the script in Redis and the store's model", miss
       const model = fleetStore();
       const fleet = exchangesOf(seed);
       const [toldByModel, toldByRedis]: unknown[][] = [[], []];
-      const seen = { opened: 0, closed: 0, granted: 0, isolated: 0, differs: 0, stretched: 0, refused: 0, paused: 0 };
+      const seen = {
+        opened: 0,
+        closed: 0,
+        granted: 0,
+        isolated: 0,
+        differs: 0,
+        stretched: 0,
+        refused: 0,
+        paused: 0,
+        stood: 0,
+        full: 0,
+      };
       await listener.subscribe(`undaunted:${name}:news`);
       const hear = (_: string, message: string) => toldByRedis!.push(newsOf(message));
       listener.on("message", hear);
@@ -59,8 +70,11 @@ describe.skipIf(missing)(named("the script in Redis and the store's model", miss
           seen.granted += reply.granted;
           seen.differs += reply.differs;
           if (news) seen[(["closed", "opened", "isolated"] as const)[reply.state]!]++;
-        } else if (reply.kind === "pause") seen.paused += reply.remaining > 0 ? 1 : 0;
-        else seen.refused += "wanted" in request && reply.granted < request.wanted ? 1 : 0;
+        } else if (reply.kind === "pause") {
+          seen.paused += news ? 1 : 0;
+          seen.stood += request.kind === "pause" && !news && request.asked.length > 0 ? 1 : 0;
+          seen.full += reply.pauses.length === 1_000 ? 1 : 0;
+        } else seen.refused += "wanted" in request && reply.granted < request.wanted ? 1 : 0;
         if (reply.stretch > 1) seen.stretched++;
       }
       await client.publish(`undaunted:${name}:news`, "the end");

@@ -1,4 +1,4 @@
-import type { BreakerRequest, FleetReply, FleetRequest } from "../../src/fleet/protocol.js";
+import type { AskedPause, BreakerRequest, FleetReply, FleetRequest } from "../../src/fleet/protocol.js";
 import { seededRandom } from "../../src/testing/seeded-random.js";
 
 /** One exchange of a made-up fleet. */
@@ -71,11 +71,20 @@ export function exchangesOf(seed: number) {
     };
   };
 
+  // A burst now and then is more than a store keeps.
+  const pauses = (): AskedPause[] => {
+    const isBurst = chance(0.04);
+    return Array.from({ length: isBurst ? 1_100 : whole(1, 3) }, (_, place) => ({
+      key: (isBurst ? place : whole(0, 20)).toString(16).padStart(64, "0123456789abcdef"),
+      ms: chance(0.02) ? oneOf([0, 1, 1e6, 86_400_001, 1e15]) : whole(1, 20_000),
+    }));
+  };
+
   const others = (): FleetRequest => {
     const wanted = chance(0.5) ? whole(1, 4) : 0;
     const refunds = chance(0.1) ? whole(1, 3) : 0;
     const kind = oneOf(["budget", "limit", "pause"] as const);
-    if (kind === "pause") return { kind, ...envelope("p"), pause: chance(0.3) ? whole(1, 20_000) : 0 };
+    if (kind === "pause") return { kind, ...envelope("p"), asked: chance(0.4) ? pauses() : [] };
     if (kind === "limit") return { kind, ...envelope("l"), wanted, refunds, perSecond: 7.3, burst: 12 };
     const formula = { capacity: 10, initial: 10, perSuccess: 0.2, fade: 15_000, every: 60_000, floor: 3 };
     const successes = down ? whole(0, 1) : whole(0, 30);

@@ -1,9 +1,9 @@
 import type { FleetNews, FleetReply, FleetRequest } from "../protocol.js";
 import { StoredBreaker } from "./breaker.js";
-import { StoredPause } from "./pause.js";
+import { StoredPauses } from "./pause.js";
 import { StoredBudget, StoredLimit } from "./tokens.js";
 
-type Stored = StoredBreaker | StoredBudget | StoredLimit | StoredPause;
+type Stored = StoredBreaker | StoredBudget | StoredLimit | StoredPauses;
 
 /** A store at work on one exchange after the other. */
 export interface FleetStore {
@@ -43,6 +43,6 @@ function begin(request: FleetRequest, now: number): Stored {
     case "limit":
       return new StoredLimit(request, now);
     case "pause":
-      return new StoredPause(now);
+      return new StoredPauses(now);
   }
 }
