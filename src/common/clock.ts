@@ -59,10 +59,10 @@ export function isShort(ms: number): boolean {
 
 /** ms by the system's monotonic clock. */
 export function now(): number {
-  // A getter in Node: read once.
-  const { performance } = globalThis;
-  readsSystem = performance === systemPerformance && performance.now === performanceNow;
-  return performance.now();
+  // A getter in Node: read once, and by its bare name, which is the quicker.
+  const current = performance;
+  readsSystem = current === systemPerformance && current.now === performanceNow;
+  return current.now();
 }
 
 /** Whether timers, and time as it was last read, are the system's own. */

@@ -6,7 +6,7 @@ import { sharedUnder } from "./shared.js";
 export interface AbandonListener {
   /** Nobody waits for the attempt any more: its own time was up, or something else ended it. Must not throw. */
   abandoned(reason: unknown, timedOut: boolean): void;
-  /** The links of the attempt's list, which nobody else writes to. */
+  /** The links of the attempt's ring, which nobody else writes to. */
   previous?: AbandonListener | undefined;
   next?: AbandonListener | undefined;
 }
@@ -32,9 +32,8 @@ export abstract class Attempt implements AttemptContext {
   // Not #private: that costs as much again as all the rest of a call that succeeds.
   private abandonment: Abandonment | undefined = undefined;
   private controller: AbortController | undefined = undefined;
-  // A list whose links are in what it holds: to come and go costs no memory.
-  private firstListener: AbandonListener | undefined = undefined;
-  private lastListener: AbandonListener | undefined = undefined;
+  // The first of a ring whose links are in what it holds: to come and go costs no memory.
+  private listeners: AbandonListener | undefined = undefined;
 
   /** What its own code gets. */
   get context(): AttemptContext {
@@ -68,7 +67,7 @@ export abstract class Attempt implements AttemptContext {
   abandon(reason: unknown, timedOut: boolean): void {
     if (this.abandonment) return;
     this.abandonment = { reason, timedOut };
-    for (let listener = this.firstListener; listener; listener = this.firstListener) {
+    for (let listener = this.listeners; listener; listener = this.listeners) {
       this.offAbandoned(listener);
       listener.abandoned(reason, timedOut);
     }
@@ -79,19 +78,21 @@ export abstract class Attempt implements AttemptContext {
   onAbandoned(listener: AbandonListener): void {
     this.heedAborts();
     if (this.abandonment) return listener.abandoned(this.abandonment.reason, this.abandonment.timedOut);
-    listener.previous = this.lastListener;
-    if (this.lastListener) this.lastListener.next = listener;
-    else this.firstListener = listener;
-    this.lastListener = listener;
+    this.listeners ??= listener;
+    const first = this.listeners;
+    const last = first.previous ?? listener;
+    last.next = listener;
+    listener.previous = last;
+    listener.next = first;
+    first.previous = listener;
   }
 
   offAbandoned(listener: AbandonListener): void {
     const { previous, next } = listener;
-    if (!previous && this.firstListener !== listener) return;
-    if (previous) previous.next = next;
-    else this.firstListener = next;
-    if (next) next.previous = previous;
-    else this.lastListener = previous;
+    if (!previous || !next) return;
+    previous.next = next;
+    next.previous = previous;
+    if (this.listeners === listener) this.listeners = next === listener ? undefined : next;
     listener.previous = undefined;
     listener.next = undefined;
   }

@@ -9,6 +9,15 @@ export function codeOf(error: unknown): unknown {
   }
 }
 
+/** An error's `name`, in the same way. */
+export function nameOf(error: unknown): unknown {
+  try {
+    return (error as { name?: unknown } | null | undefined)?.name;
+  } catch {
+    return undefined;
+  }
+}
+
 /** An error's property, or `undefined` where there is none or reading it throws. */
 export function readField(error: unknown, key: PropertyKey): unknown {
   try {

@@ -1,4 +1,5 @@
 import type { Stop } from "./attempt.js";
+import { sharedUnder } from "./shared.js";
 
 /** What `testRetries` of `undaunted/testing` asks of every policy while it is on. */
 export interface TestSwitch {
@@ -8,18 +9,16 @@ export interface TestSwitch {
   readonly waits: boolean;
 }
 
-// On globalThis, so that an ESM and a CJS copy of the package agree.
-const KEY = Symbol.for("undaunted.testRetries");
-const home = globalThis as { [KEY]?: TestSwitch | undefined };
+const slot = /* @__PURE__ */ sharedUnder<{ on?: TestSwitch | undefined }>("testRetries", {});
 
 /** The switch, where it is on. Asked for once another attempt is wanted: a call that succeeds at once never looks. */
 export function testSwitch(): TestSwitch | undefined {
-  return home[KEY];
+  return slot.on;
 }
 
 /** Turns the switch on, or off, and returns what it was before. */
 export function setTestSwitch(next: TestSwitch | undefined): TestSwitch | undefined {
-  const last = home[KEY];
-  home[KEY] = next;
+  const last = slot.on;
+  slot.on = next;
   return last;
 }

@@ -42,6 +42,8 @@ export function streamIn(value: unknown): "an async generator" | "an Observable"
  */
 export function promiseOf<T>(value: T | PromiseLike<T>): Promise<T> {
   const promise = Promise.resolve(value);
+  // What most functions return, before anything else is looked at.
+  if (promise === value && promise.then === Promise.prototype.then) return promise;
   const stream = promise !== value && streamIn(value);
   if (stream) throw misuse(new TypeError(`fn must not return ${stream}: wrap a function that consumes it`));
   return promise.then === Promise.prototype.then ? promise : adopt(promise);

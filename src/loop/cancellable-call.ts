@@ -45,7 +45,8 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
   later: Timed | undefined = undefined;
   place = -1;
   interruption: Interruption = 0;
-  reason: unknown = undefined;
+  /** Not there before an abort sets it: a pending call should weigh little. */
+  declare reason: unknown;
   /** The attempt in progress. */
   current: Attempt | undefined = undefined;
   private closeGate: Settle | undefined = undefined;

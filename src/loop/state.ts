@@ -60,15 +60,14 @@ export function stateOf(
   const { policy, args, startedAt } = call;
   call.target.watch?.ended();
   const now = policy.needsClock ? policy.clock.now() : begunAt;
-  const [elapsed, attemptElapsed] = [now - startedAt, now - begunAt];
   return new AttemptState(
     identityOf(call),
     nameOf(call),
     args,
     attempt,
     outcome,
-    elapsed,
-    attemptElapsed,
+    now - startedAt,
+    now - begunAt,
     previousDelay,
     idle,
     policy.random,

@@ -21,7 +21,8 @@ import { flaky, type TestRetries, type TestRetriesOptions, testRetries, virtualC
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 const KEY = Symbol.for("undaunted.testRetries");
-const current = () => (globalThis as { [KEY]?: unknown })[KEY];
+const slot = (globalThis as { [KEY]?: { on?: unknown } })[KEY]!;
+const current = () => slot.on;
 const busy = new Error("busy");
 const refused = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
 const fail = () => {
@@ -206,7 +207,7 @@ describe("testRetries", () => {
 
   it("testRetries is not looked at by a call that succeeds at once", async () => {
     const looked = vi.fn();
-    Object.defineProperty(globalThis, KEY, { get: looked, configurable: true });
+    Object.defineProperty(slot, "on", { get: looked, configurable: true });
 
     await retry(async () => 1)();
     await runWithRetry(() => 1, { attemptTimeout: 1_000 });
@@ -215,7 +216,7 @@ describe("testRetries", () => {
     await retry(flaky([busy, "ok"]), { wait: () => 0 })();
 
     expect(looked).toHaveBeenCalledTimes(1);
-    Object.defineProperty(globalThis, KEY, { value: undefined, writable: true, configurable: true });
+    Object.defineProperty(slot, "on", { value: undefined, writable: true, configurable: true });
   });
 
   it("leaves previews as the policies were written", () => {
