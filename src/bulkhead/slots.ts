@@ -4,7 +4,7 @@ import { type AbandonListener, type Attempt, abandonableAttempt, enter, leave, t
 import { BulkheadFullError } from "../common/errors.js";
 import { type AbortListener, type AbortSource, abortSourceOf, offAbort, onAbort } from "../common/interrupt.js";
 import { observed } from "../common/observed.js";
-import { promiseOf } from "../common/thenable.js";
+import { promiseOfCall } from "../common/thenable.js";
 import { Line } from "./line.js";
 import type { BulkheadSettings } from "./options.js";
 
@@ -24,12 +24,12 @@ export class Slots {
     if (this.inFlight >= limit || this.starting > 0) return this.#callLater(fn, self, args, signal);
     const attempt = abandonableAttempt();
     this.#take();
-    if (!attempt) return begin(fn, self, args).then(this.#returned, this.#threw);
+    if (!attempt) return promiseOfCall(fn, self, args).then(this.#returned, this.#threw);
     const slot = this.#spare.pop() ?? new Slot(this);
     slot.hold(attempt);
     // Abandoned before it came here: the call's result would be dropped.
     if (slot.over) return Promise.reject(attempt.signal.reason);
-    return begin(fn, self, args).then(slot.returned, slot.threw);
+    return promiseOfCall(fn, self, args).then(slot.returned, slot.threw);
   }
 
   #callLater(fn: AnyFn, self: unknown, args: readonly unknown[], signal: AbortSignal | undefined): Promise<unknown> {
@@ -214,7 +214,7 @@ class Waiting extends Slot implements AbortListener {
     this.tellWait();
     this.ignoreSignal();
     const outer = this.attempt && enter(this.attempt);
-    const promise = begin(this.fn, this.self, this.args);
+    const promise = promiseOfCall(this.fn, this.self, this.args);
     leave(outer);
     return promise.then(this.returned, this.threw).then(this.resolve, this.reject);
   }
@@ -273,14 +273,5 @@ class Waiting extends Slot implements AbortListener {
     if (!this.admitted) return this.slots.queued.remove(this);
     if (!this.begun) this.slots.starting--;
     super.leave();
-  }
-}
-
-/** Calls `fn`; what it throws, the promise rejects with. */
-function begin(fn: AnyFn, self: unknown, args: readonly unknown[]): Promise<unknown> {
-  try {
-    return promiseOf(fn.apply(self, args as unknown[]));
-  } catch (error) {
-    return Promise.reject(error);
   }
 }

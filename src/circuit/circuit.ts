@@ -4,7 +4,7 @@ import { type Attempt, abandonableAttempt, inAttempt } from "../common/current.j
 import type { CircuitOpenError } from "../common/errors.js";
 import { observed } from "../common/observed.js";
 import { isPromise, refusePromise } from "../common/sync-only.js";
-import { promiseOf } from "../common/thenable.js";
+import { promiseOf, promiseOfCall } from "../common/thenable.js";
 import type { CircuitLink } from "./link.js";
 import {
   admit,
@@ -132,14 +132,8 @@ export class Circuit implements Holder {
       attempt || this.#timed
         ? (this.#spare.pop() ?? new Permit(this, this.#spare)).hold(batch, attempt, this.#now)
         : undefined;
-    let promise: Promise<unknown>;
-    try {
-      promise = promiseOf(fn.apply(self, args as unknown[]));
-    } catch (error) {
-      promise = Promise.reject(error);
-    }
     const { succeeded, failed } = permit ?? batch;
-    return promise.then(succeeded, failed);
+    return promiseOfCall(fn, self, args).then(succeeded, failed);
   }
 
   callSync(fn: AnyFn, self: unknown, args: readonly unknown[]): unknown {

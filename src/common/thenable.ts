@@ -1,3 +1,4 @@
+import type { AnyFn } from "./attempt.js";
 import { misuse } from "./brand.js";
 import { readField } from "./inspect.js";
 
@@ -47,6 +48,15 @@ export function promiseOf<T>(value: T | PromiseLike<T>): Promise<T> {
   const stream = promise !== value && streamIn(value);
   if (stream) throw misuse(new TypeError(`fn must not return ${stream}: wrap a function that consumes it`));
   return promise.then === Promise.prototype.then ? promise : adopt(promise);
+}
+
+/** Calls `fn`. What it throws, the promise rejects with. */
+export function promiseOfCall(fn: AnyFn, self: unknown, args: readonly unknown[]): Promise<unknown> {
+  try {
+    return promiseOf(fn.apply(self, args as unknown[]));
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 function adopt<T>(promise: Promise<T>): Promise<T> {
