@@ -30,7 +30,8 @@ export abstract class Attempt implements AttemptContext {
   /** By which clock, where there is a timeout. */
   abstract readonly clock: object | undefined;
   // Not #private: that costs as much again as all the rest of a call that succeeds.
-  private abandonment: Abandonment | undefined = undefined;
+  /** How it was abandoned, if it was. */
+  ending: Abandonment | undefined = undefined;
   private controller: AbortController | undefined = undefined;
   // The first of a ring whose links are in what it holds: to come and go costs no memory.
   private listeners: AbandonListener | undefined = undefined;
@@ -45,7 +46,7 @@ export abstract class Attempt implements AttemptContext {
     if (!this.controller) {
       this.controller = new AbortController();
       this.heedAborts();
-      if (this.abandonment) this.controller.abort(this.abandonment.reason);
+      if (this.ending) this.controller.abort(this.ending.reason);
     }
     return this.controller.signal;
   }
@@ -55,18 +56,13 @@ export abstract class Attempt implements AttemptContext {
     return this.controller?.signal === signal;
   }
 
-  /** How it was abandoned, if it was. */
-  get ending(): Abandonment | undefined {
-    return this.abandonment;
-  }
-
   /** Somebody waits for its end: from now on an abort must reach it at once. */
   heedAborts(): void {}
 
   /** Nobody waits for this attempt any more. */
   abandon(reason: unknown, timedOut: boolean): void {
-    if (this.abandonment) return;
-    this.abandonment = { reason, timedOut };
+    if (this.ending) return;
+    this.ending = { reason, timedOut };
     for (let listener = this.listeners; listener; listener = this.listeners) {
       this.offAbandoned(listener);
       listener.abandoned(reason, timedOut);
@@ -77,7 +73,7 @@ export abstract class Attempt implements AttemptContext {
   /** Calls `listener` when this attempt is abandoned, at once where it has been. */
   onAbandoned(listener: AbandonListener): void {
     this.heedAborts();
-    if (this.abandonment) return listener.abandoned(this.abandonment.reason, this.abandonment.timedOut);
+    if (this.ending) return listener.abandoned(this.ending.reason, this.ending.timedOut);
     this.listeners ??= listener;
     const first = this.listeners;
     const last = first.previous ?? listener;
