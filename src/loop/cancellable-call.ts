@@ -1,25 +1,15 @@
 import type { AttemptContext, Outcome } from "../common/attempt.js";
 import { callHook, report } from "../common/call-hook.js";
 import { hasSystemTime, setDeadline, systemClock } from "../common/clock.js";
-import { type AbandonListener, Attempt, enter, leave, PlainAttempt } from "../common/current.js";
+import { type AbandonListener, Attempt, PlainAttempt } from "../common/current.js";
 import { type Newcomer, reasonOf } from "../common/interrupt.js";
-import { promiseOf } from "../common/thenable.js";
+import { RESOLVED } from "../common/thenable.js";
 import { recordSuccess } from "./book.js";
 import type { DeadlineQueue, Timed } from "./deadline-queue.js";
 import { closeGate, gate, key, type Settle } from "./gate.js";
+import { makeAttempt } from "./make-attempt.js";
 import { type CompiledPolicy, queueOf } from "./policy.js";
-import {
-  ABORTED,
-  CLOSED,
-  EXPIRED,
-  heedsLate,
-  type Interruption,
-  isAnswer,
-  Run,
-  type RunLimits,
-  TIMED_OUT,
-  tellLate,
-} from "./run.js";
+import { ABORTED, CLOSED, EXPIRED, type Interruption, type Run, type RunLimits, runOf, TIMED_OUT } from "./run.js";
 import { type Call, startOf } from "./state.js";
 import type { Target } from "./target.js";
 import { viewOf } from "./view.js";
@@ -107,34 +97,53 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     if (!this.#isInterrupted()) pending = onAttempt && callHook(policy, onAttempt, startOf(this, 1));
     // Of a function of the user's, which may fail, a run takes care.
     const isUsual = typeof policy.attemptTimeout === "number";
-    if (!pending && isUsual && !this.#isInterrupted()) return this.#attempt();
+    if (pending || !isUsual || this.#isInterrupted()) {
+      return this.#startRun((run) => (pending ? run.beginAfter(pending) : !run.invoke()));
+    }
+    try {
+      this.#setTimer();
+    } catch (error) {
+      return this.#startRun((run) => run.fail(error));
+    }
+    this.current = this;
+    this.target.stats.attempts++;
+    return this.settled(makeAttempt(this, this)).then(
+      (value) => this.#returned(value),
+      (error) => this.#ended({ ok: false, error }),
+    );
+  }
+
+  #startRun(begin: (run: Run) => boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#goOn(0, (run) => (pending ? run.beginAfter(pending) : !run.invoke())).then(resolve, reject);
+      runOf(this, 0, begin, this).then(resolve, reject);
     });
   }
 
-  #attempt(): Promise<unknown> {
-    const { target, self, args } = this;
-    let promise: Promise<unknown> | undefined;
-    const through = this.#gate();
-    const open = key();
-    this.current = this;
-    target.stats.attempts++;
-    const outer = enter(this);
-    try {
-      this.#setTimer();
-      promise = promiseOf(target.fn.apply(self, args as unknown[]));
-      promise.then(open, this.closeGate);
-      if (heedsLate(this)) this.heedLateResult(promise);
-    } catch (error) {
-      this.closeGate!(error);
-      if (this.interruption && heedsLate(this)) this.heedLateResult(Promise.reject(error));
-    } finally {
-      leave(outer);
-    }
-    return through.then(
-      (value) => this.#returned(value),
-      (error) => this.#ended({ ok: false, error }),
+  begin(attempt: number, previousError: unknown, timeout: number): Attempt {
+    const { totalTimeout, clock, unref } = this.policy;
+    this.current = new PlainAttempt(attempt, previousError, true, Math.min(timeout, totalTimeout), clock);
+    if (timeout < Infinity) this.timer = setDeadline(clock, () => this.interrupt(TIMED_OUT), timeout, unref);
+    return this.current;
+  }
+
+  settled(promise: Promise<unknown>): Promise<unknown> {
+    // First, so that it is asked about before the gate opens.
+    if (this.policy.onLateResult || this.target.watch) this.#heedLateResult(this.current!, promise);
+    return this.through(promise);
+  }
+
+  /** Tells what an attempt settles with, if the call was interrupted before that came through. */
+  #heedLateResult(attempt: Attempt, promise: Promise<unknown>): void {
+    const { policy, target } = this;
+    const late = (outcome: Outcome) =>
+      RESOLVED.then(() => {
+        if (this.current === attempt && !this.#isInterrupted()) return;
+        target.watch?.late(attempt.attempt, outcome);
+        if (policy.onLateResult) callHook(policy, policy.onLateResult, outcome);
+      });
+    promise.then(
+      (value) => late({ ok: true, value }),
+      (error) => late({ ok: false, error }),
     );
   }
 
@@ -179,26 +188,11 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
   }
 
   #ended(outcome: Outcome): PromiseLike<unknown> {
-    if (this.#isInterrupted() && isAnswer(outcome)) tellLate(this, 1, outcome);
-    return this.#goOn(1, (run) => run.settle(outcome));
+    this.#isInterrupted();
+    return runOf(this, 1, (run) => run.settle(outcome), this);
   }
 
-  /** The call goes on as a run, which takes the native `resolve` and `reject` of the caller's promise. */
-  #goOn(attempts: number, begin: (run: Run) => boolean): PromiseLike<unknown> {
-    const then = (resolve: Settle, reject: Settle) => {
-      const run = new Run(this, attempts, resolve, reject, this);
-      try {
-        this.#prepare();
-      } catch (error) {
-        // The user's clock failed.
-        return void run.fail(error);
-      }
-      run.step(() => begin(run));
-    };
-    return { then } as unknown as PromiseLike<unknown>;
-  }
-
-  #prepare(): void {
+  prepare(): void {
     const { totalTimeout, clock, unref } = this.policy;
     this.#stopTimer();
     if (this.interruption < ABORTED) this.heedAborts();
@@ -220,31 +214,9 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     return through;
   }
 
-  begin(attempt: number, previousError: unknown, timeout: number): Attempt {
-    const { policy } = this;
-    const limit = Math.min(timeout, policy.totalTimeout);
-    this.current = new PlainAttempt(attempt, previousError, true, limit, policy.clock);
-    if (timeout < Infinity) {
-      this.timer = setDeadline(policy.clock, () => this.interrupt(TIMED_OUT), timeout, policy.unref);
-    }
-    return this.current;
-  }
-
   end(): void {
     this.#stopTimer();
     this.current = undefined;
-  }
-
-  /** Tells what `promise` settles with, if this attempt was interrupted before. */
-  heedLateResult(promise: Promise<unknown>): void {
-    const { current } = this;
-    const late = (outcome: Outcome) => {
-      if (this.current !== current || this.interruption) tellLate(this, current!.attempt, outcome);
-    };
-    promise.then(
-      (value) => late({ ok: true, value }),
-      (error) => late({ ok: false, error }),
-    );
   }
 
   /** Something ends what goes on. What is graver counts: an abort more than the deadline, that more than a timeout. */

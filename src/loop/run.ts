@@ -2,10 +2,10 @@ import type { GiveUpReason, GiveUpState, Outcome } from "../common/attempt.js";
 import { changed } from "../common/attempt-state.js";
 import { callHook, report } from "../common/call-hook.js";
 import { inThisContext, systemClock } from "../common/clock.js";
-import { type Attempt, enter, leave, PlainAttempt } from "../common/current.js";
+import { type Attempt, PlainAttempt } from "../common/current.js";
 import { AttemptTimeoutError, TotalTimeoutError } from "../common/errors.js";
 import { giveUpOn, nextOrdinal } from "../common/exhausted.js";
-import { isThenable, promiseOf, RESOLVED } from "../common/thenable.js";
+import { isThenable, RESOLVED } from "../common/thenable.js";
 import { bookInBudget, recordSuccess } from "./book.js";
 import {
   asksStopAgain,
@@ -19,6 +19,7 @@ import {
   isNonRetryable,
   reachesDeadline,
 } from "./decide.js";
+import { makeAttempt } from "./make-attempt.js";
 import { type Call, type State, startOf, stateOf } from "./state.js";
 
 /**
@@ -50,22 +51,6 @@ export const PENDING_FOREVER = { then() {} };
 /** What comes through a gate that an interruption closed. */
 export const CLOSED: unknown = /* @__PURE__ */ Symbol();
 
-/** Whether an attempt ended by itself. */
-export function isAnswer(outcome: Outcome): boolean {
-  return outcome.ok || outcome.error !== CLOSED;
-}
-
-/** Whether anybody hears of what an attempt that was interrupted settles with. */
-export function heedsLate({ policy, target }: Call): boolean {
-  return !!(policy.onLateResult || target.watch);
-}
-
-/** Tells them. */
-export function tellLate({ policy, target }: Call, attempt: number, outcome: Outcome): void {
-  target.watch?.late(attempt, outcome);
-  if (policy.onLateResult) callHook(policy, policy.onLateResult, outcome);
-}
-
 /** What ended something before it ended by itself: of two the higher one counts. 0: nothing did. */
 export type Interruption = number;
 export const TIMED_OUT: Interruption = 1;
@@ -85,14 +70,17 @@ export interface RunLimits {
   through<T>(promise: Promise<T>): Promise<T>;
   /** The same of a sleep. */
   sleep(ms: number): Promise<unknown>;
-  /** Makes the attempt that is to begin, and sets its timer. */
+  /** The attempt that is to be made, whose time begins. */
   begin(attempt: number, previousError: unknown, timeout: number): Attempt;
-  heedLateResult(promise: Promise<unknown>): void;
+  /** The same of what the attempt returned, which somebody may want to hear of also where it comes too late. */
+  settled(promise: Promise<unknown>): Promise<unknown>;
   /** The attempt, or the sleep, is over. */
   end(): void;
   /** A fallback may take as long as it likes. */
   fallsBack(): void;
   close(): void;
+  /** The first attempt is over: sets the timer of the whole call, and listens to its signals. */
+  prepare(): void;
 }
 
 interface Payment {
@@ -161,11 +149,16 @@ export class Run {
   /** Makes an attempt. */
   invoke(): object {
     const { limits } = this;
-    const { target, policy, self, args } = this.call;
+    const { target, policy } = this.call;
     const outcome = this.#outcome;
-    let timeout = Infinity;
+    const previousError = outcome?.ok === false ? outcome.error : undefined;
+    const number = this.attempt + 1;
+    let attempt: Attempt;
     try {
-      if (limits) timeout = attemptTimeoutOf(policy, this.attempt + 1, outcome);
+      if (policy.needsClock) this.begunAt = policy.clock.now();
+      attempt = limits
+        ? limits.begin(number, previousError, attemptTimeoutOf(policy, number, outcome))
+        : new PlainAttempt(number, previousError, false);
     } catch (error) {
       this.#take(() => this.fail(error));
       return PENDING_FOREVER;
@@ -177,23 +170,8 @@ export class Run {
       this.#owed = undefined;
     }
     target.stats.attempts++;
-    const previousError = outcome?.ok === false ? outcome.error : undefined;
-    const outer = enter(new PlainAttempt(this.attempt, previousError, false));
-    let promise: Promise<unknown>;
-    try {
-      if (policy.needsClock) this.begunAt = policy.clock.now();
-      if (limits) enter(limits.begin(this.attempt, previousError, timeout));
-      promise = promiseOf(target.fn.apply(self, args as unknown[]));
-    } catch (error) {
-      promise = RESOLVED.then(() => {
-        throw error;
-      });
-    } finally {
-      leave(outer);
-    }
-    if (limits && heedsLate(this.call)) limits.heedLateResult(promise);
-    if (limits) promise = limits.through(promise);
-    promise
+    const promise = makeAttempt(this.call, attempt);
+    (limits ? limits.settled(promise) : promise)
       .then(limits || policy.mustInspectValue ? (value) => this.#returned(value) : target.succeeded, (error) =>
         this.#ended({ ok: false, error }),
       )
@@ -211,8 +189,6 @@ export class Run {
   }
 
   #ended(outcome: Outcome): object {
-    // The interruption came between the end of the attempt and this microtask.
-    if (this.limits?.interruption && isAnswer(outcome)) tellLate(this.call, this.attempt, outcome);
     return this.#go(() => this.settle(outcome));
   }
 
@@ -456,4 +432,27 @@ export class Run {
   #stateOf(outcome: Outcome): State {
     return stateOf(this.call, this.attempt, outcome, this.#previousDelay, this.#idle, this.begunAt);
   }
+}
+
+/**
+ * What the caller's promise is resolved with where a call goes on as a run: it hands over its own native `resolve` and
+ * `reject`, so that the run needs no promise of its own.
+ */
+export function runOf(
+  call: Call,
+  attempts: number,
+  begin: (run: Run) => boolean,
+  limits?: RunLimits,
+): PromiseLike<unknown> {
+  const then = (resolve: (value: unknown) => void, reject: (error: unknown) => void) => {
+    const run = new Run(call, attempts, resolve, reject, limits);
+    try {
+      limits?.prepare();
+    } catch (error) {
+      // The user's clock failed.
+      return void run.fail(error);
+    }
+    run.step(() => begin(run));
+  };
+  return { then } as unknown as PromiseLike<unknown>;
 }

@@ -8,7 +8,7 @@ import { recordSuccess } from "./book.js";
 import { CancellableCall } from "./cancellable-call.js";
 import { type Decision, decide } from "./decide.js";
 import type { CompiledPolicy } from "./policy.js";
-import { EXPIRED, Run } from "./run.js";
+import { EXPIRED, runOf } from "./run.js";
 import { type Call, callOf, type State, startOf, stateOf } from "./state.js";
 import { type Target, watched } from "./target.js";
 
@@ -106,18 +106,6 @@ export function startPart(
 function outerOf({ detached, abortSources }: CompiledPolicy): Attempt | undefined {
   const outer = detached ? undefined : abandonableAttempt();
   return outer && abortSources.some(({ signal }) => outer.owns(signal)) ? undefined : outer;
-}
-
-/**
- * What the caller's promise is resolved with where a call goes on as a run: it hands over its own native `resolve` and
- * `reject`, so that the run needs no promise of its own.
- */
-function runOf(call: Call, attempt: number, begin: (run: Run) => boolean): PromiseLike<unknown> {
-  const go = (resolve: (value: unknown) => void, reject: (error: unknown) => void) => {
-    const run = new Run(call, attempt, resolve, reject);
-    run.step(() => begin(run));
-  };
-  return { then: go } as PromiseLike<unknown>;
 }
 
 function failed(call: Call, error: unknown): PromiseLike<unknown> {
