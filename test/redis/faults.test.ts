@@ -1,7 +1,8 @@
 import { Redis as Ioredis } from "ioredis";
 import { createClient } from "redis";
-import { type CircuitBreaker, circuitBreaker, retryBudget } from "undaunted";
+import { type CircuitBreaker, circuitBreaker, retry, retryBudget, retryRateLimit, waitNone } from "undaunted";
 import { type Fleet, type RedisFleetOptions, redisFleet } from "undaunted/redis";
+import { flaky } from "undaunted/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { BreakerRequest } from "../../src/fleet/protocol.js";
 import { scriptRunner } from "../../src/redis/client.js";
@@ -10,6 +11,8 @@ import { SCRIPT } from "../../src/redis/script.js";
 import { named } from "../idempotency/kinds-of-store.js";
 import { PATIENCE } from "../limits.js";
 import { type Redis, startRedis, whatIsMissing } from "../transient/servers/index.js";
+import { connect as connectBy, LIBRARIES } from "./clients.js";
+import { breakerRequest } from "./requests.js";
 
 const missing = whatIsMissing("redis");
 const patient = { timeout: PATIENCE, interval: 20 };
@@ -127,6 +130,78 @@ describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
     expect(failures).toBe(0);
   });
 
+  it.each<[string, (client: Ioredis) => () => unknown]>([
+    [
+      "is held, and replies to nothing",
+      () => {
+        server.freeze();
+        return () => server.thaw();
+      },
+    ],
+    [
+      "sleeps",
+      (client) => {
+        const awake = client.call("DEBUG", "SLEEP", "1");
+        return () => awake;
+      },
+    ],
+  ])("lets every call and every retry go while Redis %s, and is connected afterwards", async (_, still) => {
+    const { breaker, fleet } = join();
+    const budget = fleet.share(retryBudget(), { key: "payments" });
+    await fleet.ready();
+    const wake = still(connect());
+    try {
+      for (let call = 0; call < 100; call++) await breaker.run(up);
+      const task = flaky([new Error("busy"), "done"]);
+
+      expect(await retry(task, { budget, wait: waitNone })()).toBe("done");
+    } finally {
+      await wake();
+    }
+    await vi.waitFor(async () => {
+      await breaker.run(up);
+      expect(breaker.stats.fleet?.connected).toBe(true);
+    }, patient);
+  });
+
+  it("goes on by each process alone when Redis is killed in mid-outage, and together when it is back", async () => {
+    const processes = [join(), join()];
+    const breakers = processes.map(({ breaker }) => breaker);
+    await Promise.all(processes.map(({ fleet }) => fleet.ready()));
+    await callUntil(breakers, down, all(breakers, "open"));
+    const reasons = new Set<string>();
+    const connected = (task: () => Promise<unknown>, is: boolean) => () => {
+      for (const breaker of breakers) breaker.run(task).catch(({ name }) => reasons.add(name));
+      expect(breakers.map(({ stats }) => stats.fleet?.connected)).toEqual([is, is]);
+    };
+
+    await server.kill();
+    await vi.waitFor(connected(down, false), patient);
+    await server.begin();
+    await vi.waitFor(connected(up, true), patient);
+    await callUntil(breakers, up, all(breakers, "closed"));
+
+    expect([...reasons].filter((name) => name !== "Error" && name !== "CircuitOpenError")).toEqual([]);
+  });
+
+  it("hears pushes again by clients whose connections were cut and that reconnected", async () => {
+    const [one, other] = [join(), join()];
+    await Promise.all([one.fleet.ready(), other.fleet.ready()]);
+    const admin = connect();
+    const isHeard = async () =>
+      expect(await admin.pubsub("NUMSUB", "undaunted:test:news")).toEqual([expect.anything(), 2]);
+    await vi.waitFor(isHeard, patient);
+
+    await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
+    await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    await vi.waitFor(isHeard, patient);
+    await vi.waitFor(() => expect(one.client.status).toBe("ready"), patient);
+    one.breaker.isolate();
+
+    // It makes no call, so that it can have it by a push alone.
+    await vi.waitFor(() => expect(other.breaker.state).toBe("isolated"), patient);
+  });
+
   it.each<[string, (client: Ioredis) => Promise<unknown>, (client: Ioredis) => Promise<unknown>]>([
     [
       "a memory that is full",
@@ -203,15 +278,26 @@ describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
 
   it("leaves nothing in Redis that does not expire", async () => {
     const { breaker, fleet, client } = join();
+    const isolated = fleet.share(circuitBreaker({ failureRate: 0.5 }), { key: "isolated" });
+    fleet.share(retryRateLimit({ perSecond: 5 }), { key: "payments" });
     const budget = fleet.share(retryBudget(), { key: "payments" });
     await fleet.ready();
     budget.recordSuccess(0);
+    isolated.isolate();
     await callUntil([breaker], down, all([breaker], "open"));
 
-    const keys = await client.keys("*");
+    const stored = await client.keys("*");
+    const isIsolated = (key: string) => key.includes("{breaker:isolated}");
+    const keys = stored.filter((key) => !isIsolated(key));
     const left = await Promise.all(keys.map((key) => client.pttl(key)));
+    const ofIsolated = await Promise.all(stored.filter(isIsolated).map((key) => client.pttl(key)));
 
-    expect(keys.length).toBeGreaterThanOrEqual(4);
+    expect(keys.map((key) => /\{(\w+):/.exec(key)?.[1])).toEqual(
+      expect.arrayContaining(["breaker", "budget", "limit"]),
+    );
+    expect(ofIsolated.length).toBeGreaterThan(0);
+    for (const ms of ofIsolated) expect(ms).toBeGreaterThan(0);
+    for (const ms of ofIsolated) expect(ms).toBeLessThanOrEqual(86_400_000);
     expect(keys.filter((key) => !key.startsWith("undaunted:test:{"))).toEqual([]);
     for (const ms of left) expect(ms).toBeGreaterThan(0);
     for (const ms of left) expect(ms).toBeLessThanOrEqual(95_000);
@@ -220,7 +306,8 @@ describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
   it("takes some 10 KB for a guard that hundreds of processes report of, each second", async () => {
     const client = connect();
     const run = scriptRunner("test", client);
-    for (let n = 0; n < 400; n++) await exchange(run, request({ reporter: n * 7_919, nonce: n + 1 }), 1e12 + n * 32);
+    for (let n = 0; n < 400; n++)
+      await exchange(run, breakerRequest({ reporter: n * 7_919, nonce: n + 1 }), 1e12 + n * 32);
 
     let bytes = 0;
     for (const key of await client.keys("*")) bytes += Number(await client.memory("USAGE", key));
@@ -231,71 +318,45 @@ describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
 
   it("counts once what a client sends twice", async () => {
     const run = scriptRunner("test", connect());
-    const hello = await exchange(run, request({ nonce: 1 }), 1e12);
+    const hello = await exchange(run, breakerRequest({ nonce: 1 }), 1e12);
     const { epoch, generation } = hello as { epoch: number; generation: number };
-    const report = request({ nonce: 2, tick: 1e12, age: 10, epoch, generation, calls: 49, failures: 49 });
+    const report = breakerRequest({ nonce: 2, tick: 1e12, age: 10, epoch, generation, calls: 49, failures: 49 });
 
     for (let time = 0; time < 3; time++) await exchange(run, report, 1e12 + 20 + time);
     const { state } = (await exchange(
       run,
-      request({ nonce: 3, tick: 1e12, age: 1_500, epoch, generation, calls: 0, vote: 0 }),
+      breakerRequest({ nonce: 3, tick: 1e12, age: 1_500, epoch, generation, calls: 0, vote: 0 }),
       1e12 + 1_500,
     )) as { state: number };
 
     expect(state).toBe(0);
     // One failure more is enough.
-    const last = request({ nonce: 4, tick: 1e12 + 1_500, age: 0, epoch, generation, calls: 1, failures: 1 });
+    const last = breakerRequest({ nonce: 4, tick: 1e12 + 1_500, age: 0, epoch, generation, calls: 1, failures: 1 });
     expect(await exchange(run, last, 1e12 + 1_500)).toMatchObject({ state: 1 });
   });
 
-  it("leaves no listener on the clients after close(), nor on the channel", async () => {
-    const client = connect();
-    const subscribe = connect();
-    const before = subscribe.listenerCount("message");
-    const fleet = redisFleet(client, { name: "test", subscribe });
-    await vi.waitFor(
-      async () => expect(await client.pubsub("NUMSUB", "undaunted:test:news")).toEqual([expect.anything(), 1]),
-      patient,
-    );
+  it.each(LIBRARIES)("leaves no listener on clients of %s after close(), nor on the channel", async (library) => {
+    const admin = connect();
+    const listening = (count: number) => async () =>
+      expect(await admin.pubsub("NUMSUB", "undaunted:test:news")).toEqual([expect.anything(), count]);
+    const { client, subscribe, listeners, end } = await connectBy(library, server.connection);
+    try {
+      const before = listeners();
+      const fleet = redisFleet(client, { name: "test", subscribe });
+      const breaker = fleet.share(circuitBreaker({ failureRate: 0.5 }), { key: "payments" });
+      await fleet.ready();
+      await vi.waitFor(listening(1), patient);
+      await callUntil([breaker], down, all([breaker], "open"));
 
-    await fleet.close();
+      await fleet.close();
 
-    expect(subscribe.listenerCount("message")).toBe(before);
-    expect(await client.pubsub("NUMSUB", "undaunted:test:news")).toEqual([expect.anything(), 0]);
+      await listening(0)();
+      expect(listeners()).toBe(before);
+    } finally {
+      end();
+    }
   });
 });
-
-function request(more: Partial<BreakerRequest>): BreakerRequest {
-  return {
-    kind: "breaker",
-    key: "k",
-    reporter: 1,
-    nonce: 1,
-    tick: 0,
-    age: 0,
-    most: 1_000,
-    failureRate: 0.5,
-    slowRate: 2,
-    openFor: 30_000,
-    maxOpenFor: 3_600_000,
-    probes: 1,
-    epoch: 0,
-    generation: 0,
-    was: 0,
-    rate: 0,
-    calls: 0,
-    failures: 0,
-    slow: 0,
-    retryAfter: 0,
-    vote: 0,
-    claim: 0,
-    probe: 0,
-    ended: 0,
-    command: 0,
-    hello: 0,
-    ...more,
-  };
-}
 
 async function exchange(run: ReturnType<typeof scriptRunner>, sent: BreakerRequest, now: number) {
   return replyOf(sent.kind, await run(SCRIPT, keysOf("test", sent), argumentsOf("test", sent, now)));

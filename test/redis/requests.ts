@@ -1,5 +1,37 @@
-import type { AskedPause, BreakerRequest, FleetReply, FleetRequest } from "../../src/fleet/protocol.js";
+import type {
+  AskedPause,
+  BreakerRequest,
+  BudgetRequest,
+  FleetReply,
+  FleetRequest,
+  LimitRequest,
+  PauseRequest,
+} from "../../src/fleet/protocol.js";
 import { seededRandom } from "../../src/testing/seeded-random.js";
+
+const ENVELOPE = { key: "k", reporter: 1, nonce: 1, tick: 0, age: 0, most: 1_000 };
+
+/** A first exchange about a breaker, which has nothing to say but `more`. */
+export function breakerRequest(more: Partial<BreakerRequest> = {}): BreakerRequest {
+  const rule = { failureRate: 0.5, slowRate: 2, openFor: 30_000, maxOpenFor: 3_600_000, probes: 1 };
+  const counts = { calls: 0, failures: 0, slow: 0, retryAfter: 0, vote: 0 };
+  const known = { epoch: 0, generation: 0, was: 0, rate: 0 };
+  const nothing = { claim: 0, probe: 0, ended: 0, command: 0, hello: 0 };
+  return { kind: "breaker", ...ENVELOPE, ...rule, ...known, ...counts, ...nothing, ...more };
+}
+
+export function budgetRequest(more: Partial<BudgetRequest> = {}): BudgetRequest {
+  const formula = { capacity: 10, initial: 10, perSuccess: 0.2, fade: 15_000, every: 60_000, floor: 3 };
+  return { kind: "budget", ...ENVELOPE, ...formula, capacitySeconds: 1, successes: 0, refunds: 0, wanted: 0, ...more };
+}
+
+export function limitRequest(more: Partial<LimitRequest> = {}): LimitRequest {
+  return { kind: "limit", ...ENVELOPE, perSecond: 5, burst: 5, refunds: 0, wanted: 0, ...more };
+}
+
+export function pauseRequest(more: Partial<PauseRequest> = {}): PauseRequest {
+  return { kind: "pause", ...ENVELOPE, asked: [{ key: "0".repeat(64), ms: 1_000 }], ...more };
+}
 
 /** One exchange of a made-up fleet. */
 export interface Step {
