@@ -207,6 +207,10 @@ describe("TotalTimeoutError", () => {
     });
   });
 
+  it("says so where the limit was reached before the first attempt", () => {
+    expect(new TotalTimeoutError(-5, 0).message).toBe("the total timeout of -5 ms leaves no time for an attempt");
+  });
+
   it("has no cause where the last attempt returned a value", () => {
     const outcome = { ok: true, value: "pending" } as const;
     const error = new TotalTimeoutError(1_000, 2, outcome);
