@@ -1,5 +1,4 @@
-import type { GiveUpState, Outcome, RetryState } from "../common/attempt.js";
-import { AttemptState, changed } from "../common/attempt-state.js";
+import type { GiveUpState, RetryState } from "../common/attempt.js";
 import { callHook, report } from "../common/call-hook.js";
 import { inThisContext, setDeadline } from "../common/clock.js";
 import { type AbandonListener, type Attempt, resume, theAttempt } from "../common/current.js";
@@ -11,6 +10,7 @@ import { startPart } from "../loop/start.js";
 import { Stats } from "../loop/stats.js";
 import { type Target, watched } from "../loop/target.js";
 import type { StreamPolicy } from "./options.js";
+import { Progress } from "./progress.js";
 import { type Paid, pullPolicy } from "./pull-policy.js";
 import { type Open, Source } from "./source.js";
 
@@ -55,17 +55,9 @@ export class Stream<T, R = any> implements AbortListener {
   readonly #sources: readonly AbortSource[];
   /** Ends a pull when the consumer leaves. */
   readonly #leaving = new AbortController();
-  readonly #identity = {};
+  readonly #progress: Progress<T>;
   #source: Source<T> | undefined = undefined;
-  #last: T | undefined = undefined;
-  #count = 0;
-  #opened = 0;
-  /** ms of the last sleep, and of all. */
-  #delay = 0;
-  #idle = 0;
   #paid: Paid = { tokens: 0, state: undefined };
-  #startedAt = 0;
-  #pulledAt = 0;
   /** Calls of `next` that have not settled, and the last of them. */
   #waiting = 0;
   #latest: Promise<unknown> | undefined = undefined;
@@ -81,13 +73,15 @@ export class Stream<T, R = any> implements AbortListener {
   constructor(made: Streamed<T>) {
     const { policy, name } = made;
     this.#made = made;
+    const progress = new Progress<T>(policy);
+    this.#progress = progress;
     const succeeded = <V>(value: V): V => value;
     const uncounted = { name, stats: new Stats(), succeeded, watch: undefined };
     this.#target = { ...uncounted, fn: () => this.#attempt() };
     this.#openings = { ...uncounted, fn: (read: () => unknown) => read() };
     this.#sources = policy.abortSources;
     this.#pulls = pullPolicy(policy, [...this.#sources, abortSourceOf(this.#leaving.signal)], {
-      seen: (state) => this.#seen(state),
+      seen: (state) => progress.seen(state),
       paid: (paid) => {
         this.#paid = paid;
       },
@@ -95,7 +89,7 @@ export class Stream<T, R = any> implements AbortListener {
       givenUp: (state) => this.#givenUp(state),
       opens: (attempt) => {
         if (this.#source) return undefined;
-        return policy.resetOnItem ? attempt : this.#opened + 1;
+        return policy.resetOnItem ? attempt : progress.opened + 1;
       },
     });
   }
@@ -161,8 +155,14 @@ export class Stream<T, R = any> implements AbortListener {
     try {
       this.#begin();
       const { policy, args } = this.#made;
-      const startedAt = policy.totalTimeout < Infinity ? this.#startedAt : this.#pulledAt;
-      pull = startPart(this.#target, this.#pulls, undefined, args, startedAt);
+      const { startedAt, pulledAt } = this.#progress;
+      pull = startPart(
+        this.#target,
+        this.#pulls,
+        undefined,
+        args,
+        policy.totalTimeout < Infinity ? startedAt : pulledAt,
+      );
     } catch (error) {
       pull = Promise.reject(error);
     }
@@ -174,12 +174,13 @@ export class Stream<T, R = any> implements AbortListener {
 
   #begin(): void {
     const { policy, stats } = this.#made;
+    const progress = this.#progress;
     this.#pulling = true;
-    this.#pulledAt = policy.clock.now();
+    progress.pulledAt = policy.clock.now();
     if (this.#begun) return;
     this.#begun = true;
     stats.calls++;
-    this.#startedAt = this.#pulledAt;
+    progress.startedAt = progress.pulledAt;
     this.#openings = watched(this.#openings, policy, undefined, nextOrdinal());
     this.#target = { ...this.#target, watch: this.#openings.watch };
     // In the consumer's context, whoever aborts.
@@ -191,26 +192,28 @@ export class Stream<T, R = any> implements AbortListener {
     for (const source of this.#sources) source.add(this);
     const { totalTimeout, clock, unref } = policy;
     if (totalTimeout === Infinity) return;
-    const timeUp = () => this.cut(new TotalTimeoutError(totalTimeout, this.#opened));
+    const timeUp = () => this.cut(new TotalTimeoutError(totalTimeout, progress.opened));
     this.#cancelDeadline = setDeadline(clock, timeUp, totalTimeout, unref);
   }
 
   /** An attempt of a pull: reads on, or opens. */
   #attempt(): Promise<IteratorResult<T>> {
     const attempt = theAttempt()!;
+    const progress = this.#progress;
     const watch = new Watch();
     attempt.onAbandoned(watch);
     if (this.#source) {
       watch.source = this.#source;
       return this.#source.next();
     }
-    if (this.#opened === 0) return this.#openIn(attempt, watch);
+    if (progress.opened === 0) return this.#openIn(attempt, watch);
     const { policy, stats } = this.#made;
     stats.retries++;
-    stats.idle += this.#delay;
-    this.#idle += this.#delay;
+    stats.idle += progress.delay;
+    progress.idle += progress.delay;
     const { onReopen } = policy;
-    const reopening = { last: this.#last, count: this.#count, delay: this.#delay };
+    const { last, count, delay } = progress;
+    const reopening = { last, count, delay };
     const pending = onReopen && callHook(policy, onReopen, reopening);
     return pending ? pending.then(() => this.#openIn(attempt, watch)) : this.#openIn(attempt, watch);
   }
@@ -220,8 +223,9 @@ export class Stream<T, R = any> implements AbortListener {
     if (watch.over) return PENDING;
     const { policy, stats, open } = this.#made;
     stats.attempts++;
-    this.#opened++;
-    const source = new Source(policy.resetOnItem ? attempt.attempt : this.#opened, this.#last, this.#count);
+    const progress = this.#progress;
+    progress.opened++;
+    const source = new Source(policy.resetOnItem ? attempt.attempt : progress.opened, progress.last, progress.count);
     this.#source = source;
     watch.source = source;
     const read = () =>
@@ -229,27 +233,12 @@ export class Stream<T, R = any> implements AbortListener {
     return resume(attempt, () => this.#openings.fn(read)) as Promise<IteratorResult<T>>;
   }
 
-  /** What strategies and hooks see of a pull's state: the part of the stream that the policy counts. */
-  #seen<S extends RetryState>(state: S): S {
-    const { policy } = this.#made;
-    const before = this.#pulledAt - this.#startedAt;
-    const isWhole = policy.totalTimeout < Infinity;
-    if (policy.resetOnItem) return isWhole ? as(state, { elapsed: state.elapsed - before }) : state;
-    return as(state, {
-      call: this.#identity,
-      attempt: this.#opened,
-      elapsed: isWhole ? state.elapsed : state.elapsed + before,
-      previousDelay: state.attempt === 1 ? this.#delay : state.previousDelay,
-      idle: this.#idle,
-    });
-  }
-
   /** A retry was decided. A source that took too long is closed before another one is opened. */
   #retrying(state: RetryState): Promise<unknown> | undefined {
     const { policy } = this.#made;
     const { onRetry } = policy;
-    const pending = onRetry && callHook(policy, onRetry, this.#seen(state));
-    this.#delay = state.delay;
+    const pending = onRetry && callHook(policy, onRetry, this.#progress.seen(state));
+    this.#progress.delay = state.delay;
     const { outcome } = state;
     const closing = this.#close(outcome.ok ? undefined : outcome.error)?.catch((error) =>
       report(policy, this.#made.open, error),
@@ -258,7 +247,7 @@ export class Stream<T, R = any> implements AbortListener {
   }
 
   #givenUp(state: GiveUpState): unknown {
-    return this.#left ? undefined : this.#made.policy.onGiveUp!(this.#seen(state));
+    return this.#left ? undefined : this.#made.policy.onGiveUp!(this.#progress.seen(state));
   }
 
   #close(reason: unknown): Promise<void> | undefined {
@@ -277,8 +266,8 @@ export class Stream<T, R = any> implements AbortListener {
     this.#settled();
     if (this.#left) return done(undefined as R);
     if (result.done) return this.#ended(result);
-    this.#last = result.value;
-    this.#count++;
+    this.#progress.last = result.value;
+    this.#progress.count++;
     return result;
   }
 
@@ -289,21 +278,7 @@ export class Stream<T, R = any> implements AbortListener {
     this.#openings.succeeded(undefined);
     if (policy.budget) recordSuccess(policy, this.#paid.tokens, this.#paid.state, args);
     if (!policy.onSuccess) return result;
-    const elapsed = policy.clock.now() - this.#startedAt;
-    const outcome: Outcome = { ok: true, value: result.value };
-    const attempts = this.#opened;
-    const state = new AttemptState(
-      this.#identity,
-      name,
-      args,
-      attempts,
-      outcome,
-      elapsed,
-      elapsed,
-      this.#delay,
-      this.#idle,
-      policy.random,
-    );
+    const state = this.#progress.ended(name, args, { ok: true, value: result.value });
     const pending = callHook(policy, policy.onSuccess, state);
     return pending ? pending.then(() => result) : result;
   }
@@ -331,9 +306,4 @@ export class Stream<T, R = any> implements AbortListener {
   #leaveSignals(): void {
     for (const source of this.#sources) source.remove(this);
   }
-}
-
-/** A copy of a state with some fields changed. */
-function as<S extends RetryState>(state: S, fields: Partial<RetryState>): S {
-  return changed(state, fields) as RetryState as S;
 }
