@@ -142,7 +142,7 @@ export class TotalTimeoutError extends Error {
     outcome?: Outcome,
   ) {
     super(
-      `the total timeout of ${timeout} ms leaves no time ${attempts > 0 ? `after attempt ${attempts}` : "for an attempt"}`,
+      `the total timeout of ${timeout} ms leaves no time ${attempts ? "after" : "for"} attempt ${attempts || 1}`,
       outcome && !outcome.ok ? { cause: outcome.error } : undefined,
     );
     // Not enumerable: where no attempt had ended it is this very error, and a logger would go round in circles.

@@ -208,7 +208,7 @@ describe("TotalTimeoutError", () => {
   });
 
   it("says so where the limit was reached before the first attempt", () => {
-    expect(new TotalTimeoutError(-5, 0).message).toBe("the total timeout of -5 ms leaves no time for an attempt");
+    expect(new TotalTimeoutError(-5, 0).message).toBe("the total timeout of -5 ms leaves no time for attempt 1");
   });
 
   it("has no cause where the last attempt returned a value", () => {
