@@ -160,7 +160,10 @@ function goOn(call: Call, first: Outcome): unknown {
     if (attempt > 1) {
       attemptOrdinal = nextOrdinal();
       if (policy.needsClock) begunAt = policy.clock.now();
-      outcome = attemptAgain(call, attempt, outcome);
+      tellAttempt(call, attempt);
+      stats.attempts++;
+      stats.retries++;
+      outcome = attemptAs(new PlainAttempt(attempt, outcome.ok ? undefined : outcome.error, false), call);
     }
     if (outcome.ok && isPromise(outcome.value)) {
       try {
@@ -195,14 +198,6 @@ function goOn(call: Call, first: Outcome): unknown {
     idle += delay;
     stats.idle += delay;
   }
-}
-
-function attemptAgain(call: Call, attempt: number, last: Outcome): Outcome {
-  const { stats } = call.target;
-  tellAttempt(call, attempt);
-  stats.attempts++;
-  stats.retries++;
-  return attemptAs(new PlainAttempt(attempt, last.ok ? undefined : last.error, false), call);
 }
 
 /** Makes `attempt`. */
