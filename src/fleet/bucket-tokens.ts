@@ -42,7 +42,7 @@ export function budgetTokens(inside: BudgetInside, capacitySeconds: number): Tok
     }),
     dry: () => inside.drain(0),
     refundOf: (taken, after) => (taken > 0 && !(after && requireSync("isOverload", isOverload(after))) ? taken : 0),
-    ahead: () => 0,
+    leases: () => false,
     // It may not have heard that there is none left.
     turned: (lost, known) => lost && known > 0 && inside.drain(1),
   };
@@ -55,7 +55,8 @@ export function limitTokens({ perSecond, burst, restrict }: LimitInside): Tokens
     request: (wanted, refunds) => ({ kind: "limit", perSecond, burst, wanted, refunds }),
     dry: () => restrict(0, 1),
     refundOf: () => 0,
-    ahead: () => 0,
+    // Where they are scarce, none is taken on suspicion.
+    leases: (balance) => balance >= burst / 2,
     turned: (lost, known) => restrict(lost ? burst / Math.max(1, known) : burst, lost ? 1 / Math.max(1, known) : 1),
   };
 }

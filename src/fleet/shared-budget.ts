@@ -1,5 +1,6 @@
 import type { RetryBudget, RetryState } from "../common/attempt.js";
 import { asksSync } from "../common/sync-ask.js";
+import { Lease } from "./lease.js";
 import { type FleetContext, Line } from "./line.js";
 import type { BudgetRequest, FleetRequest, LimitRequest, TokensReply } from "./protocol.js";
 
@@ -15,8 +16,8 @@ export interface Tokens {
   dry(): void;
   /** A success pays this much beside. */
   refundOf(taken: number, after: RetryState | undefined): number;
-  /** Tokens that are asked for beside those that are waited for. */
-  ahead(): number;
+  /** Whether tokens may be leased ahead, where so many are left in the fleet. */
+  leases(balance: number): boolean;
   /** The store is lost, or heard again. */
   turned(lost: boolean, known: number): unknown;
   /** Whether a success is worth a report. */
@@ -36,8 +37,7 @@ export class SharedBudget {
   readonly #descriptors: PropertyDescriptorMap;
   #successes = 0;
   #refunds = 0;
-  /** Tokens that were granted and not used yet. */
-  #leased = 0;
+  readonly #lease: Lease;
   #balance: number | undefined;
   #dryUntil = -Infinity;
   #waiting: Wanting[] = [];
@@ -57,6 +57,7 @@ export class SharedBudget {
       () => this.look(),
       (lost) => this.#turned(lost),
     );
+    this.#lease = new Lease(this.line, (tokens) => this.#giveBack(tokens));
     this.#descriptors = Object.getOwnPropertyDescriptors(budget);
     const { acquire, recordSuccess, refund } = budget;
     this.#own = { acquire, recordSuccess, refund };
@@ -77,8 +78,8 @@ export class SharedBudget {
       return this.#own.acquire(state);
     }
     if (asksSync()) return this.#own.acquire(state);
-    if (this.#leased >= 1) {
-      this.#leased--;
+    if (this.#lease.take()) {
+      this.#askForAll();
       return 1;
     }
     if (line.now < this.#dryUntil) return 0;
@@ -110,29 +111,36 @@ export class SharedBudget {
     });
   }
 
-  /** One exchange at a time asks for all that wait. */
+  /** One exchange at a time asks for all that wait, and for what is leased ahead. */
   #askForAll(): void {
-    if (this.#asking || this.#waiting.length === 0) return;
-    this.#asking = true;
+    if (this.#asking) return;
     const served = this.#waiting.splice(0, MOST_WANTED);
-    const wanted = Math.min(MOST_WANTED, served.length + this.tokens.ahead());
+    const wanted = Math.min(MOST_WANTED, served.length + this.#ahead());
+    if (wanted === 0) return;
+    this.#asking = true;
+    const over = () => {
+      this.#asking = false;
+      if (this.#waiting.length > 0) this.#askForAll();
+    };
     this.#send(
       wanted,
       ({ granted }) => {
-        this.#asking = false;
         served.forEach((answer, place) => {
           answer(place < granted);
         });
-        this.#leased += Math.max(0, granted - served.length);
+        this.#lease.add(Math.max(0, granted - served.length));
         if (granted < served.length) this.#isDry();
-        this.#askForAll();
+        over();
       },
       () => {
-        this.#asking = false;
         for (const answer of served) answer(undefined);
-        this.#askForAll();
+        over();
       },
     );
+  }
+
+  #ahead(): number {
+    return this.#balance !== undefined && this.tokens.leases(this.#balance) ? this.#lease.missing : 0;
   }
 
   #isDry(): void {
@@ -206,7 +214,6 @@ export class SharedBudget {
   #turned(lost: boolean): void {
     this.#successes = 0;
     this.#refunds = 0;
-    this.#leased = 0;
     this.tokens.turned(lost, this.line.stats.known);
   }
 

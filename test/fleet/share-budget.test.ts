@@ -176,6 +176,77 @@ describe("a shared rate limit", () => {
     expect(granted).toBeLessThanOrEqual(55);
   });
 
+  /** A process that asked for a token each 100 ms, ten times, of a limit of 20 a second. */
+  async function steady() {
+    const all = fleetOfProcesses();
+    const { clock, join, pass } = all;
+    const [limit, other] = [0, 1].map(() =>
+      join().share(retryRateLimit({ perSecond: 20, clock }), { key: "payments" }),
+    );
+    for (let time = 0; time < 10; time++) {
+      await limit!.acquire(state);
+      await pass(100);
+    }
+    return { ...all, limit: limit!, other: other! };
+  }
+
+  it("has tokens for one interval leased ahead where a process asks steadily: no call waits for the store", async () => {
+    const { limit, way, pass } = await steady();
+    way.requests.length = 0;
+
+    const tokens: unknown[] = [];
+    for (let time = 0; time < 10; time++) {
+      tokens.push(limit.acquire(state));
+      await pass(100);
+    }
+
+    expect(tokens).toEqual(Array(10).fill(1));
+    expect(way.requests.length).toBeLessThanOrEqual(10);
+  });
+
+  it("gives back what was leased ahead and not used for a second or two", async () => {
+    const { limit, other, way, pass } = await steady();
+
+    await pass(2_100);
+    await pass(1_000);
+    await other.acquire(state);
+
+    expect(way.requests.some((request) => "refunds" in request && request.refunds === 1)).toBe(true);
+    expect(limit.acquire(state)).toBeInstanceOf(Promise);
+    expect(other.balance).toBe(19);
+  });
+
+  it("leases nothing ahead while less than half of its burst is left", async () => {
+    const { limit, other, pass } = await steady();
+    for (let time = 0; time < 15; time++) await other.acquire(state);
+
+    // The one that is leased is used, and another one asked for, which may not be.
+    limit.acquire(state);
+    await pass(5);
+    await limit.acquire(state);
+    await pass(5);
+
+    expect(limit.acquire(state)).toBeInstanceOf(Promise);
+  });
+
+  it("goes by its part of the burst, and by nothing that was leased ahead, while the store is lost", async () => {
+    const { limit, other, way, pass } = await steady();
+    await other.acquire(state);
+    await pass(1_000);
+    await limit.acquire(state);
+    await limit.acquire(state);
+    await pass(10);
+    way.carry = () => Promise.reject(new Error("gone"));
+    limit.acquire(state);
+    await pass(10);
+
+    let granted = 0;
+    for (let time = 0; time < 30; time++) granted += limit.acquire(state) as number;
+
+    // Its part of the burst, which two processes share, and not one more.
+    expect(granted).toBe(10);
+  });
+
   it("is divided by the processes when the store is lost", async () => {
     const { clock, join, pass, way } = fleetOfProcesses();
     const fleets = Array.from({ length: 10 }, () => join());
