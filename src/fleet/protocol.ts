@@ -1,5 +1,13 @@
 /** The layout of what a store keeps. A store that holds another one refuses the exchange. */
 export const LAYOUT = 1;
+/** ms after which a report is too old to count. */
+const LATE = 1_000;
+
+/** Whether an exchange has been under way for too long to count: it may be one that came before. */
+export function isLate({ tick, age }: { readonly tick: number; readonly age: number }, now: number): boolean {
+  const since = now - tick - age;
+  return tick !== 0 && (since > LATE || since < -LATE);
+}
 
 /** What every exchange about one guard carries. Durations and counts, never an instant of the process's own. */
 interface Exchange {

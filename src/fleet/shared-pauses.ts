@@ -4,7 +4,7 @@ import { check, type Rule } from "../common/validate.js";
 import { type FleetContext, Line } from "./line.js";
 import type { Member } from "./members.js";
 import type { FleetPauses, PauseLeft } from "./options.js";
-import { type AskedPause, type KnownPause, LONGEST_PAUSE, marginOf, type PauseReply } from "./protocol.js";
+import { type AskedPause, isLate, type KnownPause, LONGEST_PAUSE, marginOf, type PauseReply } from "./protocol.js";
 
 /** ms after which what was heard is looked at again. */
 const STALE = 5_000;
@@ -177,17 +177,22 @@ export class SharedPauses implements Member {
     const envelope = line.envelope();
     // By the tick a store knows what comes late. Without one it is only asked.
     const asked = envelope.tick === 0 ? [] : this.#takeUntold();
+    // Said twice it is the same pause.
+    const tellAgain = () => {
+      for (const { key } of asked) if (this.#known.has(key)) this.#untold.add(key);
+    };
     line.send(
       { kind: "pause", ...envelope, asked },
       (reply) => {
         this.#staleAfter = line.about(STALE);
         this.learn((reply as PauseReply).pauses);
+        // A process that slept has a clock that slept: to its store the report was an old one.
+        if (isLate(envelope, reply.tick)) tellAgain();
         then();
         if (this.#untold.size > 0) this.#tellSoon();
       },
       () => {
-        // Said twice it is the same pause.
-        for (const { key } of asked) if (this.#known.has(key)) this.#untold.add(key);
+        tellAgain();
         then();
       },
     );

@@ -408,6 +408,42 @@ describe("pauses of a fleet whose store fails", () => {
     expect(asked()).toHaveLength(1);
   });
 
+  it.each([3_600_000, -500_000])("are told again where the process slept, or a clock was set, by %i ms", async (ms) => {
+    const { processes, ready, pause, pass, way, seen } = calling(2);
+    await ready();
+    await pass(1_000);
+    way.ahead = ms;
+
+    await pause(30);
+    await pass(1_000);
+    processes[1]!.api(URL_OF, of("a"));
+    await pass(60_000);
+
+    expect(times(seen)).toEqual([1_000, 31_000]);
+    expect(way.requests).toHaveLength(5);
+  });
+
+  it("say so by onStoreLost and onStoreBack", async () => {
+    const said: unknown[] = [];
+    const { processes, ready, pass, way } = calling(
+      1,
+      {},
+      { onStoreLost: ({ key }) => said.push(key), onStoreBack: () => said.push("back") },
+    );
+    await ready();
+    await pass(10_000);
+    const { carry } = way;
+    way.carry = () => Promise.reject(new Error("down"));
+    await processes[0]!.api(URL_OF, of("a"));
+    await pass(10_000);
+    way.carry = carry;
+
+    await processes[0]!.api(URL_OF, of("a"));
+    await pass(0);
+
+    expect(said).toEqual(["pauses", "back"]);
+  });
+
   it("go on in the processes where the store has lost its memory", async () => {
     const { processes, ready, pause, pass, seen, wipe } = calling(2);
     await ready();

@@ -17,12 +17,14 @@ export function fleetOfProcesses(seed = 1) {
     /** What becomes of a request: by default its reply. */
     carry: (reply: () => FleetReply): Promise<FleetReply> => Promise.resolve().then(reply),
     pushes: true,
+    /** ms by which the store's clock is ahead of what it was. */
+    ahead: 0,
   };
   const transport = {
     exchange: (request: FleetRequest) =>
       way.carry(() => {
         way.requests.push(request);
-        const { reply, news } = store.exchange(request, clock.now() + 1e6);
+        const { reply, news } = store.exchange(request, clock.now() + 1e6 + way.ahead);
         if (news && way.pushes) for (const listener of [...listeners]) listener(news);
         return reply;
       }),

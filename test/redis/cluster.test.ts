@@ -95,6 +95,25 @@ describe.skipIf(missing)(named("redisFleet on a cluster of three", missing), () 
     },
   );
 
+  it("hears of the pauses of another process", async () => {
+    const fleets = [byIoredis("pausing").fleet, (await byRedis("paused")).fleet] as const;
+    const [of, others] = fleets.map((fleet) => fleet.pauses({ key: (tenant: string) => tenant }));
+    await Promise.all(fleets.map((fleet) => fleet.ready()));
+
+    const all = nodes.map(({ connection }) => new Ioredis(connection));
+    // A push is heard by those who listen by then; one that is missed is asked for after 5 s.
+    await vi.waitFor(async () => {
+      const counts = await Promise.all(all.map((client) => client.pubsub("NUMSUB", "undaunted:test:news")));
+      expect(counts.reduce((sum, [, count]) => sum + Number(count), 0)).toBe(ends.length);
+    }, patient);
+    for (const client of all) client.disconnect();
+
+    of!.pauseOf("a").pause(60_000);
+    await vi.waitFor(async () => expect(await others!.pauseOf("a").left()).toMatchObject({ length: 60_000 }), patient);
+    expect(others!.stats.fleet.exchanges).toBe(1);
+    expect(await others!.pauseOf("b").left()).toBeUndefined();
+  });
+
   it("grants tokens of a shared budget", async () => {
     const { fleet } = byIoredis("with a budget");
     const budget = fleet.share(retryBudget(), { key: "payments" });

@@ -1,10 +1,10 @@
-import type { FleetRequest } from "../protocol.js";
+import { type FleetRequest, isLate } from "../protocol.js";
 import { Reporters } from "./reporters.js";
 
 /** ms for which what was reported is remembered. */
 export const KEPT = 60_000;
-/** ms after which a report is too old to count: it may be one that came before. */
-const LATE = 1_000;
+/** ms for which a slot of nonces is open: two of them are as long as a report may be late. */
+const SLOT = 1_000;
 const KNOWN_BITS = 2_048;
 const KNOWN_FOR = 10_000;
 const MOST_STRETCH = 1_000;
@@ -68,8 +68,9 @@ export class Kept {
   }
 
   /** Notes an exchange; returns whether it came before, and whether what it reports is too old to count. */
-  meet({ reporter, nonce, tick, age }: FleetRequest, now: number): { again: boolean; late: boolean } {
-    const index = Math.floor(now / LATE);
+  meet(request: FleetRequest, now: number): { again: boolean; late: boolean } {
+    const { reporter, nonce } = request;
+    const index = Math.floor(now / SLOT);
     const slot = this.#nonces[index % 2]!;
     if (slot.index !== index) {
       slot.index = index;
@@ -78,8 +79,7 @@ export class Kept {
     const again = this.#nonces.some((each) => each.index >= index - 1 && each.index <= index && each.seen.has(nonce));
     slot.seen.add(nonce);
     this.#reporters.add(reporter, now);
-    const since = now - tick - age;
-    return { again, late: tick !== 0 && (since > LATE || since < -LATE) };
+    return { again, late: isLate(request, now) };
   }
 
   /** Processes heard of, counted anew. */
