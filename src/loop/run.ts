@@ -104,7 +104,6 @@ export class Run {
   #outcome: Outcome | undefined = undefined;
   #last: State | undefined = undefined;
   #final: GiveUpState | undefined = undefined;
-  #isExpired = false;
   /** What was taken for a retry that has not begun, and what the last one took. */
   #owed: Payment | undefined = undefined;
   #paid: Payment | undefined = undefined;
@@ -302,14 +301,16 @@ export class Run {
     return false;
   }
 
-  #giveUp(state: State, reason: GiveUpReason, error = finalError(this.call.policy, state, reason)): boolean {
-    const { onGiveUp } = this.call.policy;
+  /** `expired`: the deadline's error, where that has passed: then nothing waits for the hook. */
+  #giveUp(state: State, reason: GiveUpReason, expired?: unknown): boolean {
+    const { policy } = this.call;
+    const error = expired ?? finalError(policy, state, reason);
     this.#refund();
     this.#phase = "given up";
     this.#final = finalState(state, reason, error);
     this.call.target.watch?.giveUp(reason, error, state);
     // A copy, so that a hook that writes to it changes nothing.
-    return onGiveUp ? this.#tell(onGiveUp, changed(this.#final, {}), () => this.#fallBack()) : this.#fallBack();
+    return this.#tell(policy.onGiveUp, changed(this.#final, {}), () => this.#fallBack(), !expired);
   }
 
   #fallBack(): boolean {
@@ -358,14 +359,12 @@ export class Run {
     }
     const aborted = interruption === ABORTED;
     const { totalTimeout, clock } = call.policy;
+    if (phase === "accepted") return this.#finish((this.#outcome as { value: unknown }).value);
     const error = aborted ? reason : new TotalTimeoutError(totalTimeout, this.attempt, this.#last?.outcome);
     const outcome: Outcome = this.#outcome ?? { ok: false, error };
-    if (aborted && phase !== "accepted") this.fail(error, { reason: "aborted", outcome });
-    else this.#refund();
-    this.#isExpired = !aborted;
+    if (aborted) this.fail(error, { reason: "aborted", outcome });
     current?.abandon(error, false);
     if (limits!.interruption) return this.#interrupted();
-    if (phase === "accepted") return this.#finish((outcome as { value: unknown }).value);
     // A call that had already given up for another reason has said so to its hook.
     if (phase === "given up") return aborted ? false : this.#fallBack();
     try {
@@ -385,10 +384,9 @@ export class Run {
   }
 
   /** Calls a hook, if there is one, and goes on with `next`. */
-  #tell<A>(hook: ((arg: A) => unknown) | undefined, arg: A, next: () => boolean): boolean {
+  #tell<A>(hook: ((arg: A) => unknown) | undefined, arg: A, next: () => boolean, waits = true): boolean {
     const pending = hook && callHook(this.call.policy, hook, arg);
-    // Past the deadline nothing waits for a hook.
-    if (pending && !this.#isExpired) return this.#after(pending, next);
+    if (pending && waits) return this.#after(pending, next);
     return this.limits?.interruption ? this.#interrupted() : next();
   }
 
