@@ -97,9 +97,7 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
     if (!this.#isInterrupted()) pending = onAttempt && callHook(policy, onAttempt, startOf(this, 1));
     // Of a function of the user's, which may fail, a run takes care.
     const isUsual = typeof policy.attemptTimeout === "number";
-    if (pending || !isUsual || this.#isInterrupted()) {
-      return this.#startRun((run) => (pending ? run.beginAfter(pending) : !run.invoke()));
-    }
+    if (pending || !isUsual || this.#isInterrupted()) return this.#startLater(pending);
     try {
       this.#setTimer();
     } catch (error) {
@@ -111,6 +109,11 @@ export class CancellableCall extends Attempt implements Call, RunLimits, Newcome
       (value) => this.#returned(value),
       (error) => this.#ended({ ok: false, error }),
     );
+  }
+
+  // On its own: what a pending call keeps is what the functions made above capture.
+  #startLater(pending: Promise<void> | undefined): Promise<unknown> {
+    return this.#startRun((run) => (pending ? run.beginAfter(pending) : !run.invoke()));
   }
 
   #startRun(begin: (run: Run) => boolean): Promise<unknown> {
