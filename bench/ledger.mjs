@@ -23,6 +23,9 @@ const STEPS = [
   ["a fleet of processes shares breakers: its three hooks", 0, 258],
   ["guards with a name say what they are: gauges, traces and logs", 41, 154],
   ["one way to take a step, a call is its own link", -155, -7],
+  ["a call that nobody observes begins without a word about it", 26, 0],
+  ["what V8 puts into its caller; a switch tells an abort's name", 57, 40],
+  ["one way to make an attempt, one place for late results", -124, 0],
 ];
 
 /** The rows of the ledger, whose sum is what there is now. */

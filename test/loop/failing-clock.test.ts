@@ -20,18 +20,52 @@ describe("a clock that fails", () => {
     expect(log).toEqual(["acquire", "refund 1"]);
   });
 
-  it("fails an attempt that the clock cannot time, and calls nothing", async () => {
+  it("makes no attempt that its clock cannot time: the call ends, and no strategy is asked", async () => {
     const broken = new Error("no timers left");
     const setTimer = () => {
       throw broken;
     };
     const load = flaky([]);
-    const call = retry(load, { clock: { ...virtualClock(), setTimer }, attemptTimeout: 10, wait: waitNone });
+    const asked: unknown[] = [];
+    const retryIf = (error: unknown) => {
+      asked.push(error);
+      return true;
+    };
+    const call = retry(load, { clock: { ...virtualClock(), setTimer }, attemptTimeout: 10, wait: waitNone, retryIf });
 
     await expect(call()).rejects.toBe(broken);
-    expect(load.calls).toEqual([]);
-    expect(call.stats).toMatchObject({ calls: 1, failures: 1 });
+    expect([load.calls, asked]).toEqual([[], []]);
+    expect(call.stats).toMatchObject({ calls: 1, attempts: 0, failures: 1 });
   });
+
+  it.each([
+    ["cannot be timed", { attemptTimeout: 10 }, "setTimer"],
+    ["cannot be dated", { onRetry: () => {} }, "now"],
+  ] as const)(
+    "ends the call where its second attempt %s, and gives the tokens back",
+    async (_what, options, method) => {
+      const broken = new Error("out of order");
+      let fails = false;
+      const clock = virtualClock();
+      const failing = {
+        ...clock,
+        [method]: (...args: unknown[]) => {
+          if (fails) throw broken;
+          return (clock[method] as (...args: unknown[]) => unknown)(...args);
+        },
+      };
+      const { budget, log } = recordingBudget(() => 1);
+      const load = flaky([busy]);
+      const onAttempt = ({ attempt }: { attempt: number }) => {
+        fails = attempt === 2;
+      };
+      const call = retry(load, { clock: failing, budget, wait: waitNone, onAttempt, ...options });
+
+      await expect(call()).rejects.toBe(broken);
+      expect([load.calls.length, log]).toEqual([1, ["acquire", "refund 1"]]);
+      expect(call.stats).toMatchObject({ calls: 1, attempts: 1, retries: 0, failures: 1 });
+    },
+  );
 
   it("fails the call where its clock fails as the deadline passes", async () => {
     const broken = new Error("no time left");
