@@ -117,4 +117,23 @@ describe("what an attempt throws at once after it aborted its own call", () => {
     expect(await now(result)).toEqual({ error: reason });
     expect(late).toEqual([{ ok: false, error: busy }]);
   });
+
+  it("goes there too where the abort comes after the attempt has settled and before the call has heard of it", async () => {
+    const controller = new AbortController();
+    const late: unknown[] = [];
+    let settle = (_value: string) => {};
+    const work = new Promise<string>((resolve) => {
+      settle = resolve;
+    });
+    const hooks = { onLateResult: (outcome: unknown) => late.push(outcome) };
+    const result = retry(() => work, { signal: controller.signal, ...hooks })();
+    await new Promise((resolve) => setImmediate(resolve));
+
+    // After the call's own reaction to the promise, and before that of its gate.
+    void work.then(() => controller.abort(reason));
+    settle("ok");
+
+    await expect(result).rejects.toBe(reason);
+    expect(late).toEqual([{ ok: true, value: "ok" }]);
+  });
 });
