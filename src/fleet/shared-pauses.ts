@@ -16,8 +16,10 @@ const KEY: Rule = ["a string that is not empty", "string", (key) => key !== ""];
 
 interface Pause {
   /** On the fleet's clock. */
-  readonly until: number;
-  readonly length: number;
+  until: number;
+  length: number;
+  /** Until when the others know it to last. */
+  told: number;
 }
 
 /** A process's part in the pauses of its fleet. */
@@ -122,23 +124,24 @@ export class SharedPauses implements Member {
   }
 
   #pause(hash: string, ms: number): void {
-    const before = this.#known.get(hash)?.until ?? -Infinity;
-    if (!this.#extend(hash, ms, ms) || this.#closed) return;
+    const pause = this.#extend(hash, ms, ms);
     // The others know it already, as far as such a time is exact.
-    if (this.#known.get(hash)!.until <= before + marginOf(ms)) return;
+    if (this.#closed || pause.until <= pause.told + marginOf(ms)) return;
+    pause.told = pause.until;
     this.#untold.add(hash);
     this.#tellSoon();
   }
 
   /** A longer pause stands. */
-  #extend(hash: string, left: number, length: number): boolean {
+  #extend(hash: string, left: number, length: number): Pause {
     const until = this.line.now + left;
     const known = this.#known.get(hash);
-    if (known && until <= known.until) return false;
+    if (known && until <= known.until) return known;
     this.#known.delete(hash);
     if (this.#known.size >= MOST) this.#forget();
-    this.#known.set(hash, { until, length });
-    return true;
+    const pause = { until, length, told: known?.told ?? -Infinity };
+    this.#known.set(hash, pause);
+    return pause;
   }
 
   /** Those that are over; where none is, the oldest. */
@@ -158,11 +161,8 @@ export class SharedPauses implements Member {
   /** At once, and then no more often than a guard reports. */
   #tellSoon(): void {
     const { line } = this;
-    if (line.lost) {
-      if (line.mayTry) this.look();
-      return;
-    }
-    if (this.#flush) return;
+    // Calls try it again, and it is told then.
+    if (line.lost || this.#flush) return;
     const wait = this.#toldAt + line.interval - line.now;
     if (wait <= 0) return this.look();
     this.#flush = line.later(() => {
@@ -215,7 +215,10 @@ export class SharedPauses implements Member {
     // The newest come first, and are to be forgotten last.
     for (const { key, remaining, length } of [...pauses].reverse()) {
       // Whoever can write to the store can write anything.
-      if (remaining > 0) this.#extend(key, Math.min(remaining, LONGEST_PAUSE), Math.min(length, LONGEST_PAUSE));
+      const left = Math.min(remaining, LONGEST_PAUSE);
+      if (left <= 0) continue;
+      const pause = this.#extend(key, left, Math.min(length, LONGEST_PAUSE));
+      pause.told = Math.max(pause.told, this.line.now + left);
     }
   }
 

@@ -11,6 +11,7 @@ import { fleetOfProcesses, never } from "./processes.js";
 const URL_OF = "https://api.example/";
 const byTenant = ({ url, headers }: LimitedRequest) => `${url.origin} ${headers.get("x-tenant")}`;
 const of = (tenant: string) => ({ headers: { "x-tenant": tenant } });
+const REQUEST = { method: "GET", url: new URL(URL_OF), headers: new Headers({ "x-tenant": "a" }) };
 const busy = (seconds: number) => new Response(null, { status: 429, headers: { "retry-after": `${seconds}` } });
 const ok = () => new Response(null, { status: 200 });
 
@@ -120,6 +121,22 @@ describe("the pauses of a fleet", () => {
     expect(times(seen)).toEqual([0, 30_000, 30_000]);
   });
 
+  it("are looked at less often where the fleet is large", async () => {
+    const { processes, ready, pass, way } = calling(1);
+    const { carry } = way;
+    way.carry = async (reply) => ({ ...(await carry(reply)), stretch: 3 });
+    await ready();
+
+    for (let second = 0; second < 60; second++) {
+      await processes[0]!.api(URL_OF, of("a"));
+      await pass(1_000);
+    }
+
+    // Every 15 s, a quarter more or less.
+    expect(way.requests.length - 1).toBeGreaterThanOrEqual(3);
+    expect(way.requests.length - 1).toBeLessThanOrEqual(5);
+  });
+
   it("are looked at every 5 s or so where nothing is pushed", async () => {
     const { processes, ready, pause, pass, seen, way } = calling(2);
     way.pushes = false;
@@ -188,12 +205,9 @@ describe("the pauses of a fleet", () => {
     await ready();
     await pause(10, "a", 0);
     // Another process had a request under way.
-    processes[1]!.pauses
-      .pauseOf({ method: "GET", url: new URL(URL_OF), headers: new Headers(of("a").headers) })
-      .pause(20_000);
-    processes[2]!.pauses
-      .pauseOf({ method: "GET", url: new URL(URL_OF), headers: new Headers(of("a").headers) })
-      .pause(2_000);
+    processes[1]!.pauses.pauseOf(REQUEST).pause(20_000);
+    await pass(0);
+    processes[2]!.pauses.pauseOf(REQUEST).pause(2_000);
     await pass(1_000);
 
     for (const { api } of processes) api(URL_OF, of("a"));
@@ -213,6 +227,23 @@ describe("the pauses of a fleet", () => {
     // Each process, since none of them had heard of the others'.
     expect(asked()).toHaveLength(4);
     expect(way.requests).toHaveLength(8);
+  });
+
+  it("are told again where they became longer, by more than Retry-After is exact to", async () => {
+    const { ready, pass, asked, processes, seen } = calling(2);
+    await ready();
+    const told: number[] = [];
+    for (const until of [30_000, 30_999, 31_000, 31_001, 40_000, 35_000]) {
+      processes[0]!.pauses.pauseOf(REQUEST).pause(until - told.length * 200);
+      await pass(200);
+      told.push(asked().length);
+    }
+
+    for (const { api } of processes) api(URL_OF, REQUEST);
+    await pass(60_000);
+
+    expect(told).toEqual([1, 1, 1, 2, 3, 3]);
+    expect(times(seen)).toEqual([40_000, 40_000]);
   });
 
   it("are told together, and no more often than every 100 ms, where there are many keys", async () => {
@@ -276,11 +307,13 @@ describe("a shared pause and maxRetryAfter", () => {
     await pause(30);
 
     api(URL_OF, of("a"));
-    await pass(25_000);
+    await pass(19_999);
+    api(URL_OF, of("a"));
+    await pass(1);
     api(URL_OF, of("a"));
     await pass(20_000);
 
-    expect(times(seen)).toEqual([0, 0, 30_000]);
+    expect(times(seen)).toEqual([0, 0, 19_999, 30_000]);
   });
 
   it("is spread over no more than half of it", async () => {
@@ -377,6 +410,50 @@ describe("pauses of a fleet whose store fails", () => {
     ]);
   });
 
+  it("make no call wait with askAfter while it is lost, and are asked for less and less often", async () => {
+    const { processes, ready, pass, seen, way } = calling(1, {}, { askAfter: 0 });
+    await ready();
+    let exchanges = 0;
+    way.carry = () => {
+      exchanges++;
+      return Promise.reject(new Error("down"));
+    };
+    await processes[0]!.api(URL_OF, of("a"));
+    const first = seen.length;
+    exchanges = 0;
+
+    for (let call = 0; call < 600; call++) {
+      const before = seen.length;
+      processes[0]!.api(URL_OF, of("a"));
+      await pass(0);
+      expect(seen.length).toBe(before + 1);
+      await pass(100);
+    }
+
+    expect(first).toBe(1);
+    // After half a second, then up to five seconds, a quarter more or less: some 15 in a minute.
+    expect(exchanges).toBeGreaterThan(8);
+    expect(exchanges).toBeLessThan(25);
+  });
+
+  it("are not told when it is back where they are over by then", async () => {
+    const { processes, ready, pass, server, way, asked } = calling(1);
+    await ready();
+    const { carry } = way;
+    way.carry = () => Promise.reject(new Error("down"));
+    server.answer = () => busy(5);
+    await processes[0]!.api(URL_OF, of("a"));
+    await pass(5_000);
+    way.carry = carry;
+    server.answer = () => ok();
+
+    await processes[0]!.api(URL_OF, of("a"));
+    await pass(10_000);
+
+    expect(asked()).toEqual([]);
+    expect(processes[0]!.pauses.stats.fleet.connected).toBe(true);
+  });
+
   it("are told again where the store did not reply", async () => {
     const { processes, ready, pause, pass, way, asked, seen } = calling(2);
     await ready();
@@ -393,19 +470,23 @@ describe("pauses of a fleet whose store fails", () => {
   });
 
   it("are told once the store was heard for the first time", async () => {
-    const { processes, server, pass, way, asked } = calling(1);
+    const { processes, server, pass, way, clock } = calling(1);
     const { carry } = way;
-    way.carry = never;
+    way.carry = async (reply) => {
+      await new Promise<void>((resolve) => clock.setTimer(resolve, 100));
+      return carry(reply);
+    };
     server.answer = () => busy(30);
-    processes[0]!.api(URL_OF, of("a"));
-    await pass(100);
-    way.carry = carry;
 
+    processes[0]!.api(URL_OF, of("a"));
     await pass(5_000);
 
-    const [hello] = way.requests as PauseRequest[];
-    expect([hello!.tick, hello!.asked]).toEqual([0, []]);
-    expect(asked()).toHaveLength(1);
+    const told = (way.requests as PauseRequest[]).map(({ tick, asked }) => [tick > 0, asked.length]);
+    expect(told).toEqual([
+      [false, 0],
+      [false, 0],
+      [true, 1],
+    ]);
   });
 
   it.each([3_600_000, -500_000])("are told again where the process slept, or a clock was set, by %i ms", async (ms) => {
@@ -487,6 +568,20 @@ describe("pauses after fleet.close()", () => {
     expect(way.requests.slice(before).filter(({ reporter }) => reporter === way.requests[0]!.reporter)).toEqual([]);
     expect([clock.pending, listeners.size]).toEqual([0, 0]);
     expect(() => fleet.pauses({ key: byTenant })).toThrow(new TypeError("fleet.pauses: the fleet is closed"));
+  });
+
+  it("set no timer when they are told more", async () => {
+    const { processes, ready, clock } = calling(1);
+    await ready();
+    const [{ fleet, pauses }] = processes as [Process];
+    pauses.pauseOf(REQUEST).pause(1_000);
+    await fleet.close();
+
+    pauses.pauseOf(REQUEST).pause(10_000);
+    await fleet.close();
+
+    expect(clock.pending).toBe(0);
+    expect(pauses.pauseOf(REQUEST).left()).toEqual({ left: 10_000, length: 10_000 });
   });
 
   it("hold back no call that asked the store just then", async () => {
