@@ -12,6 +12,7 @@ const URL_OF = "https://api.example/";
 const byTenant = ({ url, headers }: LimitedRequest) => `${url.origin} ${headers.get("x-tenant")}`;
 const of = (tenant: string) => ({ headers: { "x-tenant": tenant } });
 const REQUEST = { method: "GET", url: new URL(URL_OF), headers: new Headers({ "x-tenant": "a" }) };
+const REQUEST_OF_B = { ...REQUEST, headers: new Headers({ "x-tenant": "b" }) };
 const busy = (seconds: number) => new Response(null, { status: 429, headers: { "retry-after": `${seconds}` } });
 const ok = () => new Response(null, { status: 200 });
 
@@ -217,7 +218,7 @@ describe("the pauses of a fleet", () => {
   });
 
   it("tell the store once of what many calls are told at the same time", async () => {
-    const { processes, ready, pass, server, asked, way } = calling(4);
+    const { processes, ready, pass, server, asked, way, join } = calling(4);
     await ready();
     server.answer = () => busy(30);
 
@@ -227,6 +228,11 @@ describe("the pauses of a fleet", () => {
     // Each process, since none of them had heard of the others'.
     expect(asked()).toHaveLength(4);
     expect(way.requests).toHaveLength(8);
+    // What was under way meanwhile is told nothing that they do not know.
+    await join().fleet.ready();
+    for (const { pauses } of processes) pauses.pauseOf(REQUEST).pause(28_500);
+    await pass(2_000);
+    expect(asked()).toHaveLength(4);
   });
 
   it("are told again where they became longer, by more than Retry-After is exact to", async () => {
@@ -261,7 +267,7 @@ describe("the pauses of a fleet", () => {
   });
 
   it("are of the 1,000 keys that were paused last, and forget the oldest", async () => {
-    const { processes, ready, pass, server, seen } = calling(2);
+    const { processes, ready, pass, server, seen, join } = calling(2);
     await ready();
     server.answer = () => busy(30);
     const [first, second] = processes;
@@ -277,6 +283,14 @@ describe("the pauses of a fleet", () => {
     await pass(0);
 
     expect(seen.slice(before).map(({ tenant }) => tenant)).toEqual(["0"]);
+    // One that hears of all of them at once forgets as those that heard of one after the other.
+    const third = join();
+    await third.fleet.ready();
+    third.pauses.pauseOf({ ...REQUEST, headers: new Headers({ "x-tenant": "one more" }) }).pause(30_000);
+    third.api(URL_OF, of("1"));
+    third.api(URL_OF, of("1000"));
+    await pass(0);
+    expect(seen.slice(before).map(({ tenant }) => tenant)).toEqual(["0", "1"]);
   });
 
   it("forget what is over before what is not", async () => {
@@ -413,13 +427,18 @@ describe("pauses of a fleet whose store fails", () => {
   it("make no call wait with askAfter while it is lost, and are asked for less and less often", async () => {
     const { processes, ready, pass, seen, way } = calling(1, {}, { askAfter: 0 });
     await ready();
+    await pass(1);
     let exchanges = 0;
     way.carry = () => {
       exchanges++;
       return Promise.reject(new Error("down"));
     };
     await processes[0]!.api(URL_OF, of("a"));
-    const first = seen.length;
+    expect(seen).toHaveLength(1);
+    expect(exchanges).toBe(2);
+    for (let ms = 1_000; ms < 30_000; ms += 1_000) processes[0]!.pauses.pauseOf(REQUEST_OF_B).pause(ms);
+    await pass(0);
+    expect(exchanges).toBe(2);
     exchanges = 0;
 
     for (let call = 0; call < 600; call++) {
@@ -430,7 +449,6 @@ describe("pauses of a fleet whose store fails", () => {
       await pass(100);
     }
 
-    expect(first).toBe(1);
     // After half a second, then up to five seconds, a quarter more or less: some 15 in a minute.
     expect(exchanges).toBeGreaterThan(8);
     expect(exchanges).toBeLessThan(25);
