@@ -126,6 +126,8 @@ export interface LoopKind {
   /** A value, or `undefined`, for each name in the table. */
   readonly defaults: object;
   readonly compiled: WeakMap<object, CompiledPolicy>;
+  /** What listens to a signal, where there may be one. */
+  readonly sourceOf?: ((signal: AbortSignal) => AbortSource) | undefined;
 }
 
 const COMMON: Record<string, Rule> = {
@@ -147,7 +149,13 @@ const COMMON: Record<string, Rule> = {
 };
 
 /** A kind whose policies take the common options and `more`. */
-function kindOf(owner: string, sync: string, clock: Clock | SyncClock, more: Record<string, Rule>): LoopKind {
+function kindOf(
+  owner: string,
+  sync: string,
+  clock: Clock | SyncClock,
+  more: Record<string, Rule>,
+  sourceOf?: LoopKind["sourceOf"],
+): LoopKind {
   const table = { ...COMMON, ...more };
   const defaults = {
     ...Object.fromEntries(Object.keys(table).map((name) => [name, undefined])),
@@ -160,18 +168,24 @@ function kindOf(owner: string, sync: string, clock: Clock | SyncClock, more: Rec
       clock,
     },
   };
-  return { owner, sync, table, defaults, compiled: new WeakMap() };
+  return { owner, sync, table, defaults, compiled: new WeakMap(), sourceOf };
 }
 
 /** What an async policy takes beside the common options. */
-export const ASYNC = /* @__PURE__ */ kindOf("retry", "", systemClock, {
-  attemptTimeout: ["a number of ms above 0, or a function", "any", (ms) => ms > 0 || typeof ms === "function"],
-  signal: SIGNAL,
-  onLateResult: FUNCTION,
-  unref: BOOLEAN,
-  detached: BOOLEAN,
-  clock: ["a Clock", "object", /* @__PURE__ */ hasMethods("now", "setTimer")],
-});
+export const ASYNC = /* @__PURE__ */ kindOf(
+  "retry",
+  "",
+  systemClock,
+  {
+    attemptTimeout: ["a number of ms above 0, or a function", "any", (ms) => ms > 0 || typeof ms === "function"],
+    signal: SIGNAL,
+    onLateResult: FUNCTION,
+    unref: BOOLEAN,
+    detached: BOOLEAN,
+    clock: ["a Clock", "object", /* @__PURE__ */ hasMethods("now", "setTimer")],
+  },
+  abortSourceOf,
+);
 
 const NO_PROMISE = "a hook of a sync policy must not return a promise";
 
@@ -226,7 +240,7 @@ function extend({ kind, options, abortSources }: CompiledPolicy, given: RetryOpt
 
 function policyOf(kind: LoopKind, options: RetryOptions, inherited: readonly AbortSource[] = []): CompiledPolicy {
   const { signal } = options;
-  return new CompiledPolicy(kind, options, [...new Set(signal ? [...inherited, abortSourceOf(signal)] : inherited)]);
+  return new CompiledPolicy(kind, options, [...new Set(signal ? [...inherited, kind.sourceOf!(signal)] : inherited)]);
 }
 
 /** What differs from call to call under one policy: what an HTTP client knows of each. */
