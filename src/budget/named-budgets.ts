@@ -3,7 +3,7 @@
 
 import type { RetryBudget, RetryState } from "../common/attempt.js";
 import { AWS_THROTTLING } from "../common/aws-throttling.js";
-import { type Clock, systemClock } from "../common/clock.js";
+import { type Clock, systemTime } from "../common/clock.js";
 import { chainOf, readField } from "../common/inspect.js";
 import { mark } from "../common/traits.js";
 import {
@@ -232,7 +232,7 @@ export function finagleRetryBudget(options: FinagleRetryBudgetOptions = {}): Ret
     ttl = 10_000,
     minPerSecond = 10,
     ratio = 0.2,
-    clock = systemClock,
+    clock = systemTime,
     name,
   } = readOptions("finagleRetryBudget", options, FINAGLE);
   const deposit = ratio > 0 ? PER_REQUEST : 0;

@@ -1,5 +1,5 @@
 import type { RetryBudget } from "../common/attempt.js";
-import { type Clock, systemClock } from "../common/clock.js";
+import { type Clock, systemTime } from "../common/clock.js";
 import { shareable } from "../common/shareable.js";
 import { mark } from "../common/traits.js";
 import { ABOVE_0, FACTOR, readOptions, STRING, TIME_SOURCE } from "../common/validate.js";
@@ -39,7 +39,7 @@ export function retryRateLimit(options: RetryRateLimitOptions): RetryBudget {
     name,
     perSecond,
     burst = Math.max(1, perSecond),
-    clock = systemClock,
+    clock = systemTime,
   } = readOptions("retryRateLimit", options, { perSecond: ABOVE_0, burst: FACTOR, clock: TIME_SOURCE, name: STRING }, [
     "perSecond",
   ]);

@@ -1,6 +1,6 @@
 import type { RetryBudget, RetryState } from "../common/attempt.js";
 import { kindOf } from "../common/brand.js";
-import { type Clock, systemClock } from "../common/clock.js";
+import { type Clock, systemTime } from "../common/clock.js";
 import { chainOf, readField } from "../common/inspect.js";
 import { checkKey, type Key, LruMap } from "../common/lru-map.js";
 import { shareable } from "../common/shareable.js";
@@ -200,7 +200,7 @@ interface BudgetSettings {
 
 function settingsOf(owner: string, given: RetryBudgetOptions): BudgetSettings {
   const { capacity = 10, initial = capacity, perSuccess = 0.2, fade = 15_000, trickle = {} } = given;
-  const { name, isOverload = isOverloadError, clock = systemClock } = given;
+  const { name, isOverload = isOverloadError, clock = systemTime } = given;
   const { every = 60_000, upTo = Math.min(3, capacity) } = readOptions(`${owner}.trickle`, trickle, TRICKLE);
   checkOrder(owner, "initial", initial, "capacity", capacity);
   checkOrder(owner, "trickle.upTo", upTo, "capacity", capacity);

@@ -1,6 +1,6 @@
 import type { Outcome } from "../common/attempt.js";
 import { type HookOwner, report } from "../common/call-hook.js";
-import { systemClock } from "../common/clock.js";
+import { systemTime } from "../common/clock.js";
 import type { CircuitOpenError } from "../common/errors.js";
 import { readField } from "../common/inspect.js";
 import { requireSync } from "../common/thenable.js";
@@ -214,7 +214,7 @@ const DEFAULT_OPEN_FOR = 30_000;
 /** Options checked and filled. */
 export function settingsOf(owner: string, given: CircuitBreakerOptions): CircuitSettings {
   const options = readOptions(owner, given, RULES);
-  const { failureRate, slowRate, slowAfter, minimumCalls, clock = systemClock, onHookError } = options;
+  const { failureRate, slowRate, slowAfter, minimumCalls, clock = systemTime, onHookError } = options;
   const { openFor = DEFAULT_OPEN_FOR } = options;
   const rated = failureRate !== undefined || slowRate !== undefined;
   const halfOpen = readOptions(`${owner} halfOpen`, options.halfOpen ?? {}, HALF_OPEN);

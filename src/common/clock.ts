@@ -101,8 +101,11 @@ function sleepSync(ms: number): void {
   }
 }
 
-/** The system's monotonic clock. Globals are looked up at call time, so that fake timers work. */
-export const systemClock: Clock = { now, setTimer };
+/** The system's monotonic clock, for what only reads it. Globals are looked up at call time, so that fake timers work. */
+export const systemTime: Pick<Clock, "now"> = { now };
+
+/** The same object, with its timers: a guard that shares a reading with an attempt knows the clock by it. */
+export const systemClock: Clock = /* @__PURE__ */ Object.assign(systemTime, { setTimer });
 
 /** The same for sync policies. */
 export const systemSyncClock: SyncClock = { now, sleepSync };

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../common/clock.js";
+import { type Clock, systemTime } from "../common/clock.js";
 import { readOptions, TIME_SOURCE, WHOLE } from "../common/validate.js";
 import type { Claim, Held, IdempotencyStore } from "./store.js";
 
@@ -32,7 +32,7 @@ interface Entry {
  * await pay("A1"); // => "A1 paid"
  */
 export function memoryIdempotencyStore(options: MemoryIdempotencyStoreOptions = {}): IdempotencyStore {
-  const { clock = systemClock, max = 1_000_000 } = readOptions("memoryIdempotencyStore", options, TABLE);
+  const { clock = systemTime, max = 1_000_000 } = readOptions("memoryIdempotencyStore", options, TABLE);
   const entries = new Map<string, Entry>();
   let tokens = 0;
 
