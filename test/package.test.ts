@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -113,6 +113,31 @@ describe("the tarball", () => {
     const readme = await readFile(join(installed, "README.md"), "utf8");
 
     expect(readme).toContain(`\`import { retry }\` is ${kB.toFixed(1)} kB, gzipped`);
+  });
+
+  it("holds no statement that a bundler has to keep where nothing is used", async () => {
+    // As if package.json did not say that importing it does nothing: modules that share a chunk are not told apart by that.
+    const kept: Plugin = {
+      name: "kept",
+      setup: ({ onResolve, resolve }) =>
+        onResolve({ filter: /.*/ }, async ({ path, pluginData, ...from }) => {
+          if (pluginData) return undefined;
+          const { errors, path: found } = await resolve(path, { ...from, pluginData: true });
+          return { errors, path: found, sideEffects: true };
+        }),
+    };
+    const { outputFiles, metafile } = await build({
+      stdin: { contents: 'import "undaunted";', resolveDir: project },
+      bundle: true,
+      minify: true,
+      format: "esm",
+      write: false,
+      metafile: true,
+      plugins: [kept],
+    });
+
+    expect(Object.keys(metafile.inputs).length).toBeGreaterThan(3);
+    expect(outputFiles[0]!.text.trim()).toBe("");
   });
 
   it("names no folder of the machine that built it and no source map", async () => {

@@ -211,7 +211,7 @@ const FINAGLE = {
 const SLOTS = 10;
 // Finagle's unit: a request pays so many, a retry costs that divided by the ratio, in whole numbers of 32 bits.
 const PER_REQUEST = 1_000;
-const LARGEST = 2 ** 31 - 1;
+const LARGEST = 2_147_483_647;
 
 /**
  * The retry budget of Finagle, which tower and linkerd share: every **request** pays for `ratio` retries, whether it

@@ -21,7 +21,7 @@ export interface Timer {
 }
 
 // Runtimes keep a timer's delay in a signed 32-bit integer and fire one that does not fit after 1 ms.
-const LONGEST_TIMER = 2 ** 31 - 1;
+const LONGEST_TIMER = 2_147_483_647;
 
 function setTimer(fn: () => void, ms: number, unref = false): () => void {
   if (ms > LONGEST_TIMER) {
@@ -44,10 +44,11 @@ function kept(timer: unknown, unref: boolean): Timer {
 }
 
 // As they were when this module was loaded: fake ones come and go.
-const { setTimeout: systemTimeout, performance: systemPerformance } = globalThis;
+const systemTimeout = /* @__PURE__ */ (() => globalThis.setTimeout)();
+const systemPerformance = /* @__PURE__ */ (() => globalThis.performance)();
 const systemImmediate = /* @__PURE__ */ (() =>
   (globalThis as { setImmediate?: (fn: () => void) => Timer }).setImmediate)();
-const performanceNow = systemPerformance?.now;
+const performanceNow = /* @__PURE__ */ (() => systemPerformance?.now)();
 // It may have been loaded under fake ones, which have a clock.
 const isSystem = /* @__PURE__ */ (() => !!systemTimeout && !("clock" in systemTimeout))();
 let readsSystem = false;

@@ -18,7 +18,7 @@ export const READS_DELAY = 32;
 /** Is, or holds, a `stopBeforeDelay`: what took time after it was asked may have changed its verdict. */
 export const BOUNDS_THE_NEXT_START = 64;
 
-const OF_A_USER = READS_ELAPSED | READS_ARGS | JUDGES_ERRORS | READS_DELAY;
+const OF_A_USER = /* @__PURE__ */ (() => READS_ELAPSED | READS_ARGS | JUDGES_ERRORS | READS_DELAY)();
 
 const traits: unique symbol = /* @__PURE__ */ Symbol.for("undaunted.traits");
 

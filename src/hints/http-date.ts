@@ -5,17 +5,11 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 const TIME = "(?<time>(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d|23:59:60)";
 
 /** The three forms of RFC 9110, 5.6.7: IMF-fixdate, RFC 850, asctime. Case and spaces are exact there. */
-const FORMS: readonly RegExp[] = [
-  /* @__PURE__ */ new RegExp(
-    `^(?<weekday>[A-Z][a-z]{2}), (?<day>\\d\\d) (?<month>[A-Z][a-z]{2}) (?<year>\\d{4}) ${TIME} GMT$`,
-  ),
-  /* @__PURE__ */ new RegExp(
-    `^(?<weekday>[A-Z][a-z]+day), (?<day>\\d\\d)-(?<month>[A-Z][a-z]{2})-(?<year>\\d\\d) ${TIME} GMT$`,
-  ),
-  /* @__PURE__ */ new RegExp(
-    `^(?<weekday>[A-Z][a-z]{2}) (?<month>[A-Z][a-z]{2}) (?<day>\\d\\d| \\d) ${TIME} (?<year>\\d{4})$`,
-  ),
-];
+const FORMS: readonly RegExp[] = /* @__PURE__ */ (() => [
+  new RegExp(`^(?<weekday>[A-Z][a-z]{2}), (?<day>\\d\\d) (?<month>[A-Z][a-z]{2}) (?<year>\\d{4}) ${TIME} GMT$`),
+  new RegExp(`^(?<weekday>[A-Z][a-z]+day), (?<day>\\d\\d)-(?<month>[A-Z][a-z]{2})-(?<year>\\d\\d) ${TIME} GMT$`),
+  new RegExp(`^(?<weekday>[A-Z][a-z]{2}) (?<month>[A-Z][a-z]{2}) (?<day>\\d\\d| \\d) ${TIME} (?<year>\\d{4})$`),
+])();
 
 /**
  * The epoch ms of an HTTP-date in one of the three forms of RFC 9110, 5.6.7, or `undefined`: also for a day that the

@@ -8,9 +8,11 @@ const BARE =
   "|[A-Za-z*][!#$%&'*+.^_`|~0-9A-Za-z:/-]*" +
   "|:[A-Za-z0-9+/=]*:" +
   "|\\?[01]";
-const PARAMETER = `; *${KEY}(?:=(?:${BARE}))?`;
-const MEMBERS = /* @__PURE__ */ new RegExp(`(?:(${KEY})=)?(${BARE})((?:${PARAMETER})*)[ \\t]*(,[ \\t]*|$)`, "gy");
-const PARAMETERS = /* @__PURE__ */ new RegExp(`; *(${KEY})(?:=(${BARE}))?`, "gy");
+const MEMBERS = /* @__PURE__ */ (() => {
+  const parameter = `; *${KEY}(?:=(?:${BARE}))?`;
+  return new RegExp(`(?:(${KEY})=)?(${BARE})((?:${parameter})*)[ \\t]*(,[ \\t]*|$)`, "gy");
+})();
+const PARAMETERS = /* @__PURE__ */ (() => new RegExp(`; *(${KEY})(?:=(${BARE}))?`, "gy"))();
 
 /** What a server says of one of its quotas: what remains of it, and ms until there is more. */
 interface Quota {

@@ -115,11 +115,6 @@ const KEPT: Rule = [
 ];
 const IN_FLIGHT: Rule = ['"refuse" or "wait"', "string", (what) => what === "refuse" || what === "wait"];
 const NAME: Rule = ['1 to 64 letters, digits, "_", "." or "-"', "string", (name) => /^[\w.-]{1,64}$/.test(name)];
-const NEEDED_NAME: Rule = [
-  `${NAME[0]} where there is a store: it keeps one function's records from another's`,
-  "string",
-  NAME[2]!,
-];
 const TABLE = {
   key: FUNCTION,
   name: NAME,
@@ -169,7 +164,11 @@ export type CompiledIdempotency = Omit<IdempotencySettings, "store" | "times"> &
 export function compile(owner: string, options: IdempotentOptions): CompiledIdempotency {
   const given = readOptions(owner, options, TABLE, ["key"]);
   const { serialize, deserialize, lease = 60_000 } = given;
-  if (given.store) check(owner, "name", given.name, NEEDED_NAME);
+  if (given.store) {
+    const [allowed, type, test] = NAME;
+    const why = "where there is a store: it keeps one function's records from another's";
+    check(owner, "name", given.name, [`${allowed} ${why}`, type, test!]);
+  }
   if (serialize || deserialize) {
     check(owner, "serialize", serialize, FUNCTION);
     check(owner, "deserialize", deserialize, FUNCTION);

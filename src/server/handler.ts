@@ -67,14 +67,18 @@ async function refusalOf(settings: ServerSettings<Request>, request: Request): P
   return parseIdempotencyKey(header) === undefined ? problemOf(settings, MALFORMED) : undefined;
 }
 
-export const LATE = problem(504, "ERR_DEADLINE", "the request's deadline has passed");
-export const MISSING = problem(400, "ERR_IDEMPOTENCY_KEY_MISSING", "this request needs an Idempotency-Key");
-export const MALFORMED = problem(
+export const LATE = /* @__PURE__ */ problem(504, "ERR_DEADLINE", "the request's deadline has passed");
+export const MISSING = /* @__PURE__ */ problem(
+  400,
+  "ERR_IDEMPOTENCY_KEY_MISSING",
+  "this request needs an Idempotency-Key",
+);
+export const MALFORMED = /* @__PURE__ */ problem(
   400,
   "ERR_IDEMPOTENCY_KEY_MALFORMED",
   "Idempotency-Key must be one key of 1 to 255 printable ASCII characters, quoted or not",
 );
-export const TOO_LARGE = problem(
+export const TOO_LARGE = /* @__PURE__ */ problem(
   413,
   "ERR_IDEMPOTENCY_BODY",
   "a request with an Idempotency-Key must not be that large",

@@ -64,7 +64,7 @@ export function onceOf<R>(settings: ServerSettings<R>): Once {
   };
 }
 
-const NOT_KEPT = problem(
+const NOT_KEPT = /* @__PURE__ */ problem(
   409,
   "ERR_IDEMPOTENCY_NOT_KEPT",
   "the request was carried out, and its answer was too large to be kept",

@@ -103,9 +103,23 @@ const POOL: Rule = [
 ];
 const ANY: Rule = ["anything", "any"];
 const TABLE = {
-  ...{ store: STORE, name: ANY, scope: SCOPE, methods: METHODS, required: BOOLEAN },
-  ...{ maxBody: WHOLE, maxRequestBody: WHOLE, fingerprint: FUNCTION, lease: ANY, keep: ANY, maxRun: ANY },
-  ...{ transaction: POOL, problem: FUNCTION, onError: FUNCTION, onReplay: ANY, onStoreError: FUNCTION, clock: ANY },
+  store: STORE,
+  name: ANY,
+  scope: SCOPE,
+  methods: METHODS,
+  required: BOOLEAN,
+  maxBody: WHOLE,
+  maxRequestBody: WHOLE,
+  fingerprint: FUNCTION,
+  lease: ANY,
+  keep: ANY,
+  maxRun: ANY,
+  transaction: POOL,
+  problem: FUNCTION,
+  onError: FUNCTION,
+  onReplay: ANY,
+  onStoreError: FUNCTION,
+  clock: ANY,
 };
 
 /** Checks options and fills in the defaults; what `idempotent` knows it checks itself. */

@@ -88,7 +88,7 @@ type Negated<P extends RetryIf> = P extends (error: unknown) => unknown
   ? (error: unknown) => Verdict<P>
   : (error: unknown, state: RetryState) => Verdict<P>;
 
-const KINDS = JUDGES_ERRORS | JUDGES_VALUES;
+const KINDS = /* @__PURE__ */ (() => JUDGES_ERRORS | JUDGES_VALUES)();
 
 function bitsOf(predicates: readonly RetryIf[]): number {
   return predicates.reduce((bits, each) => bits | traitsOfPredicate(each), 0);

@@ -44,8 +44,13 @@ export interface RetryTransactionOptions<T = any, C = any> extends RetryOptions<
 }
 
 const ISOLATIONS: readonly unknown[] = ["read uncommitted", "read committed", "repeatable read", "serializable"];
+const ISOLATION: Rule = /* @__PURE__ */ (() => [
+  `one of ${ISOLATIONS.join(", ")}`,
+  "string",
+  (value: unknown) => ISOLATIONS.includes(value),
+])();
 const TABLE: Record<string, Rule> = {
-  isolation: [`one of ${ISOLATIONS.join(", ")}`, "string", (value) => ISOLATIONS.includes(value)],
+  isolation: ISOLATION,
   readOnly: BOOLEAN,
   idempotent: BOOLEAN,
   wasDone: FUNCTION,

@@ -10,8 +10,8 @@ const NO_CONNECTION: readonly unknown[] = [
   "SequelizeConnectionAcquireTimeoutError",
 ];
 
-const NO_CONNECTION_TEXT = new RegExp(
-  [
+const NO_CONNECTION_TEXT = /* @__PURE__ */ new RegExp(
+  /* @__PURE__ */ [
     "^Knex: Timeout acquiring a connection\\.",
     "^operation timed out for an unknown reason$", // tarn: mssql, Knex
     "^ResourceRequest timed out$", // generic-pool
