@@ -26,6 +26,7 @@ const STEPS = [
   ["a call that nobody observes begins without a word about it", 26, 0],
   ["what V8 puts into its caller; a switch tells an abort's name", 57, 40],
   ["one way to make an attempt, one place for late results", -124, 0],
+  ["what only reads the system's clock does without its timers", 8, -92],
 ];
 
 /** The rows of the ledger, whose sum is what there is now. */
