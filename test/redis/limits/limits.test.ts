@@ -24,6 +24,7 @@ describe.skipIf(missing)(named("processes that pause together over a real Redis"
     program = await programOf(new URL("process.ts", import.meta.url));
     redis = await startRedis();
     client = new Ioredis(redis.connection);
+    client.on("error", () => {});
   });
 
   afterEach(async () => {
@@ -113,6 +114,31 @@ describe.skipIf(missing)(named("processes that pause together over a real Redis"
 
     expect(said).toEqual([{ status: 200 }, { status: 200 }, { status: 200 }]);
     expect(limiter.seenOf(TENANT)).toEqual({ requests: 4, refused: 1 });
+  });
+
+  it("pause by themselves while Redis is killed, fail no call by it, and pass on what is left when it is back", async () => {
+    await limiting();
+    const all = [await join(), await join({ client: "redis" })];
+    await redis.kill();
+
+    for (const each of all) {
+      expect(await ask(each, "call", TENANT)).toEqual({ status: 429 });
+      expect(await ask(each, "hold", TENANT)).toBe("begun");
+      expect(await ask(each, "call", OTHER)).toEqual({ status: 200 });
+    }
+    expect(limiter.seenOf(TENANT)).toEqual({ requests: 2, refused: 2 });
+    await redis.begin();
+    const newcomer = await join({ hears: "asks" });
+    await vi.waitFor(async () => {
+      // New tries are made by the calls.
+      for (const each of all) expect(await ask(each, "call", OTHER)).toEqual({ status: 200 });
+      expect(await ask(newcomer, "knows", TENANT)).toEqual({ knows: true });
+    }, patient);
+
+    expect(await ask(newcomer, "hold", TENANT)).toBe("begun");
+    expect(await ask(newcomer, "call", OTHER)).toEqual({ status: 200 });
+    expect(limiter.seenOf(TENANT)).toEqual({ requests: 2, refused: 2 });
+    expect(await close([...all, newcomer])).toEqual([0, 0, 0]);
   });
 
   it("leave no key and no credential in Redis, on its channel or on the way, and nothing that does not expire", async () => {

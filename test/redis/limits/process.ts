@@ -90,7 +90,9 @@ interface Clients {
 }
 
 function byIoredis(): Clients {
-  const clients = [new Redis(redisPort), new Redis(redisPort)] as const;
+  const connection = { port: redisPort, maxRetriesPerRequest: null, retryStrategy: () => 50 };
+  const clients = [new Redis(connection), new Redis(connection)] as const;
+  for (const each of clients) each.on("error", () => {});
   const end = () => {
     for (const each of clients) each.disconnect();
   };
@@ -98,8 +100,9 @@ function byIoredis(): Clients {
 }
 
 async function byRedis(): Promise<Clients> {
-  const first = await createClient({ socket: { host: "127.0.0.1", port: redisPort } }).connect();
-  const second = await first.duplicate().connect();
+  const first = createClient({ socket: { host: "127.0.0.1", port: redisPort, reconnectStrategy: 50 } });
+  const second = first.duplicate();
+  for (const each of [first, second]) await each.on("error", () => {}).connect();
   return {
     clients: [first, second],
     end: () => {
