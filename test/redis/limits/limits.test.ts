@@ -74,10 +74,11 @@ describe.skipIf(missing)(named("processes that pause together over a real Redis"
     const others = [await join({ client: "redis" }), await join({ client: "redis", hears: "asks" })];
 
     expect(await ask(first, "call", TENANT)).toEqual({ status: 429 });
-    for (const each of others) {
+    const newcomers = [await join(), await join({ hears: "asks" })];
+    // A call waits no longer for Redis than a busy machine may take.
+    for (const each of [...others, ...newcomers]) {
       await vi.waitFor(async () => expect(await ask(each, "knows", TENANT)).toEqual({ knows: true }), patient);
     }
-    const newcomers = [await join(), await join({ hears: "asks" })];
     const all = [first, ...others, ...newcomers];
     for (const each of all) expect(await ask(each, "hold", TENANT)).toBe("begun");
     for (const each of all) expect(await ask(each, "call", OTHER)).toEqual({ status: 200 });
@@ -106,14 +107,24 @@ describe.skipIf(missing)(named("processes that pause together over a real Redis"
     });
     const first = await join();
     const others = [await join({ hears: "asks" }), await join({ hears: "asks", client: "redis" })];
+    const know = (process: Process<Said>) => ask(process, "knows", TENANT);
+    let refused = 0;
 
-    expect(await ask(first, "call", TENANT)).toEqual({ status: 429 });
-    await vi.waitFor(async () => expect(await client.exists(KEY)).toBe(1), patient);
+    await vi.waitFor(async () => {
+      const { knows } = (await know(first)) as { knows: boolean };
+      if (!knows) {
+        // The first time, and where the last one was over before all had heard of it.
+        until = undefined;
+        expect(await ask(first, "call", TENANT)).toEqual({ status: 429 });
+        refused++;
+      }
+      expect(await Promise.all(others.map(know))).toEqual([{ knows: true }, { knows: true }]);
+    }, patient);
     for (const each of [first, ...others]) each.tell(`call ${TENANT}`);
     const said = await Promise.all([first, ...others].map((each) => each.next()));
 
     expect(said).toEqual([{ status: 200 }, { status: 200 }, { status: 200 }]);
-    expect(limiter.seenOf(TENANT)).toEqual({ requests: 4, refused: 1 });
+    expect(limiter.seenOf(TENANT)).toEqual({ requests: refused + 3, refused });
   });
 
   it("pause by themselves while Redis is killed, fail no call by it, and pass on what is left when it is back", async () => {
@@ -160,7 +171,7 @@ describe.skipIf(missing)(named("processes that pause together over a real Redis"
     listener.disconnect();
     monitor.disconnect();
 
-    expect(heard[0]).toMatch(/^pause [0-9a-f]{64} 60000 60000$/);
+    expect(heard[0]).toMatch(/^pause [0-9a-f]{64} (\d+) \1$/);
     expect(commands.some((command) => command.includes(heard[0]!.split(" ")[1]!))).toBe(true);
     for (const text of [...keys, ...kept, ...heard, ...commands])
       expect(text).not.toMatch(/sk-live|127\.0\.0\.1:|Bearer/);
