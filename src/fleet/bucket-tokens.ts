@@ -44,7 +44,7 @@ export function budgetTokens(inside: BudgetInside, capacitySeconds: number): Tok
     refundOf: (taken, after) => (taken > 0 && !(after && requireSync("isOverload", isOverload(after))) ? taken : 0),
     leases: () => false,
     // It may not have heard that there is none left.
-    turned: (lost, known) => lost && known > 0 && inside.drain(1),
+    turned: (lost, known, alone) => lost && known > 0 && inside.drain(alone ? 0 : 1),
   };
 }
 

@@ -5,6 +5,8 @@ import type { FleetReply, FleetRequest, FleetTransport } from "./protocol.js";
 const GIVEN_UP = 250;
 /** Exchanges in a row without an answer that make the store a lost one. */
 const LOST_AFTER = 2;
+/** The stretch that one goes by who has not heard: thousands may begin at once, and one in four of them speaks for all. */
+const NEWCOMERS = 40;
 const FIRST_TRY = 500;
 const LAST_TRY = 5_000;
 
@@ -83,7 +85,7 @@ export class Line {
 
   /** How many outcomes one that is reported stands for: 0 where this one is not. */
   get weight(): number {
-    const { stretch } = this.stats;
+    const stretch = this.isNew ? NEWCOMERS : this.stats.stretch;
     if (stretch <= 10) return 1;
     const { random } = this.context;
     const each = stretch / 10;

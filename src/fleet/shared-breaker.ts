@@ -168,7 +168,11 @@ export class SharedBreaker implements CircuitLink {
     if (tag instanceof Grant) return this.#probed(tag, result, now);
     if (!result || tag !== this.tag || !this.#isHeard) return false;
     const weight = this.line.weight;
-    if (weight === 0) return false;
+    if (weight === 0) {
+      // The store has asked for fewer exchanges: a look is one, too.
+      this.#stale = false;
+      return false;
+    }
     const counts = this.#counts;
     counts.calls += weight;
     if (result.failed) counts.failures += weight;

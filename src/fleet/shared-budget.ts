@@ -19,7 +19,7 @@ export interface Tokens {
   /** Whether tokens may be leased ahead, where so many are left in the fleet. */
   leases(balance: number): boolean;
   /** The store is lost, or heard again. */
-  turned(lost: boolean, known: number): unknown;
+  turned(lost: boolean, known: number, alone: boolean): unknown;
   /** Whether a success is worth a report. */
   readonly paid: boolean;
 }
@@ -42,6 +42,8 @@ export class SharedBudget {
   #dryUntil = -Infinity;
   #waiting: Wanting[] = [];
   #asking = false;
+  /** It has taken a token of its own since the store was last heard. */
+  #alone = false;
   #flush: (() => void) | undefined;
   #first: Promise<void> | undefined;
 
@@ -99,6 +101,7 @@ export class SharedBudget {
         waits = false;
         stop();
         if (granted !== undefined) return resolve(granted ? 1 : 0);
+        this.#alone = true;
         try {
           resolve(this.#own.acquire(state));
         } catch (error) {
@@ -205,6 +208,7 @@ export class SharedBudget {
       request,
       (reply) => {
         this.#balance = (reply as TokensReply).balance;
+        this.#alone = false;
         replied(reply as TokensReply);
       },
       failed,
@@ -214,7 +218,7 @@ export class SharedBudget {
   #turned(lost: boolean): void {
     this.#successes = 0;
     this.#refunds = 0;
-    this.tokens.turned(lost, this.line.stats.known);
+    this.tokens.turned(lost, this.line.stats.known, this.#alone);
   }
 
   /** It is its own budget again. */

@@ -39,7 +39,7 @@ if kind == 'pause' then
   end
 end
 
-local fields = {'layout', 'expireAt', 'stretch', 'known', 'last', 'second', 'count', 'knownAt', 'nonces0', 'nonces1',
+local fields = {'layout', 'expireAt', 'stretch', 'known', 'last', 'second', 'count', 'others', 'knownAt', 'nonces0', 'nonces1',
   'known0', 'known1', 'known2', 'known3', 'votes0', 'votes1', 'votes2', 'sum', 'weight', 'at', 'epoch', 'generation',
   'state', 'till', 'length', 'openings', 'forgetAt', 'lease', 'leaseUntil', 'probes', 'askedUntil', 'tokens', 'filledAt'}
 local s = {}
@@ -175,19 +175,20 @@ end
 local function countReport(now)
   local second = floor(now / 1000)
   if second ~= s.second then
-    local wanted = s.stretch * (s.count / (q.most * 0.9))
+    local wanted = s.stretch * (s.count / max(q.most * 0.9 - s.others, q.most / 4))
     if second - s.second > 1 then wanted = 1 end
     s.stretch = min(max(wanted, s.stretch / 2, 1), 1000)
     s.second = second
-    s.count = 0
+    s.count, s.others = 0, 0
   end
   s.count = s.count + 1
 end
+local function countOther() s.others = s.others + 1 end
 local function stretchNow() return min(max(s.stretch, s.stretch * (s.count / q.most)), 1000) end
 
 local function begin(now)
   call('del', unpack(KEYS))
-  s = {layout = tonumber(layout), stretch = 1, known = 1, last = now, second = floor(now / 1000), count = 0, knownAt = -1}
+  s = {layout = tonumber(layout), stretch = 1, known = 1, last = now, second = floor(now / 1000), count = 0, others = 0, knownAt = -1}
 end
 
 -- The breaker.
@@ -330,6 +331,7 @@ local function breaker(now)
   end
   meet(now)
   refreshKnown(now)
+  if q.calls == 0 then countOther() end
   if q.epoch == s.epoch and q.generation > s.generation then
     become(q.was, q.was == 1 and 1000 or 0, now)
     s.generation = q.generation
@@ -396,7 +398,7 @@ local function tokens(now)
   end
   local granted = again and 0 or min(q.wanted, floor(s.tokens))
   s.tokens = s.tokens - granted
-  if q.wanted == 0 then countReport(now) end
+  if q.wanted == 0 then countReport(now) else countOther() end
   s.expireAt = now + 60000
   return {text(now), text(stretchNow()), text(s.known), text(granted), text(s.tokens)}, now
 end

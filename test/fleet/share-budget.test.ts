@@ -1,5 +1,6 @@
 import {
   circuitBreaker,
+  type RetryBudget,
   retryBudget,
   retryBudgets,
   retryRateLimit,
@@ -86,13 +87,16 @@ describe("a shared retry budget", () => {
     expect(way.requests.at(-1)).toMatchObject({ kind: "budget", refunds: 1, wanted: 0 });
   });
 
-  it("goes by its own bucket, at once, while the store is lost", async () => {
+  it.each([
+    ["a retry that had no answer, which takes it", (budget: RetryBudget) => budget.acquire(state), 0],
+    ["a report", (budget: RetryBudget) => budget.recordSuccess(0), 1],
+  ])("begins with one token of its own, at once, where a store is lost by %s", async (_, ask, left) => {
     const { budgets, way, pass } = await withBudgets(1);
     way.carry = () => Promise.reject(new Error("gone"));
-    await budgets[0]!.acquire(state);
-    await pass(10);
+    ask(budgets[0]!);
+    await pass(200);
 
-    expect(budgets[0]!.acquire(state)).toBe(1);
+    expect(budgets[0]!.acquire(state)).toBe(left);
     expect(budgets[0]!.acquire(state)).toBe(0);
   });
 
@@ -143,6 +147,19 @@ describe("a shared retry budget", () => {
     await pass(200);
 
     expect(way.requests.at(-1)).toMatchObject({ successes: 2, refunds: 1 });
+  });
+
+  it("is reported of by one newcomer in four, four times as much, until it has heard from the store", async () => {
+    const { join, pass, way, clock } = fleetOfProcesses();
+    const budgets = Array.from({ length: 400 }, () => join().share(retryBudget({ clock }), { key: "payments" }));
+
+    for (const budget of budgets) budget.recordSuccess(0);
+    await pass(200);
+
+    const reported = way.requests.reduce((sum, request) => sum + ("successes" in request ? request.successes : 0), 0);
+    expect(way.requests.length).toBeGreaterThan(70);
+    expect(way.requests.length).toBeLessThan(130);
+    expect(reported).toBe(4 * way.requests.length);
   });
 
   it("is one for each key of retryBudgets", async () => {

@@ -1,5 +1,5 @@
 // Plays every scenario and prints what came of it: `npm run simulate`, with `-- --markdown` for tables in Markdown and
-// `-- --seed 2` for other clients. `-- --fleet` plays the bounds of shared guards with fleets of every size instead, an hour of it.
+// `-- --seed 2` for other clients. `-- --fleet` plays the bounds of shared guards with fleets of every size instead, some twenty minutes.
 
 import { parseArgs } from "node:util";
 import { printTargets } from "./fleet.js";

@@ -55,7 +55,7 @@ export const reports: readonly Report[] = [
     noRetries,
     withBudget,
     withBreaker,
-    withSharedBreaker,
+    ...shared,
   ]),
   outage("For 30 s connections are refused", outageOf("refused")),
   outage("For 30 s the server has 0.4 of its capacity", outageOf("slow")),
@@ -70,7 +70,7 @@ export const reports: readonly Report[] = [
     noBudget,
     withBudget,
     withBreaker,
-    withSharedBreaker,
+    ...shared,
   ]),
   outage("The same after ten minutes of life", smallClients(10 * MINUTE, "blackhole"), [withBudget]),
   {

@@ -49,6 +49,7 @@ export class StoredBreaker extends Kept {
     const now = this.#setTime(time);
     const { again, late } = this.meet(request, now);
     this.refreshKnown(now);
+    if (request.calls === 0) this.countOther();
     this.#catchUp(request, now);
     const before = this.generation;
     let pushed = false;
@@ -107,7 +108,7 @@ export class StoredBreaker extends Kept {
     const { calls, failures, slow, failureRate, slowRate, retryAfter, vote, reporter } = request;
     this.rate.add(calls, now);
     if (calls > 0) {
-      this.countReport(request.most, true, now);
+      this.countReport(request.most, now);
       const bad = failures >= failureRate * calls || slow >= slowRate * calls;
       this.slices.add({ calls, failures, slow, reporter }, bad, now);
     }

@@ -10,6 +10,8 @@ const KNOWN_FOR = 10_000;
 const MOST_STRETCH = 1_000;
 /** The part of its exchanges that a guard aims at. */
 const AIM = 0.9;
+/** The part of them that is left for reports in any case, as a divisor. */
+const LEAST_ROOM = 4;
 
 /** e^(-passed/span) in whole billionths, so that every language gets the same. */
 export function decay(passed: number, span: number): number {
@@ -55,6 +57,7 @@ export class Kept {
   last: number;
   private second: number;
   private count = 0;
+  private others = 0;
   private knownAt = -1;
   readonly #nonces = [
     { index: -1, seen: new Set<number>() },
@@ -93,15 +96,22 @@ export class Kept {
     if (this.knownAt !== Math.floor(now / 1_000)) this.countKnown(now);
   }
 
-  /** Counts an exchange that a longer wait would have spared. `steady`: the stretch may change. */
-  countReport(most: number, steady: boolean, now: number): void {
+  /** Counts an exchange that a longer wait would have spared: there may be so many of them as others leave room for. */
+  countReport(most: number, now: number): void {
     const second = Math.floor(now / 1_000);
     if (second !== this.second) {
-      if (steady) this.stretch = this.#next(this.stretch * (this.count / (most * AIM)), second);
+      const room = Math.max(most * AIM - this.others, most / LEAST_ROOM);
+      this.stretch = this.#next(this.stretch * (this.count / room), second);
       this.second = second;
       this.count = 0;
+      this.others = 0;
     }
     this.count++;
+  }
+
+  /** Counts one that no wait would have spared: it does not lengthen the waits, but by leaving less room. */
+  countOther(): void {
+    this.others++;
   }
 
   #next(wanted: number, second: number): number {

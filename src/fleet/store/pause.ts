@@ -28,7 +28,7 @@ export class StoredPauses extends Kept {
     const now = this.#pass(at);
     const { again, late } = this.meet(request, now);
     this.refreshKnown(now);
-    this.countReport(request.most, true, now);
+    this.countReport(request.most, now);
     const changed =
       again || late ? [] : request.asked.filter(({ key, ms }) => this.#pause(key, Math.min(ms, LONGEST_PAUSE), now));
     if (changed.length > 0) this.#forget(now);

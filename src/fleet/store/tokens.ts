@@ -24,7 +24,8 @@ abstract class Bucket<R extends BudgetRequest | LimitRequest> extends Kept {
     // A token is taken when it is granted: where the reply is lost, so is the token.
     const granted = again ? 0 : Math.min(request.wanted, Math.floor(this.tokens));
     this.tokens -= granted;
-    if (request.wanted === 0) this.countReport(request.most, true, now);
+    if (request.wanted === 0) this.countReport(request.most, now);
+    else this.countOther();
     this.expireAt = now + KEPT;
     const answer = { tick: now, stretch: this.stretchNow(request.most), known: this.known };
     return { reply: { kind: request.kind, ...answer, granted, balance: this.tokens } };
