@@ -58,21 +58,15 @@ local function estimate(set, size)
   return floor(-size * math.log(1 - min(set, size - 0.5) / size) + 0.5)
 end
 
-local ones = {}
-for byte = 0, 255 do
-  local left, count = byte, 0
-  while left > 0 do
-    count = count + left % 2
-    left = floor(left / 2)
-  end
-  ones[byte] = count
-end
-
+local band, rshift = bit.band, bit.rshift
 local function popcount(words)
   local count = 0
   for _, word in ipairs(words) do
-    count = count + ones[bit.band(word, 255)] + ones[bit.band(bit.rshift(word, 8), 255)]
-      + ones[bit.band(bit.rshift(word, 16), 255)] + ones[bit.rshift(word, 24)]
+    word = word - band(rshift(word, 1), 0x55555555)
+    word = band(word, 0x33333333) + band(rshift(word, 2), 0x33333333)
+    word = band(word + rshift(word, 4), 0x0f0f0f0f)
+    word = word + rshift(word, 8)
+    count = count + band(word + rshift(word, 16), 63)
   end
   return count
 end
