@@ -115,7 +115,21 @@ describe("the tarball", () => {
     expect(readme).toContain(`\`import { retry }\` is ${kB.toFixed(1)} kB, gzipped`);
   });
 
-  it("holds no statement that a bundler has to keep where nothing is used", async () => {
+  it.each([
+    "undaunted",
+    ...[
+      "bullmq",
+      "durable",
+      "graphile-worker",
+      "http",
+      "idempotency",
+      "pg-boss",
+      "policy",
+      "server",
+      "testing",
+      "transient",
+    ].map((name) => `undaunted/${name}`),
+  ])("%s holds no statement that a bundler has to keep where nothing is used", async (entry) => {
     // As if package.json did not say that importing it does nothing: modules that share a chunk are not told apart by that.
     const kept: Plugin = {
       name: "kept",
@@ -127,7 +141,7 @@ describe("the tarball", () => {
         }),
     };
     const { outputFiles, metafile } = await build({
-      stdin: { contents: 'import "undaunted";', resolveDir: project },
+      stdin: { contents: `import "${entry}";`, resolveDir: project },
       bundle: true,
       minify: true,
       format: "esm",
@@ -136,7 +150,7 @@ describe("the tarball", () => {
       plugins: [kept],
     });
 
-    expect(Object.keys(metafile.inputs).length).toBeGreaterThan(3);
+    expect(Object.keys(metafile.inputs).length).toBeGreaterThan(2);
     expect(outputFiles[0]!.text.trim()).toBe("");
   });
 

@@ -44,7 +44,7 @@ export interface BullmqRetry {
 
 const TYPE = "undaunted";
 // More than any policy makes, and a number that BullMQ counts down from.
-const ATTEMPTS = 2 ** 31 - 1;
+const ATTEMPTS = 2_147_483_647;
 const KIND = /* @__PURE__ */ durableKind("retryBullmq");
 
 /**

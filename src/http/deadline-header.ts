@@ -15,11 +15,11 @@ const FORMATS = {
   "connect-timeout-ms": (left: number) => ms(Math.min(left, 9_999_999_999)),
 };
 
-export const DEADLINE_HEADER: Rule = [
+export const DEADLINE_HEADER: Rule = /* @__PURE__ */ (() => [
   `one of ${Object.keys(FORMATS).join(", ")}`,
   "string",
-  (name) => Object.hasOwn(FORMATS, name),
-];
+  (name: string) => Object.hasOwn(FORMATS, name),
+])();
 
 /** What `header` says of `left` ms; `undefined` for no deadline. */
 export function deadlineIn(header: DeadlineHeader, left: number): string | undefined {

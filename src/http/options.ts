@@ -148,4 +148,4 @@ export const HTTP: Record<string, Rule> = {
 };
 
 /** Every option of an HTTP client. */
-export const HTTP_TABLE: Record<string, Rule> = { ...ASYNC.table, ...HTTP };
+export const HTTP_TABLE: Record<string, Rule> = /* @__PURE__ */ (() => ({ ...ASYNC.table, ...HTTP }))();

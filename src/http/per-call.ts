@@ -20,7 +20,8 @@ const NAMES = [
 /** What may be said of the retries of one call; `false`: one attempt, with guards, timeouts and `prepare` still in force. */
 export type RetryPerCall<R extends HttpResponse = any> = false | Pick<HttpOptions<R>, (typeof NAMES)[number]>;
 
-const TABLE: Record<string, Rule> = /* @__PURE__ */ Object.fromEntries(NAMES.map((name) => [name, HTTP_TABLE[name]!]));
+const TABLE: Record<string, Rule> = /* @__PURE__ */ (() =>
+  Object.fromEntries(NAMES.map((name) => [name, HTTP_TABLE[name]!])))();
 
 const RETRY: Rule = [
   "false, or an object",

@@ -1,6 +1,6 @@
 import type { RetryStats } from "../common/attempt.js";
 import { type AbortSource, abortSourceOf } from "../common/interrupt.js";
-import { BOOLEAN, check, FUNCTION, isGiven, type Rule } from "../common/validate.js";
+import { BOOLEAN, check, FUNCTION, isGiven, type Rule, SIGNAL } from "../common/validate.js";
 import { addWithAndStats } from "../loop/target.js";
 import { HttpClient } from "./client.js";
 import { type FetchInit, type FetchInput, FetchRequest, FetchTransport } from "./fetch-transport.js";
@@ -78,14 +78,17 @@ export function retryFetch<F extends AnyFetch = typeof fetch>(
   return clientOf(client, new GlobalFetch(), httpSourceOf(FETCH, options)) as RetryingFetch<F>;
 }
 
-const FETCH: HttpKind = {
+const FETCH: HttpKind = /* @__PURE__ */ (() => ({
   ...GUARDED,
   owner: "retryFetch",
   table: { ...HTTP_TABLE, fetch: FUNCTION, throwOnFailure: BOOLEAN },
-};
+}))();
 
-/** What is an option of ours, and also a setting of a request. */
-const { signal: SIGNAL, ...OWN } = FETCH.table as { signal: Rule } & Record<string, Rule>;
+/** What is an option of ours and no setting of a request, as `signal` is both. */
+const OWN: Record<string, Rule> = /* @__PURE__ */ (() => {
+  const { signal: _, ...own } = FETCH.table;
+  return own;
+})();
 
 function clientOf(client: HttpClient, global: GlobalFetch, source: HttpPolicySource<HttpRequest>): object {
   const retried = function fetch(input: FetchInput, init?: FetchInit): Promise<unknown> {

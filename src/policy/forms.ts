@@ -90,72 +90,73 @@ const options = (build: Build, given: Record<string, Kind>, ...required: string[
 });
 
 const EXPONENTIAL = { base: time, factor, max: time, min: time };
-const { min: _, ...WITHOUT_MIN } = EXPONENTIAL;
+const WITHOUT_MIN = { base: time, factor, max: time };
 
 type Read = { path: string; unit?: "ms" | "s"; otherwise: never };
 
 /** Every strategy of the core, by its own name. */
-export const FORMS: Readonly<Record<"stop" | "wait" | "retryIf", Readonly<Record<string, Form>>>> = {
-  stop: {
-    stopNever: constant(stopNever),
-    stopAfterAttempt: args(stopAfterAttempt, { n: count }),
-    stopAfterDelay: args(stopAfterDelay, { ms: bound }),
-    stopBeforeDelay: args(stopBeforeDelay, { ms: bound }),
-    stopAny: list(stopAny, "stop", "stop"),
-    stopAll: list(stopAll, "stop", "stop"),
-  },
-  wait: {
-    waitNone: constant(waitNone),
-    waitFixed: args(waitFixed, { ms: time }),
-    waitRandom: args(waitRandom, { min: time, max: time }),
-    waitIncrementing: options(waitIncrementing, { start: time, increment: finite, max: time }, "start", "increment"),
-    waitExponential: options(waitExponential, EXPONENTIAL, "base"),
-    waitFullJitter: options(waitFullJitter, EXPONENTIAL, "base"),
-    waitEqualJitter: options(waitEqualJitter, WITHOUT_MIN, "base"),
-    waitDecorrelatedJitter: options(waitDecorrelatedJitter, { base: time, max: time }, "base"),
-    waitFibonacci: options(waitFibonacci, { base: time, max: time }, "base"),
-    waitJittered: options(
-      ({ wait, ...given }) => waitJittered(wait, given),
-      { wait: "wait", from: ratio, to: ratio, max: time },
-      ...["wait", "from", "to"],
-    ),
-    waitResetAfter: args(waitResetAfter, { wait: "wait", ms: timeout }),
-    waitChain: list(waitChain, "wait", "wait"),
-    waitSum: list(waitSum, "wait", "wait"),
-    waitMax: list(waitMax, "wait", "wait"),
-    waitMin: list(waitMin, "wait", "wait"),
-    waitFromError: options(
-      (read: Read) => waitFromError(lookUp(read.path, read.unit), read.otherwise),
-      { path, unit, otherwise: "wait" },
-      ...["path", "otherwise"],
-    ),
-    waitFromResult: options(
-      (read: Read) => waitFromResult(lookUp(read.path, read.unit), read.otherwise),
-      { path, unit, otherwise: "wait" },
-      ...["path", "otherwise"],
-    ),
-  },
-  retryIf: {
-    retryNever: constant(retryNever),
-    retryIfError: args(retryIfError, { test: "ref" }, 0),
-    retryIfErrorType: args(retryIfErrorType, { type: "refs", test: "ref" }, 1),
-    retryIfNotErrorType: args(retryIfNotErrorType, { type: "refs" }),
-    retryIfErrorName: list(retryIfErrorName, "name", text),
-    retryIfNotErrorName: list(retryIfNotErrorName, "name", text),
-    retryIfErrorCode: list(retryIfErrorCode, "code", code),
-    retryIfErrorMessage: args(retryIfErrorMessage, { pattern: "pattern" }),
-    retryIfTransient: options(retryIfTransient, {
-      idempotent: boolean,
-      unknown: boolean,
-      parentMayFollow: boolean,
-      classify: "ref",
-    }),
-    retryIfErrorCause: args(retryIfErrorCause, { test: "ref" }),
-    retryIfResult: args(retryIfResult, { test: "ref" }),
-    retryIfNotResult: args(retryIfNotResult, { test: "ref" }),
-    retryIfOutcome: args(retryIfOutcome, { test: "ref" }),
-    retryIfAny: list(retryIfAny, "predicate", "retryIf"),
-    retryIfAll: list(retryIfAll, "predicate", "retryIf"),
-    retryIfNot: args(retryIfNot as Build, { predicate: "retryIf" }),
-  },
-};
+export const FORMS: Readonly<Record<"stop" | "wait" | "retryIf", Readonly<Record<string, Form>>>> =
+  /* @__PURE__ */ (() => ({
+    stop: {
+      stopNever: constant(stopNever),
+      stopAfterAttempt: args(stopAfterAttempt, { n: count }),
+      stopAfterDelay: args(stopAfterDelay, { ms: bound }),
+      stopBeforeDelay: args(stopBeforeDelay, { ms: bound }),
+      stopAny: list(stopAny, "stop", "stop"),
+      stopAll: list(stopAll, "stop", "stop"),
+    },
+    wait: {
+      waitNone: constant(waitNone),
+      waitFixed: args(waitFixed, { ms: time }),
+      waitRandom: args(waitRandom, { min: time, max: time }),
+      waitIncrementing: options(waitIncrementing, { start: time, increment: finite, max: time }, "start", "increment"),
+      waitExponential: options(waitExponential, EXPONENTIAL, "base"),
+      waitFullJitter: options(waitFullJitter, EXPONENTIAL, "base"),
+      waitEqualJitter: options(waitEqualJitter, WITHOUT_MIN, "base"),
+      waitDecorrelatedJitter: options(waitDecorrelatedJitter, { base: time, max: time }, "base"),
+      waitFibonacci: options(waitFibonacci, { base: time, max: time }, "base"),
+      waitJittered: options(
+        ({ wait, ...given }) => waitJittered(wait, given),
+        { wait: "wait", from: ratio, to: ratio, max: time },
+        ...["wait", "from", "to"],
+      ),
+      waitResetAfter: args(waitResetAfter, { wait: "wait", ms: timeout }),
+      waitChain: list(waitChain, "wait", "wait"),
+      waitSum: list(waitSum, "wait", "wait"),
+      waitMax: list(waitMax, "wait", "wait"),
+      waitMin: list(waitMin, "wait", "wait"),
+      waitFromError: options(
+        (read: Read) => waitFromError(lookUp(read.path, read.unit), read.otherwise),
+        { path, unit, otherwise: "wait" },
+        ...["path", "otherwise"],
+      ),
+      waitFromResult: options(
+        (read: Read) => waitFromResult(lookUp(read.path, read.unit), read.otherwise),
+        { path, unit, otherwise: "wait" },
+        ...["path", "otherwise"],
+      ),
+    },
+    retryIf: {
+      retryNever: constant(retryNever),
+      retryIfError: args(retryIfError, { test: "ref" }, 0),
+      retryIfErrorType: args(retryIfErrorType, { type: "refs", test: "ref" }, 1),
+      retryIfNotErrorType: args(retryIfNotErrorType, { type: "refs" }),
+      retryIfErrorName: list(retryIfErrorName, "name", text),
+      retryIfNotErrorName: list(retryIfNotErrorName, "name", text),
+      retryIfErrorCode: list(retryIfErrorCode, "code", code),
+      retryIfErrorMessage: args(retryIfErrorMessage, { pattern: "pattern" }),
+      retryIfTransient: options(retryIfTransient, {
+        idempotent: boolean,
+        unknown: boolean,
+        parentMayFollow: boolean,
+        classify: "ref",
+      }),
+      retryIfErrorCause: args(retryIfErrorCause, { test: "ref" }),
+      retryIfResult: args(retryIfResult, { test: "ref" }),
+      retryIfNotResult: args(retryIfNotResult, { test: "ref" }),
+      retryIfOutcome: args(retryIfOutcome, { test: "ref" }),
+      retryIfAny: list(retryIfAny, "predicate", "retryIf"),
+      retryIfAll: list(retryIfAll, "predicate", "retryIf"),
+      retryIfNot: args(retryIfNot as Build, { predicate: "retryIf" }),
+    },
+  }))();

@@ -21,16 +21,22 @@ export const count: Plain = {
   schema: { type: "integer", minimum: 1 },
 };
 /** ms that are really waited. */
-export const time = number(TIME, { minimum: 0 });
-export const bound = number(["a finite number of ms from 0", "number", (ms) => BOUND[2]!(ms) && ms < Infinity], {
-  minimum: 0,
-});
-export const timeout = number(["a finite number of ms above 0", "number", (ms) => TIMEOUT[2]!(ms) && ms < Infinity], {
-  exclusiveMinimum: 0,
-});
-export const ratio = number(RATIO, { minimum: 0 });
-export const factor = number(FACTOR, { minimum: 1 });
-export const finite = number(FINITE, {});
+export const time = /* @__PURE__ */ number(TIME, { minimum: 0 });
+export const bound = /* @__PURE__ */ number(
+  ["a finite number of ms from 0", "number", (ms) => BOUND[2]!(ms) && ms < Infinity],
+  {
+    minimum: 0,
+  },
+);
+export const timeout = /* @__PURE__ */ number(
+  ["a finite number of ms above 0", "number", (ms) => TIMEOUT[2]!(ms) && ms < Infinity],
+  {
+    exclusiveMinimum: 0,
+  },
+);
+export const ratio = /* @__PURE__ */ number(RATIO, { minimum: 0 });
+export const factor = /* @__PURE__ */ number(FACTOR, { minimum: 1 });
+export const finite = /* @__PURE__ */ number(FINITE, {});
 export const boolean: Plain = { rule: BOOLEAN, schema: { type: "boolean" } };
 export const text: Plain = { rule: STRING, schema: { type: "string" } };
 export const code: Plain = {

@@ -14,6 +14,5 @@ const PLAIN: Readonly<Record<string, readonly Kind[]>> = {
 };
 
 /** What each option of a policy may be as data. What a policy takes and no data can hold is a reference. */
-export const OPTIONS_AS_DATA: Readonly<Record<string, readonly Kind[]>> = Object.fromEntries(
-  Object.keys(ASYNC.table).map((name) => [name, PLAIN[name] ?? ["ref"]]),
-);
+export const OPTIONS_AS_DATA: Readonly<Record<string, readonly Kind[]>> = /* @__PURE__ */ (() =>
+  Object.fromEntries(Object.keys(ASYNC.table).map((name) => [name, PLAIN[name] ?? ["ref"]])))();

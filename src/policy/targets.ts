@@ -190,7 +190,7 @@ function duration(ms: number): string {
 }
 
 // What the caller cancelled is no error to be retried.
-const ALL_CODES = GRPC_CODES.filter((code) => code !== "OK" && code !== "CANCELLED");
+const ALL_CODES = /* @__PURE__ */ GRPC_CODES.filter((code) => code !== "OK" && code !== "CANCELLED");
 
 function grpcCodesOf(wanted: Wanted, desk: Desk): readonly string[] {
   if (wanted.kind !== "codes") {

@@ -117,7 +117,7 @@ export function virtualClock(): VirtualClock {
   };
 }
 
-const { setTimeout } = globalThis;
+const setTimeout = /* @__PURE__ */ (() => globalThis.setTimeout)();
 
 /** Lets every microtask run, however many follow from each other: a message is delivered only after them. */
 function othersRun(): Promise<void> {
