@@ -27,6 +27,23 @@ it.each(cases)("a fleet keeps its bounds: %s", async (_, target, size, seed) => 
   expect(measured.filter(({ holds }) => !holds)).toEqual([]);
 });
 
+it.each([
+  [4, 10],
+  [10, 2],
+  [5, 5],
+  [2, 10],
+])(
+  "a fleet of %i processes of %i calls a second puts no more load on a dead server than own breakers do, and 0.03",
+  async (clients, rate) => {
+    const scene: Scene = { clients, rate, outage: { kind: "blackhole", lasts: 30_000 } };
+
+    const run = await playShared(scene, { guards: "breaker", shared: true }, 1);
+    const own = await playShared(scene, { guards: "breaker", shared: false }, 1);
+
+    expect(run.load).toBeLessThanOrEqual(own.load + 0.03);
+  },
+);
+
 it("newcomers in the middle of an outage make 0.05 attempts each at most, since their first call asks", async () => {
   const before = 30_000;
   const newcomers = 1_000;
