@@ -46,6 +46,8 @@ export class Line {
   #backoff = FIRST_TRY;
   #closed = false;
   readonly #timers = new Set<() => void>();
+  /** Each gives up on a request that is under way. */
+  readonly #inFlight = new Set<() => void>();
 
   constructor(
     readonly context: FleetContext,
@@ -122,26 +124,44 @@ export class Line {
     return stop;
   };
 
-  /** Sends a request. The reply may come late, or never: nobody waits for this. */
+  /** Resolves when what `look` asked has been replied to, or was not in time. */
+  inTime(look: (then: () => void) => void): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = this.later(resolve, this.patience);
+      look(() => {
+        stop();
+        resolve();
+      });
+    });
+  }
+
+  /** Sends a request. The reply may come late, or never: nobody waits for this. `failed` is called where it did not come in time. */
   send(request: FleetRequest, replied: (reply: FleetReply) => void, failed: () => void = () => {}): void {
     if (this.#closed) return failed();
     const sentAt = this.now;
     this.stats.exchanges++;
     if (this.lost) this.#tryAgainLater();
     let pending = true;
-    const fail = (error: unknown) => {
-      if (!pending) return;
+    const settle = () => {
       pending = false;
       cancel();
+      this.#inFlight.delete(giveUp);
+    };
+    const giveUp = () => {
+      settle();
       failed();
+    };
+    const fail = (error: unknown) => {
+      if (!pending) return;
+      giveUp();
       this.#unanswered(error);
     };
+    this.#inFlight.add(giveUp);
     const cancel = this.later(() => fail(new Error(`the store did not answer within ${GIVEN_UP} ms`)), GIVEN_UP);
     this.#exchange(request).then((reply) => {
       if (this.#closed) return;
-      if (pending) cancel();
       this.#heard(reply, pending ? this.now - sentAt : undefined);
-      pending = false;
+      settle();
       replied(reply);
     }, fail);
   }
@@ -192,9 +212,11 @@ export class Line {
     this.#backoff = Math.min(2 * this.#backoff, LAST_TRY);
   }
 
+  /** What is under way fails, so that nothing waits for it any more. */
   close(): void {
     this.#closed = true;
     this.stats.connected = false;
+    for (const giveUp of [...this.#inFlight]) giveUp();
     for (const stop of [...this.#timers]) stop();
   }
 }

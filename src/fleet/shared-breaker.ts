@@ -125,13 +125,7 @@ export class SharedBreaker implements CircuitLink {
   }
 
   #lookFirst(): Promise<void> {
-    return new Promise((resolve) => {
-      const stop = this.line.later(resolve, this.line.patience);
-      this.look(() => {
-        stop();
-        resolve();
-      });
-    });
+    return this.line.inTime((then) => this.look(then));
   }
 
   /** Asks where the fleet stands. */

@@ -182,14 +182,7 @@ export class SharedBudget {
   }
 
   ready(): Promise<void> {
-    this.#first ??= new Promise((resolve) => {
-      const stop = this.line.later(resolve, this.line.patience);
-      const over = () => {
-        stop();
-        resolve();
-      };
-      this.#send(0, over, over);
-    });
+    this.#first ??= this.line.inTime((then) => this.#send(0, then, then));
     return this.#first;
   }
 
@@ -224,7 +217,6 @@ export class SharedBudget {
   /** It is its own budget again. */
   close(): void {
     this.line.close();
-    for (const answer of this.#waiting.splice(0)) answer(undefined);
     Object.defineProperties(this.budget, {
       acquire: this.#descriptors.acquire!,
       recordSuccess: this.#descriptors.recordSuccess!,
