@@ -1,11 +1,11 @@
 import type { AxiosAdapter, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from "axios";
 import type { RetryStats } from "../common/attempt.js";
 import { readField } from "../common/inspect.js";
+import type { SharedPauses } from "../common/pause.js";
 import { check, type Rule } from "../common/validate.js";
 import { HttpClient } from "../http/client.js";
 import { attemptOf, GUARDED } from "../http/http-call.js";
 import { HTTP_TABLE, type HttpOptions } from "../http/options.js";
-import type { SharedPauses } from "../http/paused-origins.js";
 import type { RetryPerCall } from "../http/per-call.js";
 import { type HttpKind, httpSourceOf } from "../http/policy.js";
 import type { AttemptRequest } from "../http/request.js";

@@ -1,5 +1,6 @@
 import type { FleetStats } from "../circuit/options.js";
 import { type Clock, systemClock } from "../common/clock.js";
+import type { SharedPauses } from "../common/pause.js";
 import { FUNCTION, hasMethods, RATIO, type Rule, readOptions, SPAN, TIME, WHOLE } from "../common/validate.js";
 
 /** The options of a fleet. */
@@ -78,22 +79,9 @@ export interface PausesOptions<Q = LimitedRequest> {
   key: (request: Q) => string;
 }
 
-/** ms that a pause still lasts, and that it lasts in all. */
-export interface PauseLeft {
-  readonly left: number;
-  readonly length: number;
-}
-
 /** Pauses that a fleet shares: what `pauseOrigin` of an HTTP client takes. */
-export interface FleetPauses<Q = LimitedRequest> {
+export interface FleetPauses<Q = LimitedRequest> extends SharedPauses<Q> {
   readonly stats: { readonly fleet: FleetStats };
-  /** The pause that concerns a request. */
-  pauseOf(request: Q): {
-    /** What is left of it; a promise where the fleet must be asked first. */
-    left(): PauseLeft | undefined | Promise<PauseLeft | undefined>;
-    /** No call for `ms` from now; a longer pause stands. */
-    pause(ms: number): void;
-  };
 }
 
 const NAME: Rule = [

@@ -1,9 +1,10 @@
+import type { PauseLeft } from "../common/pause.js";
 import { sha256 } from "../common/sha256.js";
 import { requireSync } from "../common/thenable.js";
 import { check, type Rule } from "../common/validate.js";
 import { type FleetContext, Line } from "./line.js";
 import type { Member } from "./members.js";
-import type { FleetPauses, PauseLeft } from "./options.js";
+import type { FleetPauses } from "./options.js";
 import { type AskedPause, isLate, type KnownPause, LONGEST_PAUSE, marginOf, type PauseReply } from "./protocol.js";
 
 /** ms after which what was heard is looked at again. */
@@ -30,7 +31,6 @@ export class SharedPauses implements Member {
   /** Those of which the store has not heard. */
   readonly #untold = new Set<string>();
   readonly #hashes = new Map<string, string>();
-  readonly #waiting = new Set<() => void>();
   #first: Promise<void> | undefined;
   #asking: Promise<void> | undefined;
   #staleAfter: number;
@@ -109,17 +109,11 @@ export class SharedPauses implements Member {
 
   /** Resolves when the store has replied, or did not in time. One exchange is for all that wait. */
   #lookFirst(): Promise<void> {
-    this.#asking ??= new Promise((resolve) => {
-      const done = () => {
-        stop();
-        this.#waiting.delete(done);
+    this.#asking ??= this.line
+      .inTime((then) => this.look(then))
+      .then(() => {
         this.#asking = undefined;
-        resolve();
-      };
-      const stop = this.line.later(done, this.line.patience);
-      this.#waiting.add(done);
-      this.look(done);
-    });
+      });
     return this.#asking;
   }
 
@@ -226,7 +220,6 @@ export class SharedPauses implements Member {
   close(): void {
     this.#closed = true;
     this.line.close();
-    for (const done of [...this.#waiting]) done();
     this.#untold.clear();
   }
 }

@@ -1,5 +1,6 @@
 import type { AttemptStart, GiveUpState, Outcome, RetryState } from "../common/attempt.js";
 import { note } from "../common/observed.js";
+import type { Pause, PauseLeft } from "../common/pause.js";
 import { isThenable } from "../common/thenable.js";
 import { askPredicate } from "../common/traits.js";
 import { type OfCall, usualWait } from "../loop/policy.js";
@@ -10,7 +11,7 @@ import type { HeldResponses } from "./bodies/held.js";
 import { isSlowDown, neverLeft } from "./failure.js";
 import { askedHint, serverHint } from "./hint.js";
 import { endOf } from "./last-resort.js";
-import { type Pause, type PauseLeft, type Waiting, waitOut } from "./paused-origins.js";
+import { type Waiting, waitOut } from "./paused-origins.js";
 import type { HttpPolicy } from "./policy.js";
 import type { HttpResponse } from "./request.js";
 import type { Transport } from "./transport.js";

@@ -2,9 +2,10 @@ import { retryBudget } from "../budget/retry-budget.js";
 import type { RetryBudget } from "../common/attempt.js";
 import type { Clock } from "../common/clock.js";
 import { LruMap } from "../common/lru-map.js";
+import type { Pause, SharedPauses } from "../common/pause.js";
 import { type Target, targetOf } from "../loop/target.js";
 import { Renewals } from "./authorize.js";
-import { type Pause, PausedOrigins, type SharedPauses } from "./paused-origins.js";
+import { PausedOrigins } from "./paused-origins.js";
 import type { Transport } from "./transport.js";
 
 const MOST_ORIGINS = 1_000;
@@ -29,11 +30,7 @@ export class HttpClient {
   }
 
   /** What may hold a call back. */
-  pauseOf(
-    option: boolean | SharedPauses<any> | undefined,
-    { origin, request }: Transport,
-    clock: Clock,
-  ): Pause | undefined {
+  pauseOf(option: boolean | SharedPauses | undefined, { origin, request }: Transport, clock: Clock): Pause | undefined {
     if (!option) return undefined;
     return option === true ? this.#pauses.pauseOf(origin, clock) : option.pauseOf(request);
   }

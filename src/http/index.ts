@@ -1,3 +1,4 @@
+export type { Pause, PauseLeft, SharedPauses } from "../common/pause.js";
 export { type HeaderSource, parseRetryAfter, serverDelay } from "../hints/server-delay.js";
 export { attemptsOf } from "./attempts-of.js";
 export type { Authorize } from "./authorize.js";
@@ -7,7 +8,6 @@ export { HttpStatusError } from "./http-status-error.js";
 export type { IdempotencyKeyOption } from "./idempotency-key.js";
 export { isNetworkError } from "./network-error.js";
 export type { Guard, HttpOptions } from "./options.js";
-export type { Pause, PauseLeft, SharedPauses } from "./paused-origins.js";
 export type { RetryPerCall } from "./per-call.js";
 export {
   type AttemptRequest,

@@ -1,11 +1,11 @@
 import type { RetryBudget, RetryOptions } from "../common/attempt.js";
 import type { GuardWrap } from "../common/guard.js";
+import type { SharedPauses } from "../common/pause.js";
 import { BOUND, FUNCTION, hasMethods, type Rule, WHOLE } from "../common/validate.js";
 import { ASYNC } from "../loop/policy.js";
 import type { Authorize } from "./authorize.js";
 import { DEADLINE_HEADER, type DeadlineHeader } from "./deadline-header.js";
 import { type IdempotencyKeyOption, KEY_OPTION } from "./idempotency-key.js";
-import type { SharedPauses } from "./paused-origins.js";
 import type { AttemptRequest, HttpRequest, HttpResponse } from "./request.js";
 
 /** A guard: what `circuitBreaker`, `circuitBreakers`, `bulkhead` and `bulkheads` return. */

@@ -1,5 +1,6 @@
 import type { RetryStats } from "../common/attempt.js";
 import { type AbortSource, abortSourceOf } from "../common/interrupt.js";
+import type { SharedPauses } from "../common/pause.js";
 import { BOOLEAN, check, FUNCTION, isGiven, type Rule, SIGNAL } from "../common/validate.js";
 import { addWithAndStats } from "../loop/target.js";
 import { HttpClient } from "./client.js";
@@ -7,7 +8,6 @@ import { type FetchInit, type FetchInput, FetchRequest, FetchTransport } from ".
 import { attemptOf, GUARDED, HttpCall } from "./http-call.js";
 import { applyKey } from "./idempotency-key.js";
 import { HTTP_TABLE, type HttpOptions } from "./options.js";
-import type { SharedPauses } from "./paused-origins.js";
 import { perCall, type RetryPerCall, refuseMisplaced } from "./per-call.js";
 import { type HttpKind, type HttpPolicySource, httpOverlay, httpSourceOf } from "./policy.js";
 import type { HttpRequest } from "./request.js";

@@ -1,9 +1,9 @@
+export type { Pause, PauseLeft, SharedPauses } from "../common/pause.js";
 export type { Fleet } from "../fleet/fleet.js";
 export type {
   FleetOptions,
   FleetPauses,
   LimitedRequest,
-  PauseLeft,
   PausesOptions,
   ShareOptions,
   StoreLost,

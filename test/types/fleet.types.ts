@@ -40,7 +40,7 @@ it("gives pauses by themselves what the requests of all clients have, and takes 
 
   expectTypeOf(pauses).toEqualTypeOf<FleetPauses>();
   expectTypeOf(pauses.stats.fleet.connected).toEqualTypeOf<boolean>();
-  expectTypeOf(pauses).toExtend<SharedPauses>();
+  expectTypeOf(pauses).toExtend<SharedPauses<HttpRequest>>();
   retryFetch({ pauseOrigin: pauses }).with({ pauseOrigin: pauses });
   retryAxios(axios.create(), { pauseOrigin: pauses });
 });
