@@ -4,7 +4,7 @@ import { type FleetOptions, readFleetOptions } from "../fleet/options.js";
 import type { FleetNews, FleetTransport } from "../fleet/protocol.js";
 import { isAway, type RedisClient, scriptRunner, takesARow } from "./client.js";
 import { argumentsOf, channelOf, keysOf, newsOf, replyOf } from "./codec.js";
-import { SCRIPT } from "./script.js";
+import { SCRIPT } from "./script/index.js";
 
 /** A client that listens to a channel, and does nothing else: what `client.duplicate()` returns. */
 export interface RedisSubscriber {

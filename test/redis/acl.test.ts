@@ -5,7 +5,7 @@ import { redisFleet } from "undaunted/redis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { scriptRunner } from "../../src/redis/client.js";
 import { argumentsOf, keysOf } from "../../src/redis/codec.js";
-import { SCRIPT } from "../../src/redis/script.js";
+import { SCRIPT } from "../../src/redis/script/index.js";
 import { named } from "../idempotency/kinds-of-store.js";
 import { type Redis, startRedis, whatIsMissing } from "../transient/servers/index.js";
 import { connect, LIBRARIES, type Library } from "./clients.js";

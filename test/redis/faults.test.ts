@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import type { BreakerRequest } from "../../src/fleet/protocol.js";
 import { scriptRunner } from "../../src/redis/client.js";
 import { argumentsOf, keysOf, replyOf } from "../../src/redis/codec.js";
-import { SCRIPT } from "../../src/redis/script.js";
+import { SCRIPT } from "../../src/redis/script/index.js";
 import { named } from "../idempotency/kinds-of-store.js";
 import { PATIENCE } from "../limits.js";
 import { type Redis, startRedis, whatIsMissing } from "../transient/servers/index.js";

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fleetStore } from "../../src/fleet/store/index.js";
 import { scriptRunner } from "../../src/redis/client.js";
 import { argumentsOf, keysOf, newsOf, replyOf } from "../../src/redis/codec.js";
-import { SCRIPT } from "../../src/redis/script.js";
+import { SCRIPT } from "../../src/redis/script/index.js";
 import { named } from "../idempotency/kinds-of-store.js";
 import { type Redis, startRedis, whatIsMissing } from "../transient/servers/index.js";
 import { exchangesOf } from "./requests.js";
