@@ -5,6 +5,7 @@ import type { CircuitState } from "../circuit/options.js";
 import { resume, theAttempt } from "../common/current.js";
 import { observed } from "../common/observed.js";
 import { BOOLEAN, readOptions } from "../common/validate.js";
+import { askedFor, BreakerReport } from "./breaker-report.js";
 import { type FleetContext, Line } from "./line.js";
 import { type BreakerReply, type BreakerRequest, COMMAND, PROBE, STATE, type Verdict } from "./protocol.js";
 
@@ -35,12 +36,8 @@ export class SharedBreaker implements CircuitLink {
   /** One object for each verdict. */
   tag: object = {};
   #verdict: Verdict | undefined;
-  #counts = nothing();
-  #vote = 0;
-  #flush: (() => void) | undefined;
+  readonly #report: BreakerReport;
   #first: Promise<void> | undefined;
-  /** What was heard is old: the next report is sent in any case. */
-  #stale = false;
   #claiming = false;
   #staleAfter: number;
   #command: number = COMMAND.none;
@@ -61,6 +58,9 @@ export class SharedBreaker implements CircuitLink {
       key,
       () => this.look(),
       (lost) => this.#turned(lost),
+    );
+    this.#report = new BreakerReport(this.line, (report) =>
+      this.#send({ ...report, retryAfter: Math.min(report.retryAfter, own.maxOpenFor) }),
     );
     this.#staleAfter = this.line.about(STALE);
     const link = this;
@@ -110,11 +110,7 @@ export class SharedBreaker implements CircuitLink {
     if (!this.#verdict) return line.isNew ? this.ready() : undefined;
     const age = line.now - line.heardAt;
     if (age > line.context.askAfter) return this.#lookFirst();
-    if (age > this.#staleAfter) {
-      // Not at once: what this call reports may be all that has to be said.
-      this.#stale = true;
-      this.#reportSoon();
-    }
+    if (age > this.#staleAfter) this.#report.refresh();
     return state === "half-open" && this.holds ? this.#claim() : undefined;
   }
 
@@ -161,18 +157,7 @@ export class SharedBreaker implements CircuitLink {
   ended(tag: unknown, result?: Result, now = 0): boolean {
     if (tag instanceof Grant) return this.#probed(tag, result, now);
     if (!result || tag !== this.tag || !this.#isHeard) return false;
-    const weight = this.line.weight;
-    if (weight === 0) {
-      // The store has asked for fewer exchanges: a look is one, too.
-      this.#stale = false;
-      return false;
-    }
-    const counts = this.#counts;
-    counts.calls += weight;
-    if (result.failed) counts.failures += weight;
-    if (result.slow) counts.slow += weight;
-    counts.retryAfter = Math.max(counts.retryAfter, askedFor(result, now));
-    this.#reportSoon();
+    this.#report.add(result, now);
     return false;
   }
 
@@ -214,35 +199,12 @@ export class SharedBreaker implements CircuitLink {
   #ownOpening(openings: number): number {
     const { line } = this;
     if (this.#isHeard) {
-      this.#vote = 1;
-      this.#reportSoon();
+      this.#report.vote();
       return OWN_OPENING;
     }
     // It probes in place of a fleet that was open when the store was lost.
     const alone = this.#verdict?.state === STATE.open && this.circuit.state.name === "half-open";
     return alone ? line.about(ALONE) : this.own.openFor(openings);
-  }
-
-  #reportSoon(): void {
-    this.#flush ??= this.line.later(() => {
-      this.#flush = undefined;
-      this.#report();
-    }, this.line.interval);
-  }
-
-  #report(): void {
-    if (this.line.lost) {
-      this.#counts = nothing();
-      return;
-    }
-    const { calls, failures, slow, retryAfter } = this.#counts;
-    const vote = this.#vote;
-    this.#counts = nothing();
-    this.#vote = 0;
-    if (calls > 0 || vote > 0 || this.#stale) {
-      this.#stale = false;
-      this.#send({ calls, failures, slow, retryAfter: Math.min(retryAfter, this.own.maxOpenFor), vote });
-    }
   }
 
   /** Sends what there is to say; returns the nonce. */
@@ -322,8 +284,7 @@ export class SharedBreaker implements CircuitLink {
     }
     this.#verdict = verdict;
     this.tag = {};
-    this.#counts = nothing();
-    this.#vote = 0;
+    this.#report.clear();
     if (!this.#apart) this.#obey(verdict.state, verdict.openings, verdict.remaining);
   }
 
@@ -359,7 +320,7 @@ export class SharedBreaker implements CircuitLink {
       this.#verdict = undefined;
       return;
     }
-    this.#counts = nothing();
+    this.#report.clear();
     // Not all at once: each process probes for itself now.
     if (verdict?.state === STATE.open && !this.#apart) {
       this.#obey(STATE.open, verdict.openings, this.line.context.random() * ALONE);
@@ -373,13 +334,4 @@ export class SharedBreaker implements CircuitLink {
     delete this.circuit.stats.fleet;
     this.#separate();
   }
-}
-
-function nothing() {
-  return { calls: 0, failures: 0, slow: 0, retryAfter: 0 };
-}
-
-/** ms that a failure asked for. */
-function askedFor({ comeBackAt }: Result, now: number): number {
-  return Math.max(0, Math.round(comeBackAt - now));
 }
