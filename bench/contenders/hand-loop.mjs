@@ -1,3 +1,5 @@
+import { overStandIn } from "./stand-in.mjs";
+
 // What someone writes who wants no library: the limit that the others are held against, in docs/performance.md too.
 export const handLoop = (fn) =>
   async function (...args) {
@@ -79,5 +81,6 @@ export const shapes = {
   sync: handLoopSync,
   sleeping: sleepingLoop,
   onSignal: abortableLoop,
+  http: (fn) => overStandIn(fn, (fetch) => fetch),
   breaker: (fn) => (x) => fn(x),
 };

@@ -1,4 +1,6 @@
+import { retryFetch } from "../../dist/http.js";
 import * as undaunted from "../../dist/index.js";
+import { overStandIn } from "./stand-in.mjs";
 
 const { retry, retrySync, runWithRetry, Retry, stopAfterAttempt, waitFixed, waitFullJitter, waitNone } = undaunted;
 
@@ -37,6 +39,7 @@ export const shapes = {
   run: (fn) => (x) => runWithRetry(() => fn(x), OPTIONS),
   failures: (fn) => retry(fn, NO_DELAY),
   method: (method) => Retry()(method, { kind: "method", name: "load", static: false, private: false }),
+  http: (fn) => overStandIn(fn, (fetch) => retryFetch({ fetch })),
   sync: (fn) => retrySync(fn, NO_DELAY),
   sleeping: (fn, ms) => retry(fn, { wait: waitFixed(ms) }),
   onSignal: (fn, ms, signal) => retry(fn, { wait: waitFixed(ms), signal }),

@@ -2,6 +2,7 @@ import { breaker } from "./breaker.mjs";
 import { bytes } from "./bytes.mjs";
 import { calls } from "./calls.mjs";
 import { concurrent } from "./concurrent.mjs";
+import { http } from "./http.mjs";
 import { importTime } from "./import-time.mjs";
 import { memory } from "./memory.mjs";
 import { signalSleepers } from "./signal-sleepers.mjs";
@@ -21,6 +22,7 @@ export const tasks = [
   ...again,
   ...syncCalls,
   ...breaker,
+  ...http,
   ...memory,
   ...signalSleepers,
   ...concurrent,
