@@ -104,7 +104,7 @@ async function race(task, among, rounds = task.rounds) {
         for (const [key, value] of Object.entries(values ?? {})) {
           racer.values[key] = [...(racer.values[key] ?? []), value];
         }
-        if (!values || task.fresh) {
+        if (!values || (round + 1) % (task.perProcess ?? rounds) === 0) {
           racer.runner.stop();
           racer.runner = undefined;
         }

@@ -5,6 +5,7 @@ import { costOf, expectEqual, freshLoop } from "../measure.mjs";
 // time is long and whose CPU is not.
 const SECTION_CPU = 50;
 const SECTION_TIME = 150;
+const WARM_UP = 250;
 
 /** A task that compares the CPU of calls, one after the other, to that of the limit, section by section. */
 export function callTask({
@@ -32,7 +33,9 @@ export function callTask({
     shape,
     limit,
     flight,
-    rounds: 9,
+    // What V8 makes of the code is settled anew in each process.
+    rounds: 12,
+    perProcess: 4,
     columns,
     targets,
     matrix: unit === "ratio",
@@ -92,14 +95,15 @@ async function cost({ id, loop, counter, call, failures, run }, n) {
   return spent;
 }
 
-/** How many calls make a section, found while they are warmed up. */
+/** How many calls make a section, found while they are warmed up: V8 optimises a long way piece by piece. */
 async function calibrate(side) {
-  for (let n = 256; ; n *= 2) {
+  let n = 256;
+  for (let spent = 0; ; ) {
     const { cpu, ms } = await cost(side, n);
-    if (cpu >= SECTION_CPU || ms >= SECTION_TIME) {
-      const scale = Math.min(SECTION_CPU / cpu, SECTION_TIME / ms);
-      return Math.max(16, Math.round(n * Math.min(1, scale)));
-    }
+    spent += ms;
+    const scale = Math.min(SECTION_CPU / cpu, SECTION_TIME / ms);
+    if (scale > 1) n *= 2;
+    else if (spent >= WARM_UP) return Math.max(16, Math.round(n * scale));
   }
 }
 

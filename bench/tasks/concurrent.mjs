@@ -14,7 +14,7 @@ const concurrentCalls = (size, title, more) => ({
   title: `${size.toLocaleString("en")} concurrent calls that fail twice, ${DELAY} ms apart`,
   shape: "sleeping",
   limit: "sleeping",
-  fresh: true,
+  perProcess: 1,
   columns: [
     { key: "ratio", title: "CPU, of the limit" },
     { key: "us", title: "CPU µs/call" },

@@ -9,7 +9,8 @@ export const http = [
     unit: "over",
     max: 3_000,
     // It is a long way through a client, and takes a while to be optimised.
-    rounds: 25,
+    rounds: 30,
+    perProcess: 10,
     // Its limit is the stand-in alone, which is no contender.
     without: ["hand-loop"],
   }),

@@ -5,7 +5,7 @@ export const importTime = [
     name: "import",
     title: "import, first in its process",
     rounds: 11,
-    fresh: true,
+    perProcess: 1,
     without: ["fastest"],
     columns: [
       { key: "ms", title: "ms", digits: 1 },

@@ -11,7 +11,7 @@ export const memory = [
     title: "memory per sleeping call, 100,000 of them",
     shape: "sleeping",
     rounds: 3,
-    fresh: true,
+    perProcess: 1,
     columns: [
       { key: "heap", title: "heap, B", digits: 0 },
       { key: "rss", title: "resident, B", digits: 0 },
@@ -39,7 +39,7 @@ export const memory = [
     title: "memory per pending call with both timeouts, 100,000 of them",
     shape: "pending",
     rounds: 3,
-    fresh: true,
+    perProcess: 1,
     columns: [{ key: "heap", title: "heap, B", digits: 0 }],
     targets: [{ contender: "undaunted", key: "heap", max: 680, unit: "B", what: "heap" }],
     note: () => "What the function returned, a promise that never settles, is counted too.",

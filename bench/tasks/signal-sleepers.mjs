@@ -10,7 +10,7 @@ const sleepersOnASignal = (size, rounds, targets) => ({
   title: `${size.toLocaleString("en")} sleepers on one signal`,
   shape: "onSignal",
   rounds,
-  fresh: true,
+  perProcess: 1,
   timeout: 90_000,
   mayFail: true,
   columns: [

@@ -83,6 +83,7 @@ async function waitsOf(undaunted) {
     waitSum: undaunted.waitSum(waitFixed(1), waitExponential(range)),
     waitMax: undaunted.waitMax(waitFixed(1), waitExponential(range)),
     waitMin: undaunted.waitMin(waitFixed(1), waitExponential(range)),
+    waitResetAfter: undaunted.waitResetAfter(waitExponential(range), 60_000),
     waitFromError: undaunted.waitFromError(() => undefined, waitFixed(1)),
     waitFromResult: undaunted.waitFromResult(() => undefined, waitFixed(1)),
   };
