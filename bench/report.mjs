@@ -297,7 +297,9 @@ export function chartOf(results) {
   });
   const one = place(1).toFixed(1);
   const height = 44 + rows.length * BAR;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12" role="img" aria-labelledby="title desc">
+  <title id="title">CPU per call of the recommended stack</title>
+  <desc id="desc">As multiples of a timeout written by hand, on a logarithmic scale: calls one by one, and 100 in flight.</desc>
   <style>
     text { fill: #24292f } .ours { fill: #1a7f37 } .peer { fill: #8c959f } line { stroke: #57606a; stroke-dasharray: 3 3 }
     @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .peer { fill: #6e7681 } line { stroke: #9198a1 } }
