@@ -43,6 +43,8 @@ export class Circuit implements Holder {
   readonly #permits: Permits;
   /** The clock's last reading. */
   #now = -Infinity;
+  /** When the last permit was given; where nobody looked, its attempt ends before any lease does, and is not slow. */
+  #givenAt = Infinity;
   /** A success needs no look at the clock. */
   #canSkipClock = false;
   /** How long a call takes matters. */
@@ -130,7 +132,7 @@ export class Circuit implements Holder {
     if (!batch) return Promise.reject(this.#refuse());
     const permit =
       attempt || this.#timed
-        ? (this.#spare.pop() ?? new Permit(this, this.#spare)).hold(batch, attempt, this.#now)
+        ? (this.#spare.pop() ?? new Permit(this, this.#spare)).hold(batch, attempt, this.#givenAt)
         : undefined;
     const { succeeded, failed } = permit ?? batch;
     return promiseOfCall(fn, self, args).then(succeeded, failed);
@@ -139,7 +141,7 @@ export class Circuit implements Holder {
   callSync(fn: AnyFn, self: unknown, args: readonly unknown[]): unknown {
     const batch = this.#admit();
     if (!batch) throw this.#refuse();
-    const givenAt = this.#now;
+    const givenAt = this.#givenAt;
     let value: unknown;
     try {
       value = fn.apply(self, args as unknown[]);
@@ -166,7 +168,7 @@ export class Circuit implements Holder {
   }
 
   /** A call returned. */
-  succeeded<T>(batch: PermitBatch, value: T, givenAt = 0): T {
+  succeeded<T>(batch: PermitBatch, value: T, givenAt = Infinity): T {
     // A permit that was given without a look at the clock comes back without one, unless a lease may have ended.
     const { generation } = this.#state;
     if (batch.undated && this.#canSkipClock && batch.generation === generation && !this.#permits.others(batch)) {
@@ -185,7 +187,7 @@ export class Circuit implements Holder {
   }
 
   /** A call threw. */
-  failed(batch: PermitBatch, error: unknown, givenAt = 0): never {
+  failed(batch: PermitBatch, error: unknown, givenAt = Infinity): never {
     this.#judge(batch, { ok: false, error }, givenAt);
     throw error;
   }
@@ -264,13 +266,17 @@ export class Circuit implements Holder {
   /** A permit, or nothing where the circuit lets no call through. */
   #admit(attempt?: Attempt, grant?: unknown): PermitBatch | undefined {
     const undated = this.#permits.takeUndated(this.#state.generation, attempt, this.#canSkipClock);
-    if (undated) return undated;
+    if (undated) {
+      this.#givenAt = Infinity;
+      return undated;
+    }
     const now = this.settings.clock.now();
     this.#advance(now);
     const link = this.link;
     const admitted = grant ? this.#state : link?.holds ? undefined : admit(this.settings.rules, this.#state);
     if (!admitted) return undefined;
     this.#state = admitted;
+    this.#givenAt = now;
     if (this.#canSkipClock) this.#permits.share(now);
     const batch = this.#permits.give(admitted.generation, now, admitted.name !== "closed", attempt);
     if (link) batch.tag = grant ?? link.tag;

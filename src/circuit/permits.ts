@@ -131,7 +131,8 @@ export class Permits {
     if (quiet && attempt && attempt.limit <= lease && attempt.clock === clock)
       return this.#giveWithoutLease(generation);
     const newest = this.#newest;
-    if (this.#unclocked === 0 || newest?.inFlight !== 0 || this.#endsItself(attempt)) return undefined;
+    // How long an attempt lasted is asked if it is abandoned.
+    if (attempt || this.#unclocked === 0 || newest?.inFlight !== 0) return undefined;
     this.#unclocked--;
     newest.inFlight = 1;
     newest.undated = true;

@@ -49,7 +49,7 @@ describe("an attempt that times out", () => {
 
     await clock.advance(1_000);
     await ended;
-    expect(breaker.stats.failures).toBe(1);
+    expect(breaker.stats).toMatchObject({ failures: 1, slow: 0 });
     await work.end("reject");
 
     expect(breaker.stats.failures).toBe(1);
@@ -123,6 +123,61 @@ describe("an attempt that times out", () => {
 });
 
 describe("an attempt that something else ends", () => {
+  const leaving = () => {
+    const controller = new AbortController();
+    return { signal: controller.signal, leave: () => controller.abort(reason) };
+  };
+
+  it.each([
+    ["by the total timeout", { totalTimeout: 20 }],
+    ["by an abort", {}],
+    ["by an abort, before its own timeout", { attemptTimeout: 1_000 }],
+    ["by an abort, before the total timeout", { totalTimeout: 1_000 }],
+    ["by an abort, before a timeout that is longer than a lease", { attemptTimeout: 3_600_000 }],
+  ])("the first call of a breaker that is ended %s counts as nothing", async (_, options) => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 1, clock });
+    const { signal, leave } = leaving();
+
+    const call = retry(breaker.wrap(never), { ...options, signal, clock })().catch(() => {});
+    await clock.advance(20);
+    leave();
+    await call;
+
+    expect(breaker.stats).toMatchObject({ failures: 0, slow: 0, ignored: 1 });
+    expect(breaker.state).toBe("closed");
+  });
+
+  it("counts as nothing however long the breaker was at rest before it", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 1, clock });
+    // Calls that follow each other so closely share a reading of the clock.
+    for (let i = 0; i < 10; i++) await breaker.run(async () => {});
+    await clock.advance(3_600_000);
+    const { signal, leave } = leaving();
+
+    const call = retry(breaker.wrap(never), { signal, clock })().catch(() => {});
+    await clock.advance(20);
+    leave();
+    await call;
+
+    expect(breaker.stats).toMatchObject({ failures: 0, slow: 0, ignored: 1 });
+  });
+
+  it("is a failure where it lasted longer than a lease, and no timeout was to end it sooner", async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ consecutiveFailures: 9, clock });
+    for (let i = 0; i < 10; i++) await breaker.run(async () => {});
+    const { signal, leave } = leaving();
+
+    const call = retry(breaker.wrap(never), { attemptTimeout: 3_600_000, signal, clock })().catch(() => {});
+    await clock.advance(3_000_000);
+    leave();
+    await call;
+
+    expect(breaker.stats).toMatchObject({ failures: 1, ignored: 0 });
+  });
+
   it.each(["resolve", "reject"] as const)(
     "counts as nothing when its caller aborts, whether it then %ss",
     async (how) => {
