@@ -141,9 +141,9 @@ export class HttpCall<R extends HttpResponse = HttpResponse> {
     let response: R | undefined;
     const listener = {
       abandoned: (reason: unknown) => {
-        controller.abort(reason);
-        // With `onLateResult` it is somebody's.
+        // With `onLateResult` it is somebody's. Before the abort: what has been aborted is not cancelled any more.
         if (!this.core.onLateResult) this.held.release(response);
+        controller.abort(reason);
       },
     };
     attempt.onAbandoned(listener);

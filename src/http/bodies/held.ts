@@ -14,6 +14,8 @@ export class HeldResponses<R extends HttpResponse> {
   /** The response that is not to be had any more. */
   #discarded: R | undefined;
   #unlink = () => {};
+  /** What aborts the last one. */
+  #controller: AbortController | undefined;
 
   constructor(
     private readonly streamOf: (response: R) => Streamed | null | undefined,
@@ -22,6 +24,7 @@ export class HeldResponses<R extends HttpResponse> {
 
   /** Lets `abortSources`, and a deadline, abort `controller` for as long as the body may be read. */
   link(response: R, controller: AbortController, abortSources: readonly AbortSource[], deadline?: Deadline): void {
+    this.#controller = controller;
     const stream = this.streamOf(response);
     if (stream && (abortSources.length > 0 || deadline)) {
       this.#unlink = linkBody(controller, abortSources, stream, this.clock, deadline);
@@ -70,7 +73,8 @@ export class HeldResponses<R extends HttpResponse> {
   /** Lets go of a response at once. */
   release(response: R | undefined): void {
     if (!response) return;
-    cancelCopies(response);
+    // An abort ends them, too, and Node 20 rejects a promise that nobody can handle where one is cancelled after it.
+    if (!this.#controller?.signal.aborted) cancelCopies(response);
     release(this.streamOf(response));
     this.#unlink();
   }
