@@ -85,7 +85,7 @@ import {
 import { retryIterable } from "undaunted/iterable";
 import { instrument } from "undaunted/otel";
 import { retryPgBoss } from "undaunted/pg-boss";
-import { compilePolicy, livePolicy } from "undaunted/policy";
+import { compilePolicy, describePolicy, livePolicy } from "undaunted/policy";
 import { redisFleet } from "undaunted/redis";
 import { answerFailure, deadlineOf, idempotentHandler, idempotentMiddleware } from "undaunted/server";
 import { simulate } from "undaunted/simulation";
@@ -157,6 +157,7 @@ const TAKERS: [owner: string, make: (options: any) => unknown, needed?: object, 
   ["retryIterable", (options) => retryIterable(async () => [], options)],
   ["livePolicy", (options) => livePolicy({ read: () => ({}) }, options)],
   ["compilePolicy", (options) => compilePolicy("grpc", {}, options)],
+  ["describePolicy", (options) => describePolicy(options)],
   ["retryIfTransient", retryIfTransient],
   ["testRetries", testRetries],
   ["simulate", simulate, { policy: {}, before: 0, after: 0, clients: 1 }],

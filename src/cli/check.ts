@@ -1,20 +1,26 @@
-import { describePolicy } from "undaunted/policy";
+import { describePolicy, type PolicyData } from "undaunted/policy";
 import type { Io } from "./io.js";
 import { optionsOf, policyData, withoutRefs } from "./policy-argument.js";
 
-/** Says whether a policy is one. References are looked at by name only. */
+/** Says whether a policy is one, and by which names it refers to what only a program has. */
 export async function check(argument: string | undefined, flags: { json?: boolean }, io: Io): Promise<number> {
-  const { data, leftOut } = withoutRefs(await policyData(argument, io));
-  const refs = Object.fromEntries(refsIn(data).map((name) => [name, function standIn() {}]));
-  const policy = describePolicy(optionsOf(data, refs));
-  const names = [...new Set([...Object.keys(refs)])];
+  const given = await policyData(argument, io);
+  const { data } = withoutRefs(given);
+  const refs = [...new Set(refsIn(given))];
+  const options = optionsOf(data, Object.fromEntries(refs.map((name) => [name, function standIn() {}])));
   if (flags.json) {
-    io.out(JSON.stringify({ ok: true, policy, refs: names, leftOut }, null, 2));
+    const policy = { ...describePolicy(options), ...leftOutOf(given, data) };
+    io.out(JSON.stringify({ ok: true, policy, refs }, null, 2));
     return 0;
   }
   io.out("ok");
-  if (names.length + leftOut.length > 0) io.out(`a program must bring: ${[...names, ...leftOut].join(", ")}`);
+  if (refs.length > 0) io.out(`a program must bring: ${refs.join(", ")}`);
   return 0;
+}
+
+/** The references that no stand-in is an option for. */
+function leftOutOf(given: PolicyData, data: PolicyData): object {
+  return Object.fromEntries(Object.entries(given).filter(([name]) => !Object.hasOwn(data, name)));
 }
 
 // What is nested deeper is refused when it is read.

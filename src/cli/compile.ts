@@ -13,14 +13,25 @@ export async function compile(
 ): Promise<number> {
   if (!TARGETS.includes(flags.to ?? ""))
     throw new UsageFault(`--to must be one of ${TARGETS.join(", ")}, got ${flags.to ?? "none"}`);
+  const { allow = [] } = flags;
+  checkAllowed(allow);
   const data = await policyData(argument, io);
-  const { config, lost } = compiled(flags.to as CompileTarget, data, flags.allow ?? []);
+  const { config, lost } = compiled(flags.to as CompileTarget, data, allow);
   if (flags.json) io.out(JSON.stringify({ config, lost }, null, 2));
   else {
     io.out(JSON.stringify(config, null, 2));
     if (lost.length > 0) io.err(`\nlost:\n${tableOf([["where", "wanted", "got", "why"], ...lost.map(cells)])}`);
   }
   return 0;
+}
+
+/** Of an empty policy nothing but the names can be wrong. */
+function checkAllowed(allow: string[]): void {
+  try {
+    compilePolicy("temporal", {}, { allow });
+  } catch (error) {
+    throw new UsageFault((error as Error).message.replace(/^compilePolicy: allow\[\d+\]/, "--allow"));
+  }
 }
 
 function compiled(...[target, data, allow]: [CompileTarget, Parameters<typeof compilePolicy>[1], string[]]) {

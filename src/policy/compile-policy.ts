@@ -1,6 +1,8 @@
-import { check, OPTIONS, type Rule, readOptions } from "../common/validate.js";
+import { meantByName } from "../common/meant.js";
+import { check, OPTIONS, type Rule, readOptions, show } from "../common/validate.js";
 import type { PolicyData } from "./data.js";
 import { translated } from "./foreign.js";
+import { FORMS } from "./forms.js";
 import { type Loss, nameOf, planOf, writtenOut } from "./plan.js";
 import { policyFrom } from "./policy-from.js";
 import { STRATEGY_ROLES } from "./read.js";
@@ -20,20 +22,20 @@ export interface CompiledForEngine {
 
 /** The options of `compilePolicy`. */
 export interface CompilePolicyOptions {
-  /** What may be left out although it is no small thing: `"stop"`, `"retryIf"`, or the strategy's own name. */
+  /**
+   * What may be left out although it is no small thing: `"stop"`, `"retryIf"`, or the name of a strategy of theirs, as
+   * `"retryIfErrorMessage"`; `"ref"` for a function.
+   */
   allow?: readonly string[] | undefined;
 }
 
-const ALLOW: Rule = [
-  "a list of names",
-  "object",
-  (names: unknown) => Array.isArray(names) && names.every((name) => typeof name === "string"),
-];
+const ALLOW: Rule = ["a list of names", "object", Array.isArray];
 
 /**
  * Returns a policy in the words of an engine, and what is lost by it: `"temporal"`, the options of an activity; `"stepFunctions"`, fields
  * of a Task state; `"grpc"`, a service config. Defaults that the data leaves out are written out. Times are rounded up. Throws a `TypeError`
- * where a `stop` or a `retryIf` cannot be said and `allow` does not name it: without it everything would be retried.
+ * where a `stop` or a `retryIf` cannot be said and `allow` does not name it: without it everything would be retried; and for a name in `allow`
+ * that is none.
  *
  * @example
  * const { config, lost } = compilePolicy("temporal", { wait: { waitFixed: 250 }, attemptTimeout: 1_000 });
@@ -48,6 +50,7 @@ export function compilePolicy(
   const names = Object.keys(TARGETS);
   check("compilePolicy", "target", target, [names.join(", "), "string", (name) => names.includes(name)]);
   const { allow = [] } = readOptions("compilePolicy", options, { allow: ALLOW });
+  checkAllowed(allow);
   check("compilePolicy", "data", policy, OPTIONS);
   // Another system's words would otherwise be no stop and no wait, and the defaults would stand for them.
   const data = translated(policy) ?? policy;
@@ -66,6 +69,16 @@ export function compilePolicy(
     lose({ path: "retryIf", wanted: retryIf, got: undefined, why });
   };
   return { config: TARGETS[target](data, plan, { lose, unsaid }), lost };
+}
+
+/** What may be refused, and so allowed: a misspelled name would allow nothing. */
+function checkAllowed(allow: readonly unknown[]): void {
+  const names = ["stop", "retryIf", "ref", ...Object.keys(FORMS.stop), ...Object.keys(FORMS.retryIf)];
+  for (const [index, name] of allow.entries()) {
+    if (names.includes(name as string)) continue;
+    const meant = typeof name === "string" ? meantByName(names, name, undefined) : "";
+    throw new TypeError(`compilePolicy: allow[${index}] must be one of ${names.join(", ")}; got ${show(name)}${meant}`);
+  }
 }
 
 /** Checks data whose references are not there: a function stands for those of strategies, and nothing for those of other options. */

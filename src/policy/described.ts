@@ -1,6 +1,6 @@
 import type { RetryOptions } from "../common/attempt.js";
 import { readField } from "../common/inspect.js";
-import { check, OPTIONS } from "../common/validate.js";
+import { BOOLEAN, FUNCTION, OPTIONS, type Rule, readOptions, SIGNAL, STRING } from "../common/validate.js";
 import { retryNever } from "../strategies/retry-if.js";
 import { stopNever } from "../strategies/stop.js";
 import { waitNone } from "../strategies/wait.js";
@@ -15,6 +15,30 @@ export function remember(value: unknown, data: unknown): void {
   if (isObject(value)) known.set(value, copyOf(data));
 }
 
+// Written out: the tables of the loop would bring the loop along.
+const TABLE: Readonly<Record<keyof RetryOptions, Rule>> = {
+  stop: FUNCTION,
+  wait: FUNCTION,
+  retryIf: FUNCTION,
+  retryExhausted: BOOLEAN,
+  budget: OPTIONS,
+  attemptTimeout: ["a number of ms, or a function", "any", (ms) => typeof ms === "number" || typeof ms === "function"],
+  totalTimeout: ["a number of ms", "number"],
+  fallback: FUNCTION,
+  onAttempt: FUNCTION,
+  onRetry: FUNCTION,
+  onSuccess: FUNCTION,
+  onGiveUp: FUNCTION,
+  onHookError: FUNCTION,
+  onLateResult: FUNCTION,
+  name: STRING,
+  signal: SIGNAL,
+  unref: BOOLEAN,
+  detached: BOOLEAN,
+  clock: OPTIONS,
+  random: FUNCTION,
+};
+
 const CONSTANTS: readonly (readonly [object, string])[] = [
   [stopNever, "stopNever"],
   [waitNone, "waitNone"],
@@ -23,15 +47,16 @@ const CONSTANTS: readonly (readonly [object, string])[] = [
 
 /**
  * Returns the data that options were made of by `policyFrom`: `policyFrom` makes the same of it. A strategy, function or object that was
- * written in code is `{ custom: name }`; plain values are themselves, and `Infinity` is left out.
+ * written in code is `{ custom: name }`; plain values are themselves, and `Infinity` is left out. Throws a `TypeError` for a name that is no
+ * option of `retry`, or a value that none takes.
  *
  * @example
  * const options = policyFrom({ stop: { stopAfterAttempt: 3 } });
  * describePolicy({ ...options, wait: waitNone }); // => { stop: { stopAfterAttempt: 3 }, wait: "waitNone" }
  */
 export function describePolicy(options: RetryOptions): DescribedPolicy {
-  check("describePolicy", "options", options, OPTIONS);
-  const given = Object.entries(options).filter(([, value]) => value !== undefined && value !== Infinity);
+  const read = readOptions("describePolicy", options, TABLE);
+  const given = Object.entries(read).filter(([, value]) => value !== Infinity);
   return Object.fromEntries(given.map(([name, value]) => [name, described(value)])) as DescribedPolicy;
 }
 

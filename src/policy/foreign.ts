@@ -1,5 +1,6 @@
-import { COUNT, check, show } from "../common/validate.js";
-import type { AwsRetryMode, GrpcRetryPolicy, PolicyData } from "./data.js";
+import { check, OPTIONS, type Rule } from "../common/validate.js";
+import type { GrpcRetryPolicy, PolicyData } from "./data.js";
+import { count } from "./kinds.js";
 
 /** The codes of gRPC, by their numbers. */
 export const GRPC_CODES: readonly string[] = [
@@ -24,63 +25,73 @@ export const GRPC_CODES: readonly string[] = [
 
 /** Data in another system's words as data in ours; `undefined` where it is ours. */
 export function translated(data: object): PolicyData | undefined {
-  const { retryPolicy, retryMode, maxAttempts, initialBackoff } = data as Record<string, unknown>;
-  if (typeof retryPolicy === "object" && retryPolicy !== null) {
+  // An editor's word for where the schema is.
+  const { $schema: _, ...words } = data as Record<string, unknown>;
+  const { retryPolicy, retryMode, maxAttempts, initialBackoff } = words;
+  if (retryPolicy !== undefined) {
     // The methods that a method config is for are no part of the policy; its timeout would be.
-    refuseOthers("", data, ["retryPolicy", "name"]);
-    return fromGrpc(retryPolicy as GrpcRetryPolicy);
+    refuseOthers("", words, ["retryPolicy", "name"]);
+    check("policyFrom", "retryPolicy", retryPolicy, OPTIONS);
+    return fromGrpc(retryPolicy as GrpcRetryPolicy, "retryPolicy.");
   }
-  if (retryMode !== undefined) return fromAws(data as AwsRetryMode);
-  return maxAttempts !== undefined && initialBackoff !== undefined ? fromGrpc(data as GrpcRetryPolicy) : undefined;
+  if (retryMode !== undefined) return fromAws(words);
+  return maxAttempts !== undefined && initialBackoff !== undefined ? fromGrpc(words, "") : undefined;
 }
 
 // A6: the delay before the nth retry is min(initialBackoff · multiplier^(n-1), maxBackoff), times 0.8 to 1.2; more than five
 // attempts count as five. https://github.com/grpc/proposal/blob/master/A6-client-retries.md
-function fromGrpc(policy: GrpcRetryPolicy): PolicyData {
-  const { maxAttempts, initialBackoff, maxBackoff, backoffMultiplier, retryableStatusCodes } = policy;
-  refuseOthers("retryPolicy", policy, [
-    "maxAttempts",
-    "initialBackoff",
-    "maxBackoff",
-    "backoffMultiplier",
-    "retryableStatusCodes",
-  ]);
-  check("policyFrom", "retryPolicy.maxAttempts", maxAttempts, [
-    "a whole number from 2",
-    "number",
-    (n) => Number.isInteger(n) && n >= 2,
-  ]);
-  check("policyFrom", "retryPolicy.backoffMultiplier", backoffMultiplier, ["a number from 1", "number", (n) => n >= 1]);
-  check("policyFrom", "retryPolicy.retryableStatusCodes", retryableStatusCodes, [
-    "a list of codes of gRPC",
-    "object",
-    (codes: unknown) => Array.isArray(codes) && codes.length > 0,
-  ]);
-  const [base, max] = [durationOf("initialBackoff", initialBackoff), durationOf("maxBackoff", maxBackoff)];
+function fromGrpc(policy: Readonly<Record<string, unknown>> | GrpcRetryPolicy, at: string): PolicyData {
+  refuseOthers(at, policy, Object.keys(GRPC));
+  for (const [name, rule] of Object.entries(GRPC)) {
+    check("policyFrom", `${at}${name}`, (policy as Record<string, unknown>)[name], rule);
+  }
+  const { maxAttempts, initialBackoff, maxBackoff, backoffMultiplier, retryableStatusCodes } =
+    policy as GrpcRetryPolicy;
+  const [base, max] = [msOf(initialBackoff), msOf(maxBackoff)];
   return {
     stop: { stopAfterAttempt: Math.min(5, maxAttempts) },
     wait: { waitJittered: { wait: { waitExponential: { base, factor: backoffMultiplier, max } }, from: 0.8, to: 1.2 } },
-    retryIf: { retryIfErrorCode: retryableStatusCodes.map(codeOf) },
+    retryIf: {
+      retryIfErrorCode: retryableStatusCodes.map((code, index) => codeOf(code, `${at}retryableStatusCodes[${index}]`)),
+    },
   };
 }
 
+const DURATION: Rule = [
+  'a duration above 0 as "0.1s"',
+  "string",
+  (text: string) => /^\d+(\.\d{1,9})?s$/.test(text) && msOf(text) > 0 && msOf(text) < Infinity,
+];
+const GRPC: Readonly<Record<keyof GrpcRetryPolicy, Rule>> = {
+  maxAttempts: ["a whole number from 2", "number", (n) => Number.isInteger(n) && n >= 2],
+  initialBackoff: DURATION,
+  maxBackoff: DURATION,
+  backoffMultiplier: ["a number from 1", "number", (n) => n >= 1 && n < Infinity],
+  retryableStatusCodes: [
+    "a list of codes of gRPC",
+    "object",
+    (codes: unknown) => Array.isArray(codes) && codes.length > 0,
+  ],
+};
+
 /** A duration of protobuf's JSON, in ms. */
-function durationOf(name: string, text: unknown): number {
-  const seconds = typeof text === "string" ? Number(/^(\d+(?:\.\d{1,9})?)s$/.exec(text)?.[1]) : Number.NaN;
-  if (seconds > 0) return seconds * 1_000;
-  throw new TypeError(`policyFrom: retryPolicy.${name} must be a duration above 0 as "0.1s", got ${show(text)}`);
+function msOf(duration: string): number {
+  return Number.parseFloat(duration) * 1_000;
 }
 
-function codeOf(code: string | number, index: number): number {
+function codeOf(code: unknown, path: string): number {
   const number = typeof code === "string" ? GRPC_CODES.indexOf(code.toUpperCase()) : code;
-  if (GRPC_CODES[number]) return number;
-  const path = `retryPolicy.retryableStatusCodes[${index}]`;
-  throw new TypeError(`policyFrom: ${path} must be a code of gRPC as "UNAVAILABLE" or 14, got ${show(code)}`);
+  check("policyFrom", path, code, [
+    'a code of gRPC as "UNAVAILABLE" or 14',
+    "any",
+    () => typeof number === "number" && GRPC_CODES[number] !== undefined,
+  ]);
+  return number as number;
 }
 
 // U(0, 1) · min(100 ms · 2^i, 20 s) with i from 0, three attempts: @smithy/core, submodule retry. What is slowed down after
 // throttling (500 ms) and the quota of retries are no part of a policy as data: the latter is `awsRetryQuota`.
-function fromAws(mode: AwsRetryMode): PolicyData {
+function fromAws(mode: Readonly<Record<string, unknown>>): PolicyData {
   const { retryMode, maxAttempts = 3 } = mode;
   refuseOthers("", mode, ["retryMode", "maxAttempts"]);
   check("policyFrom", "retryMode", retryMode, [
@@ -88,16 +99,16 @@ function fromAws(mode: AwsRetryMode): PolicyData {
     "string",
     (name) => name === "standard",
   ]);
-  check("policyFrom", "maxAttempts", maxAttempts, COUNT);
+  check("policyFrom", "maxAttempts", maxAttempts, count.rule);
   return {
-    stop: { stopAfterAttempt: maxAttempts },
+    stop: { stopAfterAttempt: maxAttempts as number },
     wait: { waitFullJitter: { base: 100, max: 20_000 } },
     retryIf: { retryIfTransient: { idempotent: true } },
   };
 }
 
-function refuseOthers(path: string, data: object, known: readonly string[]): void {
+function refuseOthers(at: string, data: object, known: readonly string[]): void {
   const other = Object.keys(data).find((name) => !known.includes(name));
   if (other === undefined) return;
-  throw new TypeError(`policyFrom: there is no ${path && `${path}.`}${other}; allowed are ${known.join(", ")}`);
+  throw new TypeError(`policyFrom: there is no ${at}${other}; allowed are ${known.join(", ")}`);
 }

@@ -182,7 +182,9 @@ function backoffOf(wait: WaitData, at: string, lose: (loss: Loss) => void): Back
   if ("ref" in wait)
     return nearly(exponential(DEFAULTS.wait.waitFullJitter, "full"), "a function is no data: the default is said");
   const parts = Object.values(wait)[0] as WaitData | readonly WaitData[];
-  const all = listOf(parts).map((part, index) => backoffOf(part, `${path}[${index}]`, lose));
+  const all = listOf(parts).map((part, index) =>
+    backoffOf(part, Array.isArray(parts) ? `${path}[${index}]` : path, lose),
+  );
   const longest = all.reduce((a, b) => (b.max > a.max ? b : a));
   return all.length === 1 ? longest : nearly(longest, "one backoff is said, not several: the longest of them");
 }

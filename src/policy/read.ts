@@ -63,10 +63,20 @@ function readPattern(data: unknown, place: Place): string | RegExp {
   const { pattern, flags = "" } = readObject(data, needed, place, 'a text, or { "pattern", "flags" }');
   check(OWNER, `${place.path}.pattern`, pattern, ["a text", "string"]);
   check(OWNER, `${place.path}.flags`, flags, ["a text", "string"]);
+  const { path } = place;
+  regExpOf(`${path}.flags must be flags of a regular expression, got ${show(flags)}`, "", flags as string);
+  return regExpOf(
+    `${path}.pattern must be a regular expression, got ${show(pattern)}`,
+    pattern as string,
+    flags as string,
+  );
+}
+
+function regExpOf(message: string, pattern: string, flags: string): RegExp {
   try {
-    return new RegExp(pattern as string, flags as string);
+    return new RegExp(pattern, flags);
   } catch (cause) {
-    throw new TypeError(`${OWNER}: ${place.path} must be a regular expression, got ${show(pattern)}`, { cause });
+    throw new TypeError(`${OWNER}: ${message}`, { cause });
   }
 }
 
@@ -84,12 +94,14 @@ function readStrategy(role: Role, data: unknown, place: Place): unknown {
       `${OWNER}: ${path} must be one of ${allowed}; got ${show(name)}${meantByName(Object.keys(forms), name, data)}`,
     );
   }
-  const argument = typeof data === "string" ? undefined : (data as Record<string, unknown>)[name];
-  const strategy = build(form, name, argument, typeof data === "string", {
-    ...place,
-    path: `${path}.${name}`,
-    depth: depth + 1,
-  });
+  const strategy =
+    typeof data === "string"
+      ? buildAlone(form, name, place)
+      : build(form, name, (data as Record<string, unknown>)[name], {
+          ...place,
+          path: `${path}.${name}`,
+          depth: depth + 1,
+        });
   place.made(strategy, data);
   return strategy;
 }
@@ -106,13 +118,15 @@ function nameIn(role: Role, data: unknown, { path }: Place): string {
   throw new TypeError(`${OWNER}: ${path} must be a name, or an object with one, as ${example[role]}; got ${got}`);
 }
 
-function build(form: Form, name: string, data: unknown, alone: boolean, place: Place): object {
-  if (form.shape === "constant" || (alone && form.shape === "arguments" && form.least === 0)) {
-    if (!alone) throw new TypeError(`${OWNER}: ${place.path} must be written as "${name}", it takes nothing`);
-    return make(form, [], place);
-  }
-  if (alone) {
-    throw new TypeError(`${OWNER}: ${place.path} needs its arguments: write { "${name}": … }`);
+/** A strategy whose data is its name, and nothing else. */
+function buildAlone(form: Form, name: string, place: Place): object {
+  if (form.shape === "constant" || (form.shape === "arguments" && form.least === 0)) return make(form, [], place);
+  throw new TypeError(`${OWNER}: ${place.path}: ${name} needs its arguments: write { "${name}": … }`);
+}
+
+function build(form: Form, name: string, data: unknown, place: Place): object {
+  if (form.shape === "constant") {
+    throw new TypeError(`${OWNER}: ${place.path} must be written as "${name}", it takes nothing`);
   }
   return make(form, argumentsOf(form, data, place), place);
 }
@@ -132,10 +146,7 @@ function argumentsOf(form: Exclude<Form, { shape: "constant" }>, data: unknown, 
     const wanted = args.map(([name]) => name).join(", ");
     throw new TypeError(`${OWNER}: ${place.path} must be [${wanted}], got ${given.length} of them`);
   }
-  return given.map((value, index) => {
-    const [name, kind] = args[index]!;
-    return readValue(kind, value, args.length > 1 ? within(place, name) : place);
-  });
+  return given.map((value, index) => readValue(args[index]![1], value, given === data ? within(place, index) : place));
 }
 
 function readOptionsOf({ options, required }: Form & { shape: "options" }, data: unknown, place: Place): object {

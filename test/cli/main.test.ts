@@ -1,3 +1,6 @@
+import { retryBudget } from "undaunted";
+import { describePolicy, policyFrom } from "undaunted/policy";
+import { virtualClock } from "undaunted/testing";
 import { describe, expect, it } from "vitest";
 import { HELP, main } from "../../src/cli/main.js";
 
@@ -79,8 +82,50 @@ describe("undaunted check", () => {
   it("says ok, and what a program must bring", async () => {
     expect(await run(["check", FIXED])).toEqual({ code: 0, out: "ok\n", err: "" });
     const policy = '{ "retryIf": { "retryIfErrorType": { "ref": "Busy" } }, "budget": { "ref": "shared" } }';
-    expect(await run(["check", policy])).toEqual({ code: 0, out: "ok\na program must bring: Busy, budget\n", err: "" });
-    expect(JSON.parse((await run(["check", policy, "--json"])).out)).toMatchObject({ ok: true, refs: ["Busy"] });
+    expect(await run(["check", policy])).toEqual({ code: 0, out: "ok\na program must bring: Busy, shared\n", err: "" });
+    expect(JSON.parse((await run(["check", policy, "--json"])).out)).toEqual({
+      ok: true,
+      policy: JSON.parse(policy),
+      refs: ["Busy", "shared"],
+    });
+  });
+
+  it("lists each name that a policy refers to once, wherever it stands, and policyFrom asks for no other", async () => {
+    const ref = (name: string) => ({ ref: name });
+    const policy = {
+      stop: { stopAny: [{ stopAfterAttempt: 5 }, ref("myStop")] },
+      wait: { waitJittered: { wait: { waitChain: [ref("myWait"), "waitNone"] }, from: 0.5, to: 1 } },
+      retryIf: {
+        retryIfAny: [
+          { retryIfErrorType: [[ref("Busy"), ref("Slow")], ref("isLate")] },
+          { retryIfTransient: { classify: ref("mine") } },
+          { retryIfNot: { retryIfErrorCause: ref("isLate") } },
+        ],
+      },
+      attemptTimeout: ref("longer"),
+      budget: ref("payments"),
+      fallback: ref("cached"),
+      onRetry: ref("log"),
+      onGiveUp: ref("log"),
+      signal: ref("shutdown"),
+      clock: ref("ours"),
+      random: ref("seeded"),
+    };
+
+    const { out, err } = await run(["check", JSON.stringify(policy), "--json"]);
+
+    expect(err).toBe("");
+    const names = ["myStop", "myWait", "Busy", "Slow", "isLate", "mine"];
+    names.push("longer", "payments", "cached", "log", "shutdown", "ours", "seeded");
+    expect(JSON.parse(out).refs).toEqual(names);
+    const refs = Object.fromEntries(names.map((name) => [name, function mine() {}]));
+    const [payments, shutdown] = [retryBudget(), new AbortController().signal];
+    const all = { ...refs, payments, shutdown, ours: virtualClock() };
+    expect(describePolicy(policyFrom(policy as never, all))).toEqual(JSON.parse(out).policy);
+    for (const name of names) {
+      const { [name]: _, ...others } = all as Record<string, unknown>;
+      expect(() => policyFrom(policy as never, others)).toThrow(`got "${name}"`);
+    }
   });
 
   it.each([
@@ -175,6 +220,10 @@ describe("undaunted", () => {
     [["preview", "{", "stop:", "5", "}"], "one policy at a time, got 4: is its JSON in quotes?"],
     [["compile", FIXED], "--to must be one of temporal, stepFunctions, grpc, got none"],
     [["compile", FIXED, "--to", "sqs"], "--to must be one of temporal, stepFunctions, grpc, got sqs"],
+    [
+      ["compile", FIXED, "--to", "grpc", "--allow", "retryIfErorCode"],
+      "--allow must be one of stop, retryIf, ref, stopNever,",
+    ],
     [["simulate", FIXED, "--rate=-1"], "--rate must be a number above 0, got -1"],
     [
       ["simulate", FIXED, "--outage", "flood"],

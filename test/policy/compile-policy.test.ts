@@ -111,6 +111,31 @@ describe("compilePolicy", () => {
     expect(() => compilePolicy("temporal", data, { allow: ["retryIfErrorCode"] })).toThrow();
   });
 
+  it("refuses to allow what is no name", () => {
+    const data = { retryIf: { retryIfErrorMessage: "busy" } };
+
+    expect(() => compilePolicy("temporal", data, { allow: ["retryIf", "retryIfErorMessage"] })).toThrow(
+      /^compilePolicy: allow\[1\] must be one of stop, retryIf, ref, stopNever, .*; got "retryIfErorMessage"; did you mean/,
+    );
+    expect(() => compilePolicy("temporal", {}, { allow: ["foo"] })).toThrow('got "foo"');
+    expect(() => compilePolicy("temporal", {}, { allow: ["waitFixed"] })).toThrow('got "waitFixed"');
+    expect(() => compilePolicy("temporal", {}, { allow: [5 as never] })).toThrow("retryNever, retryIfError");
+    expect(() => compilePolicy("temporal", {}, { allow: "stop" as never })).toThrow("allow must be a list of names");
+    expect(() => compilePolicy("temporal", { retryIf: { ref: "mine" } }, { allow: ["ref"] })).not.toThrow();
+  });
+
+  it("names the path of a part that stands without its list", () => {
+    const paths = (wait: PolicyData["wait"] & object) =>
+      compilePolicy("stepFunctions", { wait, retryIf: "retryIfError" }).lost.map(({ path }) => path);
+
+    expect(paths({ waitChain: { waitExponential: { base: 1_000, max: 9_000, min: 2_000 } } })).toContain(
+      "wait.waitChain.waitExponential.min",
+    );
+    expect(paths({ waitChain: [{ waitExponential: { base: 1_000, max: 9_000, min: 2_000 } }] })).toContain(
+      "wait.waitChain[0].waitExponential.min",
+    );
+  });
+
   it.each([
     ["azure", {}, "compilePolicy: target must be temporal, stepFunctions, grpc"],
     ["grpc", { stop: 5 }, "policyFrom: stop must be a name"],

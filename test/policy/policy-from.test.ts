@@ -4,6 +4,7 @@ import { retry, retryBudget, stopAfterAttempt, waitFixed, waitNone } from "undau
 import { describePolicy, policyFrom } from "undaunted/policy";
 import { flaky, retryState } from "undaunted/testing";
 import { describe, expect, it } from "vitest";
+import { ASYNC } from "../../src/loop/policy.js";
 import { policySchema } from "../../src/policy/schema.js";
 
 const schema = JSON.parse(readFileSync(new URL("../../policy.schema.json", import.meta.url), "utf8"));
@@ -67,7 +68,7 @@ describe("policyFrom", () => {
     [{ stop: { stopAfterAttempt: [5] } }, "policyFrom: stop.stopAfterAttempt must be a whole number from 1, got"],
     [
       { stop: "stopAfterAttempt" },
-      'policyFrom: stop.stopAfterAttempt needs its arguments: write { "stopAfterAttempt": … }',
+      'policyFrom: stop: stopAfterAttempt needs its arguments: write { "stopAfterAttempt": … }',
     ],
     [{ stop: { stopNever: true } }, 'policyFrom: stop.stopNever must be written as "stopNever", it takes nothing'],
     [{ stop: "waitNone" }, "policyFrom: stop must be one of stopNever, stopAfterAttempt,"],
@@ -110,12 +111,43 @@ describe("policyFrom", () => {
     ],
     [
       { retryIf: { retryIfErrorMessage: { pattern: "(" } } },
-      'policyFrom: retryIf.retryIfErrorMessage must be a regular expression, got "("',
+      'policyFrom: retryIf.retryIfErrorMessage.pattern must be a regular expression, got "("',
+    ],
+    [
+      { retryIf: { retryIfErrorMessage: { pattern: "a", flags: "zz" } } },
+      'policyFrom: retryIf.retryIfErrorMessage.flags must be flags of a regular expression, got "zz"',
     ],
     [
       { retryIf: { retryIfErrorType: { ref: "Busy" } } },
-      'policyFrom: retryIf.retryIfErrorType.type.ref must be a name in refs (there: none), got "Busy"',
+      'policyFrom: retryIf.retryIfErrorType.ref must be a name in refs (there: none), got "Busy"',
     ],
+    [
+      { retryIf: { retryIfErrorType: "Busy" } },
+      'policyFrom: retryIf.retryIfErrorType must be { "ref": name }, got "Busy"',
+    ],
+    [
+      { retryIf: { retryIfErrorType: [{ ref: "Busy" }] } },
+      "policyFrom: retryIf.retryIfErrorType[0].ref must be a name",
+    ],
+    [
+      { retryIf: { retryIfErrorType: [[{ ref: "Busy" }]] } },
+      "policyFrom: retryIf.retryIfErrorType[0][0].ref must be a name",
+    ],
+    [{ retryIf: { retryIfNotErrorType: [5] } }, 'policyFrom: retryIf.retryIfNotErrorType[0] must be { "ref": name }'],
+    [{ retryIf: { retryIfResult: { ref: "x" } } }, "policyFrom: retryIf.retryIfResult.ref must be a name"],
+    [
+      { wait: { waitRandom: [1, "x"] } },
+      'policyFrom: wait.waitRandom[1] must be a finite number of ms from 0, got "x"',
+    ],
+    [
+      { wait: { waitResetAfter: [{ waitFixed: -1 }, 5] } },
+      "policyFrom: wait.waitResetAfter[0].waitFixed must be a finite number of ms from 0, got -1",
+    ],
+    [
+      { wait: { waitResetAfter: [{ waitFixed: 1 }, 0] } },
+      "policyFrom: wait.waitResetAfter[1] must be a finite number of ms above 0, got 0",
+    ],
+    [{ stop: { stopAny: "stopAll" } }, "policyFrom: stop.stopAny: stopAll needs its arguments"],
     [{ retryIf: { ref: "toString" } }, 'policyFrom: retryIf.ref must be a name in refs (there: none), got "toString"'],
     [{ budget: { capacity: 5 } }, "policyFrom: there is no budget.capacity; allowed are ref"],
     [{ attemptTimeout: 0 }, "policyFrom: attemptTimeout must be a finite number of ms above 0, got 0"],
@@ -208,25 +240,27 @@ describe("policies of others", () => {
 
   it.each([
     [{ retryPolicy, timeout: "1s", name: [{}] }, "policyFrom: there is no timeout; allowed are retryPolicy, name"],
-    [{ ...retryPolicy, maxAttempts: 1 }, "policyFrom: retryPolicy.maxAttempts must be a whole number from 2, got 1"],
+    [{ retryPolicy: 5 }, "policyFrom: retryPolicy must be an object, got 5"],
     [
-      { ...retryPolicy, maxBackoff: 2 },
-      'policyFrom: retryPolicy.maxBackoff must be a duration above 0 as "0.1s", got 2',
-    ],
-    [{ ...retryPolicy, initialBackoff: "0s" }, "policyFrom: retryPolicy.initialBackoff must be a duration above 0"],
-    [
-      { ...retryPolicy, backoffMultiplier: 0.5 },
-      "policyFrom: retryPolicy.backoffMultiplier must be a number from 1, got 0.5",
+      { retryPolicy: { ...retryPolicy, maxAttempts: 1 } },
+      "policyFrom: retryPolicy.maxAttempts must be a whole number from 2, got 1",
     ],
     [
-      { ...retryPolicy, retryableStatusCodes: [] },
-      "policyFrom: retryPolicy.retryableStatusCodes must be a list of codes",
+      { retryPolicy: { ...retryPolicy, retryableStatusCodes: [14, "BUSY"] } },
+      'policyFrom: retryPolicy.retryableStatusCodes[1] must be a code of gRPC as "UNAVAILABLE" or 14, got "BUSY"',
     ],
-    [
-      { ...retryPolicy, retryableStatusCodes: ["BUSY"] },
-      'policyFrom: retryPolicy.retryableStatusCodes[0] must be a code of gRPC as "UNAVAILABLE" or 14, got "BUSY"',
-    ],
-    [{ ...retryPolicy, hedging: 1 }, "policyFrom: there is no retryPolicy.hedging"],
+    [{ retryPolicy: { ...retryPolicy, hedging: 1 } }, "policyFrom: there is no retryPolicy.hedging"],
+    [{ ...retryPolicy, maxAttempts: 1 }, "policyFrom: maxAttempts must be a whole number from 2, got 1"],
+    [{ ...retryPolicy, maxBackoff: 2 }, 'policyFrom: maxBackoff must be a duration above 0 as "0.1s", got 2'],
+    [{ ...retryPolicy, maxBackoff: "1m" }, 'policyFrom: maxBackoff must be a duration above 0 as "0.1s", got "1m"'],
+    [{ ...retryPolicy, maxBackoff: `${"9".repeat(400)}s` }, "policyFrom: maxBackoff must be a duration above 0"],
+    [{ ...retryPolicy, initialBackoff: "0.0s" }, "policyFrom: initialBackoff must be a duration above 0"],
+    [{ ...retryPolicy, backoffMultiplier: 0.5 }, "policyFrom: backoffMultiplier must be a number from 1, got 0.5"],
+    [{ ...retryPolicy, backoffMultiplier: Infinity }, "policyFrom: backoffMultiplier must be a number from 1"],
+    [{ ...retryPolicy, retryableStatusCodes: [] }, "policyFrom: retryableStatusCodes must be a list of codes"],
+    [{ ...retryPolicy, retryableStatusCodes: [[14]] }, "policyFrom: retryableStatusCodes[0] must be a code of gRPC"],
+    [{ ...retryPolicy, hedging: 1 }, "policyFrom: there is no hedging; allowed are maxAttempts, initialBackoff"],
+    [{ retryMode: "standard", maxAttempts: Infinity }, "policyFrom: maxAttempts must be a whole number from 1"],
     [{ retryMode: "adaptive" }, 'policyFrom: retryMode must be "standard"'],
     [{ retryMode: "standard", retries: 1 }, "policyFrom: there is no retries; allowed are retryMode, maxAttempts"],
   ])("are refused where they are wrong: case %#", (data, message) => {
@@ -271,6 +305,18 @@ describe("describePolicy", () => {
       stop: { custom: "anonymous" },
       budget: { ref: "shared" },
     });
+  });
+
+  it("refuses what is no option of retry, and knows all that are", () => {
+    expect(() => describePolicy({ foo: 1 } as never)).toThrow(
+      'describePolicy: there is no option "foo"; allowed are stop, wait, retryIf,',
+    );
+    expect(() => describePolicy({ onRetri: () => {} } as never)).toThrow("did you mean onRetry?");
+
+    expect(() => describePolicy({ stop: 5 } as never)).toThrow("describePolicy: stop must be a function, got 5");
+    for (const name of Object.keys(ASYNC.table)) {
+      expect(() => describePolicy({ [name]: null })).toThrow(`describePolicy: ${name} must be`);
+    }
   });
 
   it("hands out data that is nobody else's", () => {
