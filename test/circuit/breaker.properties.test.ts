@@ -1,5 +1,12 @@
 import fc from "fast-check";
-import { type CircuitBreaker, CircuitOpenError, circuitBreaker, NonRetryableError, type Outcome } from "undaunted";
+import {
+  type CircuitBreaker,
+  CircuitOpenError,
+  circuitBreaker,
+  NonRetryableError,
+  type Outcome,
+  retry,
+} from "undaunted";
 import { seededRandom, type VirtualClock, virtualClock } from "undaunted/testing";
 import { describe, expect, it } from "vitest";
 import { admit, elapse, type Result, type Rules, record, release, type State } from "../../src/circuit/machine.js";
@@ -58,6 +65,46 @@ function permitsLeft(breaker: CircuitBreaker, fn: () => unknown): number {
 
 // Time enough to shrink what fails.
 describe("a circuit breaker", () => {
+  it("counts how long an abandoned attempt lasted from its own start, whatever came before", async () => {
+    const span = fc.oneof(fc.nat(50), fc.nat(59_999), fc.integer({ min: 60_001, max: 7_200_000 }));
+    const abandoned = fc.record({
+      rest: span,
+      before: fc.array(fc.constantFrom("success" as const, "in a policy" as const), { maxLength: 8 }),
+      lasts: span,
+      limit: fc.constantFrom(undefined, "attemptTimeout" as const, "totalTimeout" as const),
+      more: fc.integer({ min: 1, max: 3_600_000 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(abandoned, { minLength: 1, maxLength: 4 }), async (calls) => {
+        const clock = virtualClock();
+        const breaker = circuitBreaker({ consecutiveFailures: 99, clock });
+        let failures = 0;
+        let slow = 0;
+        for (const { rest, before, lasts, limit, more } of calls) {
+          const caller = new AbortController();
+          const options = { signal: caller.signal, clock, ...(limit && { [limit]: lasts + more }) };
+          for (const how of before) {
+            const succeeds = async () => {};
+            await (how === "success" ? breaker.run(succeeds) : retry(breaker.wrap(succeeds), options)());
+          }
+          await clock.advance(rest);
+
+          const call = retry(breaker.wrap(hang), options)().catch(() => {});
+          await clock.advance(lasts);
+          caller.abort();
+          await call;
+
+          if (lasts <= 60_000) continue;
+          failures++;
+          // Its lease ended.
+          if (!limit) slow++;
+        }
+        expect(breaker.stats).toMatchObject({ failures, slow, ignored: calls.length - failures });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it("a circuit breaker does what a naive model does, whatever is called, ends, hangs, is aborted, saved and restored", async () => {
     await fc.assert(
       fc.asyncProperty(history, async (history) => {
