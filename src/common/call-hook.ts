@@ -66,6 +66,11 @@ function warn({ name }: HookOwner, source: object, error: unknown): void {
   if (messages.length === 0 && heard.size === MOST_PLACES) return;
   warned.add(source);
   heard.set(place, [...messages, message]);
+  emitWarning(message);
+}
+
+/** A warning of the process's, or a line on the console where there is none. */
+export function emitWarning(message: string): void {
   const { process, console } = globalThis as {
     process?: { emitWarning?: (message: string) => void };
     console?: { warn?: (message: string) => void };

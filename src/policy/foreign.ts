@@ -60,7 +60,7 @@ function fromGrpc(policy: Readonly<Record<string, unknown>> | GrpcRetryPolicy, a
 const DURATION: Rule = [
   'a duration above 0 as "0.1s"',
   "string",
-  (text: string) => /^\d+(\.\d{1,9})?s$/.test(text) && msOf(text) > 0 && msOf(text) < Infinity,
+  (text: string) => /^\d{1,12}(\.\d{1,9})?s$/.test(text) && msOf(text) > 0,
 ];
 const GRPC: Readonly<Record<keyof GrpcRetryPolicy, Rule>> = {
   maxAttempts: ["a whole number from 2", "number", (n) => Number.isInteger(n) && n >= 2],

@@ -3,11 +3,14 @@ import { callHook, report } from "../common/call-hook.js";
 import { isThenable } from "../common/thenable.js";
 import { check, FUNCTION, hasMethods, OPTIONS, type Rule, readOptions } from "../common/validate.js";
 import type { PolicyData } from "./data.js";
+import { type Fault, faultsOf } from "./faults.js";
 import { policyFrom } from "./policy-from.js";
 import type { Refs } from "./read.js";
 
 /** Where a policy comes from: a file, a flag, a table. */
 export interface PolicySource {
+  /** What warnings and errors call it, as the file's path. */
+  readonly name?: string | undefined;
   /** Reads the policy: data, or its JSON text, or a promise of either. */
   read(): unknown;
   /** Calls back whenever it may have changed; returns what ends that. */
@@ -30,7 +33,10 @@ export interface LivePolicyOptions {
   initial?: PolicyData | undefined;
   /** Called after each change that took effect, the first one too. */
   onChange?: ((change: PolicyChange) => unknown) | undefined;
-  /** Called with what was wrong with an edit, or with the source: the last good policy stays. By default a warning. */
+  /**
+   * Called with what was wrong with an edit, or with the source: the last good policy stays.
+   * @default a warning, one for each that is not the same as the one before
+   */
   onError?: ((error: unknown) => void) | undefined;
 }
 
@@ -39,7 +45,7 @@ export interface LivePolicy {
   (): RetryOptions;
   /** The data that holds now. */
   readonly current: PolicyData | undefined;
-  /** Resolves when the source has been read for the first time, well or not; never rejects. */
+  /** Resolves when the source has been read for the first time, well or not, or at `close`; never rejects. */
   readonly ready: Promise<void>;
   /** Reads the source now; resolves when that is done. */
   refresh(): Promise<void>;
@@ -66,9 +72,16 @@ export function livePolicy(source: PolicySource, options: LivePolicyOptions = {}
   check("livePolicy", "source", source, SOURCE);
   const { refs = {}, initial, onChange, onError } = readOptions("livePolicy", options, TABLE);
   const owner = { kind: { sync: "" }, onHookError: onError };
+  const faults = faultsOf(source);
+  let resolveReady = () => {};
+  const ready = new Promise<void>((resolve) => {
+    resolveReady = resolve;
+  });
   let text: string | undefined;
   let made: RetryOptions | undefined;
   let closed = false;
+  /** Why there is no policy, once a read has failed. */
+  let failure: { readonly what: string; readonly cause: unknown } | undefined;
   /** Reads that were begun; one that is overtaken by a later one says nothing. */
   let latest = 0;
 
@@ -79,39 +92,51 @@ export function livePolicy(source: PolicySource, options: LivePolicyOptions = {}
     const options = policyFrom(data, refs);
     const from = text === undefined ? undefined : JSON.parse(text);
     [text, made] = [next, options];
+    faults.forget();
     if (onChange) callHook(owner, onChange, { from, to: JSON.parse(next!), options });
   };
-  const settle = (own: number, found: unknown): void => {
+  const fail = (fault: Fault, error: unknown): void => {
+    const what = faults.say(fault, error);
+    failure = { what, cause: error };
+    if (onError) report(owner, source, error);
+    else faults.warn(what, made ? "the last good policy stays" : "there is none before it");
+  };
+  /** What a read ended in, unless a later one was begun. */
+  const settle = (own: number, end: () => void): void => {
     if (closed || own !== latest) return;
+    end();
+    resolveReady();
+  };
+  const arrived = (found: unknown): void => {
     try {
       take(found);
     } catch (error) {
-      report(owner, source, error);
+      fail(error instanceof SyntaxError ? "no JSON" : "no policy", error);
     }
   };
   const refresh = (): Promise<void> | undefined => {
     const own = ++latest;
+    const failed = (error: unknown) => settle(own, () => fail("unread", error));
     try {
       const found = source.read();
-      if (!isThenable(found)) return void settle(own, found);
-      return Promise.resolve(found).then(
-        (later) => settle(own, later),
-        (error) => closed || report(owner, source, error),
-      ) as Promise<void>;
+      if (isThenable(found)) return Promise.resolve(found).then((later) => settle(own, () => arrived(later)), failed);
+      settle(own, () => arrived(found));
     } catch (error) {
-      report(owner, source, error);
-      return undefined;
+      failed(error);
     }
+    return undefined;
   };
 
   if (initial) take(initial);
   const end = source.subscribe?.(() => {
     if (!closed) refresh();
   });
-  const ready = refresh() ?? Promise.resolve();
+  refresh();
   const live = () => {
     if (made) return made;
-    throw new Error("livePolicy: no policy was read yet: await its `ready`, or give `initial`");
+    if (!failure) throw new Error("livePolicy: no policy was read yet: await its `ready`, or give `initial`");
+    const { what, cause } = failure;
+    throw new Error(`livePolicy: there is no policy: ${what}`, { cause });
   };
   return Object.defineProperties(live, {
     current: { get: () => (text === undefined ? undefined : JSON.parse(text)), enumerable: true },
@@ -121,6 +146,7 @@ export function livePolicy(source: PolicySource, options: LivePolicyOptions = {}
       value: () => {
         if (!closed) end?.();
         closed = true;
+        resolveReady();
       },
     },
   }) as LivePolicy;

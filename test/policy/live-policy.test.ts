@@ -241,3 +241,149 @@ describe("livePolicy's first read", () => {
     expect(String(errors)).toBe("TypeError: policyFrom: data must be an object, got undefined");
   });
 });
+
+describe("livePolicy without onError", () => {
+  /** What Node warned of from now on. */
+  function warnings(): string[] {
+    const texts: string[] = [];
+    const spy = vi.spyOn(process, "emitWarning").mockImplementation((text) => void texts.push(String(text)));
+    onTestFinished(() => spy.mockRestore());
+    return texts;
+  }
+
+  it("warns of each edit that is another mistake, in words about the policy", () => {
+    const texts = warnings();
+    const source = sourceOf(TWO);
+    livePolicy({ ...source, name: "policies/orders.json" });
+
+    for (const bad of ['{ "stop": 5 }', '{ "stop": 5 }', '{ "wait": "waitNoone" }', "{ stop", 7]) source.set(bad);
+
+    expect(texts).toEqual([
+      'undaunted: livePolicy: policies/orders.json is no policy: stop must be a name, or an object with one, as { "stopAfterAttempt": 5 }; got 5; the last good policy stays',
+      expect.stringMatching(
+        /^undaunted: livePolicy: policies\/orders\.json is no policy: wait must be one of .*; got "waitNoone"; did you mean waitNone\?; the last good policy stays$/,
+      ),
+      expect.stringMatching(
+        /^undaunted: livePolicy: policies\/orders\.json is no JSON: .*; the last good policy stays$/,
+      ),
+      "undaunted: livePolicy: policies/orders.json is no policy: data must be an object, got 7; the last good policy stays",
+    ]);
+  });
+
+  it("warns of the same mistake again after a good edit", () => {
+    const texts = warnings();
+    const source = sourceOf(TWO);
+    livePolicy(source);
+
+    for (const each of ["{", "{", TWO, "{", THREE, "{"]) source.set(each);
+
+    expect(texts).toHaveLength(2);
+    expect(texts[1]).toMatch(/^undaunted: livePolicy: what its source has is no JSON: /);
+  });
+
+  it("warns once of a source that fails in one way, and says whether a policy holds", async () => {
+    const texts = warnings();
+    let error: unknown = new Error("no network");
+    const policy = livePolicy({ read: () => Promise.reject(error) });
+    await policy.ready;
+    await policy.refresh();
+    error = "gone";
+    await policy.refresh();
+
+    expect(texts).toEqual([
+      "undaunted: livePolicy: its source could not be read: no network; there is none before it",
+      "undaunted: livePolicy: its source could not be read: gone; there is none before it",
+    ]);
+  });
+
+  it("cuts short what a mistake says at length", () => {
+    const texts = warnings();
+    livePolicy({
+      read: () => {
+        throw new Error("x".repeat(100_000));
+      },
+    });
+
+    expect(texts[0]!.length).toBeLessThan(1_200);
+    expect(texts[0]).toContain("xxx…");
+  });
+});
+
+describe("a live policy that has none", () => {
+  const down = new Error("no network");
+
+  it.each([
+    ["that cannot be read", () => Promise.reject(down), "flags could not be read: no network"],
+    [
+      "that throws",
+      () => {
+        throw down;
+      },
+      "flags could not be read: no network",
+    ],
+    ["that is wrong from the start", () => '{ "stop": 5 }', "flags is no policy: stop must be a name"],
+    ["that is no JSON", async () => "{", "flags is no JSON: "],
+  ])("says in each call what was wrong with a source %s", async (_, read, message) => {
+    const policy = livePolicy({ name: "flags", read }, { onError() {} });
+    await policy.ready;
+    const call = () => retry(async () => 1, policy)().catch((error) => error);
+
+    const [first, second] = [await call(), await call()];
+
+    expect(first.message).toContain(`livePolicy: there is no policy: ${message}`);
+    expect(first.cause).toBeInstanceOf(Error);
+    expect(second.message).toBe(first.message);
+    expect(second).not.toBe(first);
+  });
+
+  it("works once a later read is well", async () => {
+    let text = "{";
+    const policy = livePolicy({ read: async () => text }, { onError() {} });
+    await policy.ready;
+    text = TWO;
+    await policy.refresh();
+
+    expect(await attemptsUnder(policy)).toBe(2);
+  });
+
+  it("is ready when a read has ended that no later one overtook", async () => {
+    const answers: ((text: string) => void)[] = [];
+    const policy = livePolicy({ read: () => new Promise((resolve) => answers.push(resolve)) });
+    const order: string[] = [];
+    const ready = policy.ready.then(() => order.push("ready"));
+
+    const second = policy.refresh();
+    answers[0]!(TWO);
+    await Promise.resolve().then(() => {});
+    await new Promise(setImmediate);
+    order.push("first read");
+    answers[1]!(THREE);
+    await Promise.all([ready, second]);
+
+    expect(order).toEqual(["first read", "ready"]);
+    expect(await attemptsUnder(policy)).toBe(3);
+  });
+
+  it("reports no failure of a read that was overtaken", async () => {
+    const errors: unknown[] = [];
+    const rejects: ((error: Error) => void)[] = [];
+    const reads = [() => new Promise((_, reject) => rejects.push(reject)), async () => TWO];
+    const policy = livePolicy({ read: () => reads.shift()!() }, { onError: (error) => errors.push(error) });
+
+    await policy.refresh();
+    rejects[0]!(down);
+    await new Promise(setImmediate);
+
+    expect(errors).toEqual([]);
+    expect(await attemptsUnder(policy)).toBe(2);
+  });
+
+  it("is ready when it is closed", async () => {
+    const policy = livePolicy({ read: () => new Promise(() => {}) });
+
+    policy.close();
+
+    await policy.ready;
+    expect(() => policy()).toThrow("no policy was read");
+  });
+});

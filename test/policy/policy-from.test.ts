@@ -10,6 +10,14 @@ import { policySchema } from "../../src/policy/schema.js";
 const schema = JSON.parse(readFileSync(new URL("../../policy.schema.json", import.meta.url), "utf8"));
 const validate = new Ajv2020({ formats: { regex: true }, strictTuples: false, allowUnionTypes: true }).compile(schema);
 
+const GRPC = {
+  maxAttempts: 9,
+  initialBackoff: "0.1s",
+  maxBackoff: "2s",
+  backoffMultiplier: 1.5,
+  retryableStatusCodes: ["UNAVAILABLE", 8],
+};
+
 const A_POLICY = {
   stop: { stopAfterAttempt: 5 },
   wait: { waitFullJitter: { base: 500, max: 20_000 } },
@@ -209,13 +217,7 @@ describe("a delay that is looked up in an error", () => {
 });
 
 describe("policies of others", () => {
-  const retryPolicy = {
-    maxAttempts: 9,
-    initialBackoff: "0.1s",
-    maxBackoff: "2s",
-    backoffMultiplier: 1.5,
-    retryableStatusCodes: ["UNAVAILABLE", 8],
-  };
+  const retryPolicy = GRPC;
   const ours = {
     stop: { stopAfterAttempt: 5 },
     wait: { waitJittered: { wait: { waitExponential: { base: 100, factor: 1.5, max: 2_000 } }, from: 0.8, to: 1.2 } },
@@ -328,6 +330,19 @@ describe("describePolicy", () => {
 });
 
 describe("policy.schema.json", () => {
+  it.each([
+    [{ stop: { stopAfterAtempt: 5 } }, /stop/],
+    [{ retryPolicy: { ...GRPC, maxAttempts: 1 } }, /retryPolicy\/maxAttempts/],
+    [{ ...GRPC, maxAttempts: 1 }, /maxAttempts/],
+    [{ retryMode: "adaptive" }, /retryMode/],
+  ])("finds the mistake in the form that was meant: %j", (data, path) => {
+    validate(data);
+
+    const paths = validate.errors!.map(({ instancePath }) => instancePath).filter((each) => each !== "");
+    expect(paths.length).toBeGreaterThan(0);
+    for (const each of paths) expect(each).toMatch(path);
+  });
+
   it("is what the tables say: npm run schema writes it", () => {
     expect(schema).toEqual(JSON.parse(JSON.stringify(policySchema())));
   });
@@ -345,8 +360,22 @@ describe("policy.schema.json", () => {
     { retryIf: { retryIfErrorType: [[{ ref: "A" }, { ref: "B" }], { ref: "test" }] } },
     { retryIf: { retryIfErrorMessage: { pattern: "x", flags: "i" } } },
     { wait: { waitFromError: { path: "response.headers.retry-after", unit: "s", otherwise: "waitNone" } } },
+    GRPC,
+    { $schema: "x", ...GRPC, initialBackoff: "100s", retryableStatusCodes: ["unavailable", "Data_Loss", 0, 16] },
+    { $schema: "x", retryPolicy: GRPC, name: [{ service: "orders" }] },
+    { $schema: "x", retryMode: "standard" },
+    { retryMode: "standard", maxAttempts: 7 },
   ])("takes what policyFrom takes: %j", (data) => {
     expect([validate(data), validate.errors]).toEqual([true, null]);
+    const refs = {
+      mine: () => true,
+      longer: () => 5,
+      b: retryBudget(),
+      A: class A {},
+      B: class B {},
+      test: () => true,
+    };
+    expect(() => policyFrom(data as never, refs)).not.toThrow();
   });
 
   it.each([
@@ -367,6 +396,26 @@ describe("policy.schema.json", () => {
     { attemptTimeout: 0 },
     { unref: "yes" },
     { budget: 5 },
+    { ...GRPC, maxAttempts: 1 },
+    { ...GRPC, initialBackoff: "0.0s" },
+    { ...GRPC, maxBackoff: "1m" },
+    { ...GRPC, maxBackoff: "1.0000000001s" },
+    { ...GRPC, maxBackoff: `${"9".repeat(13)}s` },
+    { ...GRPC, backoffMultiplier: 0.5 },
+    { ...GRPC, retryableStatusCodes: [] },
+    { ...GRPC, retryableStatusCodes: ["BUSY"] },
+    { ...GRPC, retryableStatusCodes: [17] },
+    { ...GRPC, retryableStatusCodes: [1.5] },
+    { ...GRPC, hedging: 1 },
+    { ...GRPC, maxBackoff: undefined },
+    { maxAttempts: 3 },
+    { retryPolicy: 5 },
+    { retryPolicy: {} },
+    { retryPolicy: GRPC, timeout: "1s" },
+    { retryPolicy: { ...GRPC, $schema: "x" } },
+    { retryMode: "adaptive" },
+    { retryMode: "standard", maxAttempts: 0 },
+    { retryMode: "standard", stop: "stopNever" },
   ])("refuses what policyFrom refuses: %j", (data) => {
     expect(validate(data)).toBe(false);
     expect(() => policyFrom(data as never)).toThrow();
