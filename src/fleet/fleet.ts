@@ -23,6 +23,7 @@ import { SharedPauses } from "./shared-pauses.js";
 export interface Fleet {
   /**
    * Makes this guard one that all processes of the fleet share, and returns it: functions that it wrapped before take
+   * part. A breaker that is isolated stays so in this process until it is closed by hand; one that is open ends its opening.
    * part. Throws a `TypeError` for a guard that is shared already, for one that cannot be (a breaker needs `failureRate`
    * or `slowRate`), and for a key that another guard of this process has.
    */
@@ -138,7 +139,7 @@ export class GuardFleet implements Fleet {
 
   #hear(news: FleetNews): void {
     if (news.kind === "breaker") this.#members.get(`breaker ${news.key}`)?.hear?.(news);
-    else this.#pauses?.learn(news.pauses);
+    else this.#pauses?.pushed(news.epoch, news.pauses);
   }
 
   #changed(line: Line, error: unknown): void {

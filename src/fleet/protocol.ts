@@ -137,6 +137,8 @@ export function marginOf(ms: number): number {
 /** One exchange is about all pauses of a fleet. */
 export interface PauseRequest extends Exchange {
   readonly kind: "pause";
+  /** The store as the last reply named it, 0 before the first: one that begins anew goes on by that name. */
+  readonly epoch: number;
   /** What servers asked for since the last one. */
   readonly asked: readonly AskedPause[];
 }
@@ -158,6 +160,8 @@ export interface KnownPause {
 
 export interface PauseReply extends Answer {
   readonly kind: "pause";
+  /** Which store it is. */
+  readonly epoch: number;
   /** Those that began, or became longer, since the request's tick, the newest first. All that there are where that is 0. */
   readonly pauses: readonly KnownPause[];
 }
@@ -165,10 +169,10 @@ export interface PauseReply extends Answer {
 export type FleetRequest = BreakerRequest | BudgetRequest | LimitRequest | PauseRequest;
 export type FleetReply = BreakerReply | TokensReply | PauseReply;
 
-/** What a store tells everybody. */
+/** What a store tells everybody. Another store may be heard on the same way: it has other epochs. */
 export type FleetNews =
   | ({ readonly kind: "breaker"; readonly key: string } & Verdict)
-  | { readonly kind: "pause"; readonly pauses: readonly KnownPause[] };
+  | { readonly kind: "pause"; readonly epoch: number; readonly pauses: readonly KnownPause[] };
 
 /** The way to a store. */
 export interface FleetTransport {

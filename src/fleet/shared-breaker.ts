@@ -7,6 +7,7 @@ import { observed } from "../common/observed.js";
 import { BOOLEAN, readOptions } from "../common/validate.js";
 import { askedFor, BreakerReport } from "./breaker-report.js";
 import { type FleetContext, Line } from "./line.js";
+import { Origin } from "./origin.js";
 import { type BreakerReply, type BreakerRequest, COMMAND, PROBE, STATE, type Verdict } from "./protocol.js";
 
 /** ms that a process's own breaker is open where the fleet can be heard. */
@@ -32,6 +33,7 @@ class Grant {
 /** One breaker's part in its fleet. */
 export class SharedBreaker implements CircuitLink {
   readonly line: Line;
+  readonly #origin = new Origin();
   readonly rules: Rules;
   /** One object for each verdict. */
   tag: object = {};
@@ -73,6 +75,8 @@ export class SharedBreaker implements CircuitLink {
     };
     circuit.link = this;
     circuit.stats.fleet = this.line.stats;
+    // What its user closed to all calls before, its fleet does not open to them.
+    this.#apart = circuit.state.name === "isolated";
     this.#separate();
   }
 
@@ -243,9 +247,11 @@ export class SharedBreaker implements CircuitLink {
       hello: this.#greeted ? 0 : 1,
       ...more,
     };
+    const answered = this.#origin.asking();
     this.line.send(
       request,
       (reply) => {
+        answered((reply as BreakerReply).epoch);
         this.#heard(reply as BreakerReply, command);
         replied(reply as BreakerReply);
       },
@@ -260,10 +266,11 @@ export class SharedBreaker implements CircuitLink {
   }
 
   #heard(reply: BreakerReply, command: number): void {
+    const isFirst = !this.#greeted;
     this.#greeted = true;
     this.#staleAfter = this.line.about(STALE);
     if (command !== COMMAND.none && command === this.#command) this.#command = COMMAND.none;
-    this.hear(reply);
+    this.#follow(reply, isFirst);
     if (reply.differs === 0 || this.#toldOfRule) return;
     this.#toldOfRule = true;
     this.line.context.report(
@@ -273,8 +280,13 @@ export class SharedBreaker implements CircuitLink {
     );
   }
 
-  /** Goes by a verdict, unless it knows of a newer one. Another epoch is always newer: the store began anew. */
+  /** What a push says, if it is of the store that replies to this process; else it asks where its own stands. */
   hear(verdict: Verdict): void {
+    if (this.#origin.isOwn(verdict.epoch, () => this.#report.refresh())) this.#follow(verdict);
+  }
+
+  /** Goes by a verdict, unless it knows of a newer one. Another epoch is always newer: the store began anew. */
+  #follow(verdict: Verdict, isFirst = false): void {
     const last = this.#verdict;
     // What was done by hand has not reached the store.
     if (this.#command !== COMMAND.none) return;
@@ -285,7 +297,10 @@ export class SharedBreaker implements CircuitLink {
     this.#verdict = verdict;
     this.tag = {};
     this.#report.clear();
-    if (!this.#apart) this.#obey(verdict.state, verdict.openings, verdict.remaining);
+    if (this.#apart) return;
+    // An opening from before it was shared is its own, and ends by itself.
+    if (isFirst && verdict.state === STATE.closed) this.#separate();
+    else this.#obey(verdict.state, verdict.openings, verdict.remaining);
   }
 
   #obey(to: number, openings: number, ms: number): void {
@@ -311,7 +326,10 @@ export class SharedBreaker implements CircuitLink {
   /** What began before belongs to the past. */
   #separate(): void {
     const { state } = this.circuit;
-    this.circuit.become({ ...state, generation: state.generation + 1 }, true);
+    const generation = state.generation + 1;
+    // A probe that is under way gives back nothing now.
+    if (state.name === "half-open") this.circuit.become({ ...state, generation, taken: state.recorded }, true);
+    else this.circuit.become({ ...state, generation }, true);
   }
 
   #turned(lost: boolean): void {

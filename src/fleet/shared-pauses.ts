@@ -5,6 +5,7 @@ import { check, type Rule } from "../common/validate.js";
 import { type FleetContext, Line } from "./line.js";
 import type { Member } from "./members.js";
 import type { FleetPauses } from "./options.js";
+import { Origin } from "./origin.js";
 import { type AskedPause, isLate, type KnownPause, LONGEST_PAUSE, marginOf, type PauseReply } from "./protocol.js";
 
 /** ms after which what was heard is looked at again. */
@@ -26,6 +27,7 @@ interface Pause {
 /** A process's part in the pauses of its fleet. */
 export class SharedPauses implements Member {
   readonly line: Line;
+  readonly #origin = new Origin();
   /** By the hash of what is paused, the last changed last. */
   readonly #known = new Map<string, Pause>();
   /** Those of which the store has not heard. */
@@ -168,7 +170,8 @@ export class SharedPauses implements Member {
   /** Tells what the store has not heard, and asks what it knows. */
   look(then: () => void = () => {}): void {
     const { line } = this;
-    const envelope = line.envelope();
+    const envelope = { ...line.envelope(), epoch: this.#origin.epoch };
+    const answered = this.#origin.asking();
     // By the tick a store knows what comes late. Without one it is only asked.
     const asked = envelope.tick === 0 ? [] : this.#takeUntold();
     // Said twice it is the same pause.
@@ -179,7 +182,9 @@ export class SharedPauses implements Member {
       { kind: "pause", ...envelope, asked },
       (reply) => {
         this.#staleAfter = line.about(STALE);
-        this.learn((reply as PauseReply).pauses);
+        const { epoch, pauses } = reply as PauseReply;
+        answered(epoch);
+        this.#learn(pauses);
         // A process that slept has a clock that slept: to its store the report was an old one.
         if (isLate(envelope, reply.tick)) tellAgain();
         then();
@@ -204,8 +209,19 @@ export class SharedPauses implements Member {
     return asked;
   }
 
-  /** What the store says: in a reply, or by a push. */
-  learn(pauses: readonly KnownPause[]): void {
+  /** What a push says, if it is of the store that replies to this process. */
+  pushed(epoch: number, pauses: readonly KnownPause[]): void {
+    if (this.#origin.isOwn(epoch, () => this.#lookSoon())) this.#learn(pauses);
+  }
+
+  #lookSoon(): void {
+    this.#flush ??= this.line.later(() => {
+      this.#flush = undefined;
+      if (!this.line.lost) this.look();
+    }, this.line.interval);
+  }
+
+  #learn(pauses: readonly KnownPause[]): void {
     // The newest come first, and are to be forgotten last.
     for (const { key, remaining, length } of [...pauses].reverse()) {
       // Whoever can write to the store can write anything.

@@ -16,7 +16,7 @@ const NUMBERS: Record<FleetRequest["kind"], readonly string[]> = {
     "capacitySeconds",
   ],
   limit: [...ENVELOPE, "refunds", "wanted", "perSecond", "burst"],
-  pause: ENVELOPE,
+  pause: [...ENVELOPE, "epoch"],
 };
 
 const ANSWER = ["tick", "stretch", "known"];
@@ -26,7 +26,7 @@ const REPLIES: Record<FleetRequest["kind"], readonly string[]> = {
   breaker: [...ANSWER, ...VERDICT, "granted", "differs"],
   budget: TOKENS,
   limit: TOKENS,
-  pause: ANSWER,
+  pause: [...ANSWER, "epoch"],
 };
 
 /** The keys of a guard: all of one hash slot. A guard's own key may hold anything. */
@@ -64,8 +64,9 @@ export function replyOf(kind: FleetRequest["kind"], reply: unknown): FleetReply 
 export function newsOf(message: unknown): FleetNews | undefined {
   const [kind, ...rest] = String(message).split(" ");
   if (kind === "pause") {
+    const epoch = Number(rest.shift());
     const pauses = pausesOf(rest);
-    return pauses && { kind, pauses };
+    return Number.isNaN(epoch) ? undefined : pauses && { kind, epoch, pauses };
   }
   if (kind !== "breaker" || rest.length <= VERDICT.length) return undefined;
   const numbers = rest.slice(0, VERDICT.length).map(Number);

@@ -18,6 +18,7 @@ function storing() {
       tick: 0,
       age: 0,
       most: 1_000,
+      epoch: 0,
       asked,
       ...more,
     };
@@ -36,7 +37,7 @@ describe("the store of pauses", () => {
 
     const pause = { key: A, remaining: 30_000, length: 30_000 };
     expect(reply).toMatchObject({ kind: "pause", tick: BEGIN, stretch: 1, known: 1, pauses: [pause] });
-    expect(news).toEqual({ kind: "pause", pauses: [pause] });
+    expect(news).toEqual({ kind: "pause", epoch: 1, pauses: [pause] });
     expect(pauses(BEGIN + 29_999)).toEqual([{ ...pause, remaining: 1 }]);
     expect(exchange(BEGIN + 29_999).news).toBeUndefined();
     expect(pauses(BEGIN + 30_000)).toEqual([]);
@@ -90,7 +91,7 @@ describe("the store of pauses", () => {
     const { exchange, pauses } = storing();
     const day = { key: A, remaining: 86_400_000, length: 86_400_000 };
 
-    expect(exchange(BEGIN, [{ key: A, ms: 1e15 }]).news).toEqual({ kind: "pause", pauses: [day] });
+    expect(exchange(BEGIN, [{ key: A, ms: 1e15 }]).news).toEqual({ kind: "pause", epoch: 1, pauses: [day] });
     expect(pauses(BEGIN + 86_399_999)).toHaveLength(1);
     expect(pauses(BEGIN + 86_400_000)).toEqual([]);
   });

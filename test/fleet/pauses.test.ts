@@ -53,6 +53,7 @@ function calling(size: number, options: RetryFetchOptions = {}, fleetOptions: Pa
   for (let n = 0; n < size; n++) join();
   const ready = () => Promise.all(processes.map(({ fleet }) => fleet.ready()));
   const asked = () => all.way.requests.flatMap((request) => (request as PauseRequest).asked);
+  const epoch = () => (all.way.requests.at(-1) as PauseRequest).epoch;
   /** One process is told to come back later; the others hear of it. */
   const pause = async (seconds = 30, tenant = "a", process = 0) => {
     server.answer = () => busy(seconds);
@@ -60,7 +61,7 @@ function calling(size: number, options: RetryFetchOptions = {}, fleetOptions: Pa
     server.answer = () => ok();
     await all.pass(0);
   };
-  return { ...all, join, processes, seen, server, ready, pause, asked };
+  return { ...all, join, processes, seen, server, ready, pause, asked, epoch };
 }
 
 const times = (seen: readonly Seen[]) => seen.map(({ ms }) => ms);
@@ -360,12 +361,12 @@ describe("a shared pause and maxRetryAfter", () => {
     [Infinity, Infinity],
     [-1, 1e15],
   ])("holds back nobody where a stranger wrote one of %d ms", async (remaining, length) => {
-    const { processes, ready, pass, seen, listeners, asked, pause } = calling(1);
+    const { processes, ready, pass, seen, listeners, asked, pause, epoch } = calling(1);
     await ready();
     await pause(1);
     const [{ key } = { key: "" }] = asked();
     await pass(2_000);
-    for (const listener of listeners) listener({ kind: "pause", pauses: [{ key, remaining, length }] });
+    for (const listener of listeners) listener({ kind: "pause", epoch: epoch(), pauses: [{ key, remaining, length }] });
 
     processes[0]!.api(URL_OF, of("a"));
     await pass(0);
@@ -374,11 +375,12 @@ describe("a shared pause and maxRetryAfter", () => {
   });
 
   it("lasts a day at most where a stranger wrote a longer one, and maxRetryAfter is Infinity", async () => {
-    const { processes, ready, pass, seen, listeners, asked, pause } = calling(1, { maxRetryAfter: Infinity });
+    const { processes, ready, pass, seen, listeners, asked, pause, epoch } = calling(1, { maxRetryAfter: Infinity });
     await ready();
     await pause(1);
     const [{ key } = { key: "" }] = asked();
-    for (const listener of listeners) listener({ kind: "pause", pauses: [{ key, remaining: 1e15, length: 1e15 }] });
+    for (const listener of listeners)
+      listener({ kind: "pause", epoch: epoch(), pauses: [{ key, remaining: 1e15, length: 1e15 }] });
 
     processes[0]!.api(URL_OF, of("a"));
     await pass(86_400_000);

@@ -39,8 +39,13 @@ describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
 
   afterAll(() => server?.close());
 
-  function connect(): Ioredis {
-    const client = new Ioredis({ ...server.connection, maxRetriesPerRequest: null, retryStrategy: () => 50 });
+  function connect(options: object = {}): Ioredis {
+    const client = new Ioredis({
+      ...server.connection,
+      ...options,
+      maxRetriesPerRequest: null,
+      retryStrategy: () => 50,
+    });
     client.on("error", () => {});
     clients.push(client);
     return client;
@@ -92,6 +97,39 @@ describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
     await other.close();
     client.destroy();
     subscribe.destroy();
+  });
+
+  it.each([
+    ["databases", [{ db: 0 }, { db: 1 }]],
+    ["keyPrefixes", [{ keyPrefix: "a:" }, { keyPrefix: "b:" }]],
+  ])("keeps fleets of one name in different %s apart", async (_, [ours, theirs]) => {
+    const make = (more: object) => {
+      const client = connect(more);
+      const fleet = redisFleet(client, { name: "test", subscribe: connect(more) });
+      fleets.push(fleet);
+      const breaker = fleet.share(circuitBreaker({ failureRate: 0.5 }), { key: "payments" });
+      return { fleet, breaker, pause: fleet.pauses({ key: () => "all" }).pauseOf({} as never) };
+    };
+    const [here, sibling, there] = [make(ours!), make(ours!), make(theirs!)];
+    await Promise.all(fleets.map((fleet) => fleet.ready()));
+    const admin = connect();
+    await vi.waitFor(
+      async () => expect(await admin.pubsub("NUMSUB", "undaunted:test:news")).toEqual([expect.anything(), 3]),
+      patient,
+    );
+
+    here.breaker.isolate();
+    here.pause.pause(30_000);
+    // The sibling has it by a push, which the other store's process has had as well.
+    await vi.waitFor(async () => expect(await sibling.pause.left()).toBeDefined(), patient);
+    await vi.waitFor(() => expect(sibling.breaker.state).toBe("isolated"), patient);
+    there.breaker.isolate();
+    await vi.waitFor(() => expect(there.breaker.stats.fleet?.exchanges).toBeGreaterThan(1), patient);
+    there.breaker.close();
+    there.pause.pause(1_000);
+    await vi.waitFor(async () => expect((await there.pause.left())?.length).toBe(1_000), patient);
+
+    expect([here, sibling, there].map(({ breaker }) => breaker.state)).toEqual(["isolated", "isolated", "closed"]);
   });
 
   it.each<[string, (client: Ioredis) => Promise<unknown>]>([

@@ -30,7 +30,7 @@ export function limitRequest(more: Partial<LimitRequest> = {}): LimitRequest {
 }
 
 export function pauseRequest(more: Partial<PauseRequest> = {}): PauseRequest {
-  return { kind: "pause", ...ENVELOPE, asked: [{ key: "0".repeat(64), ms: 1_000 }], ...more };
+  return { kind: "pause", ...ENVELOPE, epoch: 0, asked: [{ key: "0".repeat(64), ms: 1_000 }], ...more };
 }
 
 /** One exchange of a made-up fleet. */
@@ -116,7 +116,11 @@ export function exchangesOf(seed: number) {
     const wanted = chance(0.5) ? whole(1, 4) : 0;
     const refunds = chance(0.1) ? whole(1, 3) : 0;
     const kind = oneOf(["budget", "limit", "pause"] as const);
-    if (kind === "pause") return { kind, ...envelope("p"), asked: chance(0.4) ? pauses() : [] };
+    if (kind === "pause") {
+      const known = last.get("p") as { epoch?: number } | undefined;
+      const epoch = chance(0.1) ? oneOf([0, whole(1, 1e6)]) : (known?.epoch ?? 0);
+      return { kind, ...envelope("p"), epoch, asked: chance(0.4) ? pauses() : [] };
+    }
     if (kind === "limit") return { kind, ...envelope("l"), wanted, refunds, perSecond: 7.3, burst: 12 };
     const formula = { capacity: 10, initial: 10, perSuccess: 0.2, fade: 15_000, every: 60_000, floor: 3 };
     const successes = down ? whole(0, 1) : whole(0, 30);

@@ -43,6 +43,6 @@ function begin(request: FleetRequest, now: number): Stored {
     case "limit":
       return new StoredLimit(request, now);
     case "pause":
-      return new StoredPauses(now);
+      return new StoredPauses(request, now);
   }
 }

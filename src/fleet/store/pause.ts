@@ -23,6 +23,12 @@ export class StoredPauses extends Kept {
   /** The last changed last. */
   readonly #pauses = new Map<string, Pause>();
   #until = 0;
+  readonly #epoch: number;
+
+  constructor({ epoch, nonce }: PauseRequest, now: number) {
+    super(now);
+    this.#epoch = epoch === 0 ? nonce : epoch;
+  }
 
   exchange(request: PauseRequest, at: number): { reply: PauseReply; news?: FleetNews } {
     const now = this.#pass(at);
@@ -34,15 +40,17 @@ export class StoredPauses extends Kept {
     if (changed.length > 0) this.#forget(now);
     this.expireAt = Math.max(now + KEPT, this.#until);
     const { known } = this;
+    const epoch = this.#epoch;
     const stretch = this.stretchNow(request.most);
-    const reply: PauseReply = { kind: "pause", tick: now, stretch, known, pauses: this.#since(request.tick, now) };
+    const since = this.#since(request.tick, now);
+    const reply: PauseReply = { kind: "pause", tick: now, stretch, known, epoch, pauses: since };
     if (changed.length === 0) return { reply };
     const pauses = changed.map(({ key, ms }) => ({
       key,
       remaining: Math.min(ms, LONGEST_PAUSE),
       length: Math.min(ms, LONGEST_PAUSE),
     }));
-    return { reply, news: { kind: "pause", pauses } };
+    return { reply, news: { kind: "pause", epoch, pauses } };
   }
 
   /** The time as it goes here, where clocks are set back. */

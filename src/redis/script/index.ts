@@ -30,7 +30,7 @@ local names = {
   budget = {'reporter', 'nonce', 'tick', 'age', 'most', 'successes', 'refunds', 'wanted', 'capacity', 'initial',
     'perSuccess', 'fade', 'every', 'floor', 'capacitySeconds'},
   limit = {'reporter', 'nonce', 'tick', 'age', 'most', 'refunds', 'wanted', 'perSecond', 'burst'},
-  pause = {'reporter', 'nonce', 'tick', 'age', 'most'},
+  pause = {'reporter', 'nonce', 'tick', 'age', 'most', 'epoch'},
 }
 local q = {}
 for place, name in ipairs(names[kind]) do

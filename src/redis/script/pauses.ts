@@ -2,6 +2,7 @@
 export const PAUSES = `
 local function beginPauses(now)
   begin(now)
+  s.epoch = q.epoch ~= 0 and q.epoch or q.nonce
   s.till = 0
 end
 
@@ -70,10 +71,10 @@ local function pauses(now)
   if #changed > 0 then
     bytes = forgetPauses(bytes, now)
     keepPauses(bytes)
-    call('publish', channel, 'pause ' .. table.concat(changed, ' '))
+    call('publish', channel, 'pause ' .. text(s.epoch) .. ' ' .. table.concat(changed, ' '))
   end
   s.expireAt = max(now + 60000, s.till)
-  local reply = {text(now), text(stretchNow()), text(s.known)}
+  local reply = {text(now), text(stretchNow()), text(s.known), text(s.epoch)}
   local since = q.tick > now and 0 or q.tick
   for from = #bytes - 87, 1, -88 do
     local paused, till, length, at = unpackPause(bytes, from)
