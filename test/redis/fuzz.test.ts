@@ -37,7 +37,7 @@ describe.skipIf(missing)(named("the script in Redis and the store's model", miss
       await client.flushall();
       const name = `fuzz-${seed}`;
       const run = scriptRunner("fuzz", client);
-      const model = fleetStore();
+      let model = fleetStore();
       const fleet = exchangesOf(seed);
       const [toldByModel, toldByRedis]: unknown[][] = [[], []];
       const seen = {
@@ -45,6 +45,8 @@ describe.skipIf(missing)(named("the script in Redis and the store's model", miss
         closed: 0,
         granted: 0,
         isolated: 0,
+        carried: 0,
+        ended: 0,
         differs: 0,
         stretched: 0,
         refused: 0,
@@ -52,12 +54,17 @@ describe.skipIf(missing)(named("the script in Redis and the store's model", miss
         stood: 0,
         full: 0,
       };
+      const states = new Map<string, number>();
       await listener.subscribe(`undaunted:${name}:news`);
       const hear = (_: string, message: string) => toldByRedis!.push(newsOf(message));
       listener.on("message", hear);
 
       for (let n = 0; n < EXCHANGES; n++) {
-        const { request, now } = fleet.next();
+        const { request, now, forgets } = fleet.next();
+        if (forgets) {
+          await client.flushall();
+          model = fleetStore();
+        }
         const { reply, news } = model.exchange(request, now);
         const got = await run(SCRIPT, keysOf(name, request), argumentsOf(name, request, now));
         // For most exchanges a quicker look than `expect` has.
@@ -69,6 +76,11 @@ describe.skipIf(missing)(named("the script in Redis and the store's model", miss
         if (reply.kind === "breaker") {
           seen.granted += reply.granted;
           seen.differs += reply.differs;
+          if (news && "command" in request && request.command === 0) {
+            if (reply.state === 2) seen.carried++;
+            if (reply.state === 0 && states.get(request.key) === 2) seen.ended++;
+          }
+          states.set(request.key, reply.state);
           if (news) seen[(["closed", "opened", "isolated"] as const)[reply.state]!]++;
         } else if (reply.kind === "pause") {
           seen.paused += news ? 1 : 0;

@@ -1,5 +1,6 @@
 import type {
   AskedPause,
+  BreakerReply,
   BreakerRequest,
   BudgetRequest,
   FleetReply,
@@ -37,6 +38,8 @@ export function pauseRequest(more: Partial<PauseRequest> = {}): PauseRequest {
 export interface Step {
   readonly request: FleetRequest;
   readonly now: number;
+  /** The store forgets everything before. */
+  readonly forgets: boolean;
 }
 
 /**
@@ -50,6 +53,9 @@ export function exchangesOf(seed: number) {
   const oneOf = <T>(all: readonly T[]): T => all[whole(0, all.length - 1)]!;
   const chance = (share: number) => random() < share;
   const last = new Map<string, FleetReply>();
+  const older = new Map<string, FleetReply[]>();
+  /** What one says that knows of the end of an isolation that another has brought along. */
+  const ended = new Map<string, Partial<BreakerRequest>>();
   const granted = new Map<string, number>();
   const sent: FleetRequest[] = [];
   const reporters = Array.from({ length: 400 }, () => whole(0, 2 ** 32 - 1));
@@ -73,7 +79,11 @@ export function exchangesOf(seed: number) {
 
   const breaker = (): BreakerRequest => {
     const key = `b${whole(1, 3)}`;
-    const known = last.get(key) as Partial<BreakerRequest> & { state?: number; openings?: number } & FleetReply;
+    type Known = (Partial<BreakerRequest> & { state?: number; openings?: number } & FleetReply) | undefined;
+    // One that was idle for long knows of an epoch before, a newcomer of none.
+    const isStale = chance(0.1);
+    const replies = isStale ? older.get(key) : chance(0.05) ? undefined : [last.get(key)];
+    const known = oneOf(replies ?? [undefined]) as Known;
     const calls = chance(0.3) ? 0 : whole(1, 12);
     const failing = down ? random() : random() * 0.3;
     const failures = Math.min(calls, Math.round(calls * failing * 1.3));
@@ -87,8 +97,8 @@ export function exchangesOf(seed: number) {
       maxOpenFor: 3_600_000,
       probes: oneOf([1, 1, 3]),
       epoch: chance(0.01) ? whole(1, 1e6) : ((known?.epoch as number) ?? 0),
-      generation: Math.max(0, ((known?.generation as number) ?? 0) + (chance(0.02) ? whole(-1, 1) : 0)),
-      was: known?.state ?? 0,
+      generation: Math.max(0, ((known?.generation as number) ?? 0) + (chance(isStale ? 0.5 : 0.02) ? whole(-1, 1) : 0)),
+      was: isStale && chance(0.4) ? 0 : (known?.state ?? 0),
       rate: (known?.rate as number) ?? 0,
       calls,
       failures,
@@ -98,8 +108,9 @@ export function exchangesOf(seed: number) {
       claim: chance(0.4) ? 1 : 0,
       probe: chance(0.5) ? probe : 0,
       ended: whole(0, 2),
-      command: chance(0.003) ? whole(1, 2) : 0,
+      command: chance(0.008) ? whole(1, 2) : 0,
       hello: chance(0.02) ? 1 : 0,
+      ...(chance(0.03) ? ended.get(key) : undefined),
     };
   };
 
@@ -133,10 +144,15 @@ export function exchangesOf(seed: number) {
       const resend = sent.length > 0 && chance(0.05) ? oneOf(sent.slice(-40)) : undefined;
       const request = resend ?? (chance(0.7) ? breaker() : others());
       sent.push(request);
-      return { request, now };
+      return { request, now, forgets: chance(0.005) };
     },
     heard(request: FleetRequest, reply: FleetReply) {
       last.set(request.key, reply);
+      if (request.kind === "breaker" && request.was === 2 && request.epoch !== (reply as BreakerReply).epoch) {
+        const { epoch, generation } = request;
+        ended.set(request.key, { epoch, generation: generation + 1, was: 0 });
+      }
+      if (chance(0.02)) older.set(request.key, [...(older.get(request.key) ?? []).slice(-20), reply]);
       if (reply.kind === "breaker" && reply.granted === 1) granted.set(request.key, request.nonce);
     },
   };

@@ -14,6 +14,8 @@ const LEAST_REPORTERS = 20;
 const MOST_OF = 0.8;
 const ISOLATED_FOR = 86_400_000;
 const VOTE_BITS = 2_048;
+/** What is known here of what was done by hand. A command of this epoch's is newer than all that is carried into it. */
+const HAND = { nothing: 0, carried: 1, commanded: 2 } as const;
 
 /** A breaker as the store keeps it. Every step of it is one of the script's, too. */
 export class StoredBreaker extends Kept {
@@ -27,6 +29,10 @@ export class StoredBreaker extends Kept {
   leaseUntil = 0;
   probes = 0;
   askedUntil = 0;
+  hand: number = HAND.nothing;
+  /** The epoch before, and the newest that is known of it: what was isolated there is so here. */
+  past: number;
+  pastGeneration: number;
   rule: string;
   readonly rate: Rate;
   readonly slices = new Slices();
@@ -38,6 +44,8 @@ export class StoredBreaker extends Kept {
     now: number,
   ) {
     super(now);
+    this.past = request.epoch;
+    this.pastGeneration = request.generation;
     this.rule = ruleOf(request);
     this.rate = new Rate(now);
     if (request.epoch !== 0) this.rate.begin(request.rate);
@@ -51,8 +59,8 @@ export class StoredBreaker extends Kept {
     this.refreshKnown(now);
     if (request.calls === 0) this.countOther();
     this.#catchUp(request, now);
+    let pushed = !again && this.#carry(request, now);
     const before = this.generation;
-    let pushed = false;
     if (request.hello === 1 && !again) this.rule = ruleOf(request);
     if (request.command !== COMMAND.none && !again) pushed = this.#obey(request, now);
     const current = request.epoch === this.epoch && request.generation === before && this.generation === before;
@@ -95,9 +103,31 @@ export class StoredBreaker extends Kept {
     this.generation = generation;
   }
 
+  /**
+   * A store that began anew may have been asked first by a process that knew nothing; one that knows of an isolation by
+   * hand brings it along, and one that knows that it was ended ends it. Returns whether that changed anything.
+   */
+  #carry({ epoch, generation, was, age }: BreakerRequest, now: number): boolean {
+    if (epoch === 0 || epoch === this.epoch || this.hand === HAND.commanded || age > ISOLATED_FOR) return false;
+    const isKnown = epoch === this.past;
+    if (isKnown && generation <= this.pastGeneration) return false;
+    const isIsolated = was === STATE.isolated;
+    if (isKnown || isIsolated || this.past === 0) {
+      this.past = epoch;
+      this.pastGeneration = generation;
+    }
+    // Of two other epochs nobody knows which is the newer one: then it is safer not to call.
+    if (isIsolated === (this.state === STATE.isolated) || !(isIsolated || isKnown)) return false;
+    this.#become(isIsolated ? STATE.isolated : STATE.closed, 0, now);
+    this.openings = 0;
+    this.forgetAt = 0;
+    return true;
+  }
+
   #obey({ command }: BreakerRequest, now: number): boolean {
     const state = command === COMMAND.isolate ? STATE.isolated : STATE.closed;
     this.#become(state, 0, now);
+    this.hand = HAND.commanded;
     this.openings = 0;
     this.forgetAt = 0;
     return true;
@@ -143,6 +173,7 @@ export class StoredBreaker extends Kept {
   }
 
   #become(state: number, length: number, now: number): void {
+    if (state === STATE.isolated || this.state === STATE.isolated) this.hand = Math.max(this.hand, HAND.carried);
     this.generation++;
     this.state = state;
     this.length = length;
@@ -189,7 +220,8 @@ export class StoredBreaker extends Kept {
 
   #keep(now: number): void {
     const left = this.state === STATE.open ? Math.max(0, this.until - now) : 0;
-    this.expireAt = now + (this.state === STATE.isolated ? ISOLATED_FOR : KEPT + left);
+    // What was ended by hand, too: one that was idle meanwhile would bring it along.
+    this.expireAt = now + (this.hand === HAND.nothing ? KEPT + left : ISOLATED_FOR);
   }
 
   #verdict(now: number) {

@@ -3,6 +3,7 @@ export const BREAKER = `
 local function rule() return text(q.failureRate) .. ' ' .. text(q.slowRate) .. ' ' .. text(q.maxOpenFor) .. ' ' .. text(q.needed) end
 
 local function become(state, length, now)
+  if state == 2 or s.state == 2 then s.hand = max(s.hand, 1) end
   s.generation = s.generation + 1
   s.state = state
   s.length = length
@@ -116,10 +117,22 @@ local function claim(now)
   return 1
 end
 
+local function carry(now)
+  if again or q.epoch == 0 or q.epoch == s.epoch or s.hand == 2 or q.age > 86400000 then return false end
+  local isKnown, isIsolated = q.epoch == s.past, q.was == 2
+  if isKnown and q.generation <= s.pastGeneration then return false end
+  if isKnown or isIsolated or s.past == 0 then s.past, s.pastGeneration = q.epoch, q.generation end
+  if isIsolated == (s.state == 2) or not (isIsolated or isKnown) then return false end
+  become(isIsolated and 2 or 0, 0, now)
+  s.openings, s.forgetAt = 0, 0
+  return true
+end
+
 local function beginBreaker(now)
   begin(now)
   s.epoch, s.generation, s.state, s.till, s.length, s.openings = q.nonce, 1, 0, 0, 0, 0
   s.forgetAt, s.lease, s.leaseUntil, s.probes, s.askedUntil = 0, 0, 0, 0, 0
+  s.hand, s.past, s.pastGeneration = 0, q.epoch, q.generation
   s.rule, s.sum, s.weight, s.at = rule(), 0, 0, now
   if q.epoch ~= 0 then s.sum, s.weight = q.rate, 1 end
   if q.epoch ~= 0 and q.was ~= 0 then become(q.was, 1000, now) end
@@ -143,11 +156,12 @@ local function breaker(now)
     become(q.was, q.was == 1 and 1000 or 0, now)
     s.generation = q.generation
   end
-  local before, pushed, granted = s.generation, false, 0
+  local pushed = carry(now)
+  local before, granted = s.generation, 0
   if q.hello == 1 and not again then s.rule = rule() end
   if q.command ~= 0 and not again then
     become(q.command == 1 and 2 or 0, 0, now)
-    s.openings, s.forgetAt = 0, 0
+    s.hand, s.openings, s.forgetAt = 2, 0, 0
     pushed = true
   end
   local current = q.epoch == s.epoch and q.generation == before and s.generation == before
@@ -165,7 +179,7 @@ local function breaker(now)
     if s.state == 1 and s.till <= now then granted = claim(now) end
   end
   local left = s.state == 1 and max(0, s.till - now) or 0
-  s.expireAt = now + (s.state == 2 and 86400000 or 60000 + left)
+  s.expireAt = now + (s.hand == 0 and 60000 + left or 86400000)
   local verdict = {text(s.epoch), text(s.generation), text(s.state), text(left), text(s.openings), text(perSecond())}
   if pushed then call('publish', channel, 'breaker ' .. table.concat(verdict, ' ') .. ' ' .. key) end
   local reply = {text(now), text(stretchNow()), text(s.known)}

@@ -46,7 +46,7 @@ end
 
 local fields = {'layout', 'expireAt', 'stretch', 'known', 'last', 'second', 'count', 'others', 'knownAt', 'nonces0', 'nonces1',
   'known0', 'known1', 'known2', 'known3', 'votes0', 'votes1', 'votes2', 'sum', 'weight', 'at', 'epoch', 'generation',
-  'state', 'till', 'length', 'openings', 'forgetAt', 'lease', 'leaseUntil', 'probes', 'askedUntil', 'tokens', 'filledAt'}
+  'state', 'till', 'length', 'openings', 'forgetAt', 'lease', 'leaseUntil', 'probes', 'askedUntil', 'hand', 'past', 'pastGeneration', 'tokens', 'filledAt'}
 local s = {}
 local raw = call('hmget', KEYS[1], 'rule', unpack(fields))
 for place, name in ipairs(fields) do s[name] = tonumber(raw[place + 1] or '') end
