@@ -84,7 +84,7 @@ const AXIOS: HttpKind = { ...GUARDED, owner: "retryAxios", table: HTTP_TABLE };
 
 const INSTANCE: Rule = [
   "an axios instance",
-  "any",
+  "function|object",
   (instance) => typeof readField(readField(readField(instance, "interceptors"), "request"), "use") === "function",
 ];
 

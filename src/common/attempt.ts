@@ -116,7 +116,10 @@ export interface RetryBudget {
   readonly balance: number | undefined;
 }
 
-/** Watches a call from outside. A hook can never change an outcome; what it throws goes to `onHookError`. */
+/**
+ * Watches a call from outside. A hook can never change an outcome; what it throws goes to `onHookError`. A promise that it returns is
+ * waited for, until `totalTimeout` or an abort.
+ */
 export interface Hooks<T = any> {
   /** Before each attempt. */
   onAttempt?: ((start: AttemptStart) => unknown) | undefined;
@@ -148,7 +151,7 @@ interface CommonOptions<T> extends Hooks<T> {
   /** Where retries are paid from. One per thing that can fail alone. */
   budget?: RetryBudget | undefined;
   /**
-   * ms: a hard deadline from the call's start over attempts, sleeps, hooks and strategies. Ends in a
+   * ms: a hard deadline from the call's start over attempts, sleeps, hooks and strategies, but not `fallback`. Ends in a
    * `TotalTimeoutError`; a sleep that would pass it is not begun. For a soft limit use `stopBeforeDelay`.
    */
   totalTimeout?: number | undefined;

@@ -2,7 +2,7 @@ import { bounded } from "./inspect.js";
 import { isErrorClass, isState, meantBy, meantByName } from "./meant.js";
 import { isThenable } from "./thenable.js";
 
-/** What an option may be: the words for it, its `typeof` (or "any"), and what else must hold. */
+/** What an option may be: the words for it, its `typeof` (or "any", or two: "object|function"), and what else must hold. */
 export type Rule = readonly [allowed: string, type: string, test?: (value: any) => boolean];
 
 /** ms that are really waited: finite, from 0. */
@@ -53,7 +53,7 @@ export function check(
   [allowed, type, test]: Rule,
   first?: string,
 ): void {
-  const ofType = type === "any" || (typeof value === type && value !== null);
+  const ofType = type === "any" || (type.includes(typeof value) && value !== null);
   if (ofType && (!test || test(value))) return;
   const Kind = ofType && typeof value === "number" ? RangeError : TypeError;
   throw new Kind(`${owner}: ${option} must be ${allowed}, got ${show(value)}${meantBy(owner, option, value, first)}`);
@@ -101,12 +101,14 @@ export function checkOrder(owner: string, lowName: string, low: number, highName
   if (low > high) throw new RangeError(`${owner}: ${lowName} must not be above ${highName} (${high}), got ${low}`);
 }
 
-/** A value as an error message shows it. */
-export function show(value: unknown): string {
+/** A value as an error message shows it; of a list its entries, but not theirs, for it may hold itself. */
+export function show(value: unknown, inList?: unknown): string {
   if (typeof value === "string") return JSON.stringify(bounded(value));
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return isErrorClass(value) ? "a class" : "a function";
-  return typeof value === "object" && value !== null ? Object.prototype.toString.call(value) : String(value);
+  // More entries than a message holds. `map` passes their numbers, from 0.
+  if (Array.isArray(value) && inList === undefined) return bounded(`[${value.slice(0, 201).map(show)}]`);
+  return Object(value) === value ? Object.prototype.toString.call(value) : String(value);
 }
 
 /** Checks the parts of a combinator: at least one, each as the rule says. */

@@ -83,7 +83,8 @@ export interface HttpOptions<R extends HttpResponse = any> extends Omit<RetryOpt
   /**
    * Whether an attempt lasts until the body is there: `attemptTimeout`, `totalTimeout`, the bulkhead's slot and the breaker's
    * verdict then hold to the last byte, and a body that breaks off is a failed attempt. Up to `maxBytes` (1 MiB by default)
-   * are kept; what is longer, or a stream of events, flows on under `signal` and `totalTimeout` only, and is not retried.
+   * are kept; what is longer, or a stream of events, flows on under `signal` and `totalTimeout` only, its slot free, and is not
+   * retried.
    * @default false
    */
   throughBody?: boolean | { readonly maxBytes?: number | undefined } | undefined;
@@ -100,32 +101,24 @@ const isStatus = (status: unknown) =>
 
 const METHODS: Rule = [
   "a list of methods, or a function",
-  "any",
+  "object|function",
   (methods) => typeof methods === "function" || (Array.isArray(methods) && methods.every(isMethod)),
 ];
 const STATUSES: Rule = [
   "a list of statuses from 100 to 999, or a function",
-  "any",
+  "object|function",
   (statuses) => typeof statuses === "function" || (Array.isArray(statuses) && statuses.every(isStatus)),
 ];
 const isBudget = /* @__PURE__ */ hasMethods("acquire", "recordSuccess", "refund");
-const BUDGET: Rule = [
-  "a RetryBudget, or false",
-  "any",
-  (budget) => budget === false || (typeof budget === "object" && budget !== null && isBudget(budget)),
-];
+const BUDGET: Rule = ["a RetryBudget, or false", "boolean|object", (budget) => budget === false || isBudget(budget)];
 const GUARD: Rule = ["a guard, which has a method wrap", "object", /* @__PURE__ */ hasMethods("wrap")];
 const isShared = /* @__PURE__ */ hasMethods("pauseOf");
 const PAUSE_ORIGIN: Rule = [
   "true, false or what fleet.pauses returns",
-  "any",
-  (value) => typeof value === "boolean" || (typeof value === "object" && value !== null && isShared(value)),
+  "boolean|object",
+  (value) => typeof value === "boolean" || isShared(value),
 ];
-const THROUGH_BODY: Rule = [
-  "true, false or { maxBytes }",
-  "any",
-  (value) => typeof value === "boolean" || (typeof value === "object" && value !== null),
-];
+const THROUGH_BODY: Rule = ["true, false or { maxBytes }", "boolean|object"];
 export const MAX_BYTES: Record<string, Rule> = { maxBytes: WHOLE };
 
 /** The options that only HTTP has, or has in its own way. */

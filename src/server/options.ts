@@ -88,7 +88,7 @@ const STORE: Rule = [
 ];
 const SCOPE: Rule = [
   'a function of the request that returns whose key it is, or "public"',
-  "any",
+  "string|function",
   (scope) => scope === "public" || typeof scope === "function",
 ];
 const METHODS: Rule = [

@@ -195,12 +195,12 @@ const SHARE: Rule = ["a number from 0 to 1", "number", (share) => share >= 0 && 
 const KIND: Rule = [`one of ${KINDS.join(", ")}`, "string", (kind) => KINDS.includes(kind)];
 
 const RULES: Record<keyof SimulateOptions, Rule> = {
-  policy: ["options of retry, or a function", "any", (of) => typeof of === "function" || isOptions(of)],
+  policy: ["options of retry, or a function", "object|function", (of) => typeof of === "function" || isOptions(of)],
   clients: WHOLE,
   rate: ["a finite number above 0, or a function", "any", (of) => typeof of === "function" || isAbove0(of)],
   joins: FUNCTION,
   server: OPTIONS,
-  outage: [`an object, or ${KIND[0]}`, "any", (of) => isOptions(of) || KINDS.includes(of)],
+  outage: [`an object, or ${KIND[0]}`, "object|string", (of) => isOptions(of) || KINDS.includes(of)],
   before: TIME,
   after: TIME,
   seed: FINITE,

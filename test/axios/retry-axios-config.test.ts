@@ -412,6 +412,12 @@ describe("what makes no sense", () => {
     expect(() => retryAxios(api, options as never)).toThrow(message);
   });
 
+  it("as a number in place of the instance is a TypeError", () => {
+    expect(() => retryAxios(5 as never)).toThrow(
+      new TypeError("retryAxios: instance must be an axios instance, got 5"),
+    );
+  });
+
   it("as a number is a RangeError", () => {
     expect(() => retryAxios(axios.create(), { maxRetryAfter: -1 })).toThrow(RangeError);
   });

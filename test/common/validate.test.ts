@@ -1,4 +1,5 @@
 import {
+  retry,
   retryIfAll,
   retryIfAny,
   retryIfError,
@@ -62,7 +63,7 @@ const NO_NUMBERS: Bad[] = [
   [true, "true", TypeError],
   [10n, "10n", TypeError],
   [{}, "[object Object]", TypeError],
-  [[100], "[object Array]", TypeError],
+  [[100], "[100]", TypeError],
   [new Date(100), "[object Date]", TypeError],
   [() => 100, "a function", TypeError],
   [Symbol("100"), "Symbol(100)", TypeError],
@@ -215,7 +216,7 @@ describe("an options object", () => {
       [100, "100"],
       ["100", '"100"'],
       [() => 100, "a function"],
-      [[good], "[object Array]"],
+      [[good], "[[object Object]]"],
       [Promise.resolve(good), "[object Promise]"],
     ])("refuses options that are %s", (options, shown) => {
       const meant = options === 100 ? `; did you mean { ${Object.keys(good)[0]}: 100 }?` : "";
@@ -329,7 +330,7 @@ describe("the parts of a combinator", () => {
       [undefined, "undefined"],
       [null, "null"],
       [3, "3"],
-      [[() => 1], "[object Array]"],
+      [[() => 1], "[a function]"],
     ])("refuses a part that is %s, and says which one it is", (part, shown) => {
       const make = () =>
         combine(
@@ -376,7 +377,7 @@ describe("the pattern of retryIfErrorMessage", () => {
     [null, "null"],
     [503, "503"],
     [{}, "[object Object]"],
-    [["busy"], "[object Array]"],
+    [["busy"], '["busy"]'],
     [() => "busy", "a function"],
   ])("refuses a pattern that is %s", (pattern, shown) => {
     const rest = `must be a string or a RegExp, got ${shown}`;
@@ -391,7 +392,7 @@ describe("the codes of retryIfErrorCode", () => {
     [null, "null", TypeError],
     [true, "true", TypeError],
     [503n, "503n", TypeError],
-    [[503], "[object Array]", TypeError],
+    [[503], "[503]", TypeError],
     [NAN[0], "NaN", RangeError],
   ])("refuses a code that is %s", (code, shown, Kind) => {
     const make = () => retryIfErrorCode("ECONNRESET", code as never);
@@ -404,5 +405,30 @@ describe("the codes of retryIfErrorCode", () => {
 
     expect(error).toBeInstanceOf(TypeError);
     expect((error as Error).message).toBe("retryIfErrorCode: at least one code is needed, got none");
+  });
+});
+
+describe("a list in a message", () => {
+  const message = (list: unknown) => (thrownBy(() => retry(() => 1, { name: list } as never)) as Error).message;
+
+  it("shows its entries, and of lists among them that they are", () => {
+    const itself: unknown[] = [];
+    itself.push(itself);
+
+    expect(message([1, "a", null, undefined, 2n, () => 1, Error, {}, [1]])).toBe(
+      'retry: name must be a string, got [1,"a",null,undefined,2n,a function,a class,[object Object],[object Array]]',
+    );
+    expect(message(itself)).toBe("retry: name must be a string, got [[object Array]]");
+  });
+
+  it.each([
+    ["many entries", Array.from({ length: 1_000_000 }, () => 1)],
+    ["two hundred and one holes", new Array(201)],
+    ["a long entry", ["x".repeat(5_000), "y"]],
+  ])("is cut short where it has %s, and shows that it is", (_, list) => {
+    const [, shown] = message(list).split("got ");
+
+    expect(shown).toMatch(/^\[.*…$/);
+    expect(shown!.length).toBe(201);
   });
 });

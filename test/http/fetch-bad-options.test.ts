@@ -7,20 +7,29 @@ describe("options that make no sense are refused when the client is made", () =>
   const KEY = "true, a function that returns a key, or { header, value, quoted }";
   const BUDGET = "a RetryBudget, or false";
   const GUARD = "a guard, which has a method wrap";
+  const BODY = "true, false or { maxBytes }";
   const PAUSE = "true, false or what fleet.pauses returns";
 
   it.each<[string, unknown, string, string]>([
     ["methods", "GET", METHODS, '"GET"'],
-    ["methods", [""], METHODS, "[object Array]"],
-    ["methods", [7], METHODS, "[object Array]"],
+    ["methods", [""], METHODS, '[""]'],
+    ["methods", [7], METHODS, "[7]"],
     ["methods", null, METHODS, "null"],
     ["methods", new Set(["GET"]), METHODS, "[object Set]"],
-    ["statuses", ["503"], STATUSES, "[object Array]"],
-    ["statuses", [99], STATUSES, "[object Array]"],
-    ["statuses", [1_000], STATUSES, "[object Array]"],
-    ["statuses", [500.5], STATUSES, "[object Array]"],
-    ["statuses", [Number.NaN], STATUSES, "[object Array]"],
+    ["statuses", ["503"], STATUSES, '["503"]'],
+    ["statuses", [503, 99], STATUSES, "[503,99]"],
+    ["statuses", [1_000], STATUSES, "[1000]"],
+    ["statuses", [500.5], STATUSES, "[500.5]"],
+    ["statuses", [Number.NaN], STATUSES, "[NaN]"],
     ["statuses", null, STATUSES, "null"],
+    ["statuses", 503, STATUSES, "503"],
+    ["methods", 7, METHODS, "7"],
+    ["unexecuted", 503, STATUSES, "503"],
+    ["budget", 10, BUDGET, "10"],
+    ["pauseOrigin", 1, PAUSE, "1"],
+    ["throughBody", 1, BODY, "1"],
+    ["throughBody", "yes", BODY, '"yes"'],
+    ["throughBody", null, BODY, "null"],
     ["maxRetryAfter", "60", "a number of ms from 0", '"60"'],
     ["maxRetryAfter", null, "a number of ms from 0", "null"],
     ["idempotencyKey", "a", KEY, '"a"'],
@@ -46,12 +55,7 @@ describe("options that make no sense are refused when the client is made", () =>
     expect(() => retryFetch({ [option]: value })).toThrow(new TypeError(message));
   });
 
-  it.each([
-    ["statuses", 503, STATUSES],
-    ["idempotencyKey", 1, KEY],
-    ["budget", 10, BUDGET],
-    ["pauseOrigin", 1, PAUSE],
-  ])("%s: %j, a number", (option, value, allowed) => {
+  it.each([["idempotencyKey", 1, KEY]])("%s: %j, a number", (option, value, allowed) => {
     expect(() => retryFetch({ [option]: value })).toThrow(`retryFetch: ${option} must be ${allowed}, got ${value}`);
   });
 
@@ -66,7 +70,7 @@ describe("options that make no sense are refused when the client is made", () =>
     [{ value: "a" }, 'retryFetch.idempotencyKey: value must be a function, got "a"'],
     [{ quoted: "no" }, 'retryFetch.idempotencyKey: quoted must be true or false, got "no"'],
     [{ name: "a" }, 'retryFetch.idempotencyKey: there is no option "name"; allowed are header, value, quoted'],
-    [[], "retryFetch.idempotencyKey: options must be an object, got [object Array]"],
+    [[], "retryFetch.idempotencyKey: options must be an object, got []"],
   ])("idempotencyKey: %j", (idempotencyKey, message) => {
     expect(() => retryFetch({ idempotencyKey: idempotencyKey as never })).toThrow(new TypeError(message));
   });
@@ -86,7 +90,7 @@ describe("options that make no sense are refused when the client is made", () =>
   it.each([
     ["null", null, "null"],
     ["a number", 3, "3; did you mean { stop: stopAfterAttempt(3) }?"],
-    ["a list", [], "[object Array]"],
+    ["a list", [], "[]"],
   ])("%s in their place", (_, options, shown) => {
     expect(() => retryFetch(options as never)).toThrow(
       new TypeError(`retryFetch: options must be an object, got ${shown}`),

@@ -90,7 +90,7 @@ describe("options as a function", () => {
     ["nothing", undefined, "undefined"],
     ["null", null, "null"],
     ["a promise", Promise.resolve({}), "[object Promise]"],
-    ["a list", [], "[object Array]"],
+    ["a list", [], "[]"],
     ["a function", () => {}, "a function"],
   ])("reject the call where they are %s", async (_, answer, shown) => {
     await expect(retryFetch((() => answer) as never)(A)).rejects.toThrow(

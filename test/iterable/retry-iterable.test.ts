@@ -521,7 +521,7 @@ describe("an option of a stream", () => {
     [{ fallback: () => 1 }, 'retryIterable: there is no option "fallback"'],
     [{ retryIf: retryIfResult(() => true) }, "retryIterable: retryIf must be a predicate that is asked about errors"],
     [{ closeTimeout: -1 }, "retryIterable: closeTimeout must be a number of ms from 0, got -1"],
-    [{ guards: [1] }, "retryIterable: guards must be an array of bulkheads or breakers, got [object Array]"],
+    [{ guards: [1] }, "retryIterable: guards must be an array of bulkheads or breakers, got [1]"],
     [{ resetOnItem: 1 }, "retryIterable: resetOnItem must be true or false, got 1"],
     [() => ({}), "retryIterable: options must be an object, got a function"],
   ])("that makes no sense is refused at once: %o", (options, message) => {

@@ -185,7 +185,7 @@ describe.each(wrappers)("the options of %s", (owner, wrap) => {
     [true, "true"],
     [Symbol("fast"), "Symbol(fast)"],
     [5n, "5n"],
-    [[], "[object Array]"],
+    [[], "[]"],
     [Promise.resolve({}), "[object Promise]"],
   ])("refuses options that are %o", (options, shown) => {
     expect(() => wrap(() => {}, options as never)).toThrow(

@@ -336,7 +336,7 @@ describe("a live policy that has none", () => {
     expect(second).not.toBe(first);
   });
 
-  it("works once a later read is well", async () => {
+  it("begins to hold once a later read is well", async () => {
     let text = "{";
     const policy = livePolicy({ read: async () => text }, { onError() {} });
     await policy.ready;

@@ -516,6 +516,15 @@ describe("maxRun", () => {
 
 describe("idempotentHandler refuses at once", () => {
   const options = { name: "test", store: memoryIdempotencyStore(), scope: "public" };
+
+  it("a number for a scope, with a TypeError", () => {
+    expect(() => idempotentHandler(() => new Response(), { ...options, scope: 5 } as never)).toThrow(
+      new TypeError(
+        'idempotentHandler: scope must be a function of the request that returns whose key it is, or "public", got 5',
+      ),
+    );
+  });
+
   it.each<[string, object, string]>([
     [
       "no scope",

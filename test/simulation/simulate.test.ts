@@ -293,6 +293,13 @@ describe("bad input of simulate", () => {
     [{ policy: { budget: {} } }, "simulate: policy.budget needs a policy that is a function"],
   ];
 
+  it.each(["policy", "outage"])("is a TypeError where %s is a number, which it never may be", async (option) => {
+    const simulation = simulate({ policy: once, [option]: 4 } as never);
+
+    await expect(simulation).rejects.toThrow(TypeError);
+    await expect(simulation).rejects.toThrow(`simulate: ${option} must be`);
+  });
+
   it.each(cases)("is an error at once: %o", async (options, message) => {
     await expect(simulate(options as SimulateOptions)).rejects.toThrow(message);
   });

@@ -144,7 +144,7 @@ describe("chaos", () => {
   it.each([
     [{}, TypeError, "chaos: rate must be a number from 0 to 1, got undefined"],
     [{ rate: 30 }, RangeError, "chaos: rate must be a number from 0 to 1, got 30"],
-    [{ rate: 1, errors: [] }, TypeError, "chaos: errors must be an array with at least one entry, got [object Array]"],
+    [{ rate: 1, errors: [] }, TypeError, "chaos: errors must be an array with at least one entry, got []"],
     [{ rate: 1, latency: -1 }, RangeError, "chaos: latency must be a finite number of ms from 0, got -1"],
     [{ rate: 1, latency: [1] }, TypeError, "chaos: latency must be a finite number of ms from 0, got undefined"],
     [{ rate: 1, latency: [2, 1] }, RangeError, "chaos: the least latency must not be above the most (1), got 2"],
