@@ -25,7 +25,8 @@ export interface Fleet {
    * Makes this guard one that all processes of the fleet share, and returns it: functions that it wrapped before take
    * part. A breaker that is isolated stays so in this process until it is closed by hand; one that is open ends its opening.
    * part. Throws a `TypeError` for a guard that is shared already, for one that cannot be (a breaker needs `failureRate`
-   * or `slowRate`), and for a key that another guard of this process has.
+   * or `slowRate`), and for a key that another guard, or another guard for each key, of this process has. Of a guard for each
+   * key those whose key is no string and no number stay this process's own.
    */
   share<G extends CircuitBreaker | CircuitBreakers | RetryBudget>(guard: G, options?: ShareOptions): G;
   /**
@@ -54,6 +55,7 @@ type Settings = ReturnType<typeof readFleetOptions<FleetOptions>>;
 export class GuardFleet implements Fleet {
   readonly context: FleetContext;
   readonly #members = new Map<string, Member>();
+  readonly #families = new Set<string>();
   readonly #shared = new Set<{ guard: object; release: () => void }>();
   readonly #lost = new Set<Line>();
   readonly #hooks: HookOwner;
@@ -76,23 +78,26 @@ export class GuardFleet implements Fleet {
       askAfter,
       most: () => Math.max(1, maxExchanges / Math.max(1, this.#members.size)),
       changed: (line, error) => this.#changed(line, error),
-      report: (error) => report(this.#hooks, this, error),
+      report: (error) => {
+        if (!this.#closed) report(this.#hooks, this, error);
+      },
     };
     this.#off = transport.onNews?.((news) => this.#hear(news));
   }
 
   share<G extends CircuitBreaker | CircuitBreakers | RetryBudget>(guard: G, options: ShareOptions = {}): G {
     if (this.#closed) throw new TypeError("fleet.share: the fleet is closed");
-    const found = membersOf(guard);
-    const { key = "", capacitySeconds = 1 } = readShareOptions(options, found.keyed);
     if (taken.has(guard))
       throw new TypeError("fleet.share: guard must not be shared already, by this or another fleet");
+    const found = membersOf(guard);
+    const { key = "", capacitySeconds = 1 } = readShareOptions(options, found);
     const release = found.join({
       key,
       capacitySeconds,
       context: this.context,
       add: (name, make) => this.#add(name, make),
       drop: (name, member) => this.#drop(name, member),
+      claim: (family) => this.#claim(family),
     });
     taken.add(guard);
     this.#shared.add({ guard, release });
@@ -112,6 +117,13 @@ export class GuardFleet implements Fleet {
     const member = make();
     this.#members.set(name, member);
     return member;
+  }
+
+  #claim(family: string): void {
+    if (this.#families.has(family)) {
+      throw new TypeError("fleet.share: key must be another than that of a family which this process shares already");
+    }
+    this.#families.add(family);
   }
 
   #drop(name: string, member: Member): void {

@@ -89,7 +89,11 @@ const NAME: Rule = [
   "string",
   (name) => /^[\w.:-]{1,100}$/.test(name),
 ];
-const KEY: Rule = ["a string of 1 to 200 characters", "string", (key) => key.length > 0 && key.length <= 200];
+const KEY: Rule = [
+  "a well-formed string of 1 to 200 characters",
+  "string",
+  (key) => key.length > 0 && key.length <= 200 && isWellFormed(key),
+];
 const UNTIL: Rule = ["a number of ms from 0", "number", (ms) => ms >= 0];
 const CLOCK: Rule = [
   "an object with the methods now and setTimer",
@@ -118,8 +122,19 @@ export function readFleetOptions<O extends FleetOptions>(owner: string, options:
   return { ...given, askAfter, every, patience, maxExchanges, clock, random };
 }
 
-export function readShareOptions(options: ShareOptions, keyed: boolean): ShareOptions {
-  return readOptions("fleet.share", options, { key: KEY, capacitySeconds: RATIO }, keyed ? [] : ["key"]);
+/** How the guard that is shared takes its options. */
+export function readShareOptions(options: ShareOptions, { keyed, isBudget }: { keyed: boolean; isBudget: boolean }) {
+  const rules = { key: KEY, capacitySeconds: RATIO };
+  const given: ShareOptions = readOptions("fleet.share", options, rules, keyed ? [] : ["key"]);
+  if (isBudget || given.capacitySeconds === undefined) return given;
+  throw new TypeError(
+    `fleet.share: capacitySeconds must be given with a retryBudget or retryBudgets alone, got ${given.capacitySeconds}`,
+  );
+}
+
+/** Whether a string is one in every encoding: half a pair of surrogates is none. */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
 }
 
 export function readPausesOptions<Q>(options: PausesOptions<Q>): PausesOptions<Q> {
