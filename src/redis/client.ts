@@ -1,3 +1,4 @@
+import type { Clock } from "../common/clock.js";
 import { check, hasMethods, type Rule } from "../common/validate.js";
 
 /** A client of Redis that runs scripts: of `ioredis` or of `redis`, single, by sentinels or of a cluster. */
@@ -73,4 +74,25 @@ function refuseOthers(owner: string, client: RedisClient): void {
 export function isAway(client: object): boolean {
   const { status, isReady } = client as { status?: unknown; isReady?: unknown };
   return isReady === false || status === "reconnecting" || status === "close" || status === "end";
+}
+
+/** ms for which a client of `redis` may be connecting for the first time. */
+const FIRST_CONNECTION = 500;
+
+/**
+ * Makes what says whether a client is away. One of `redis` that connects for the first time is not, for a while: what is sent then
+ * goes out with the connection, as with a client of ioredis.
+ */
+export function whetherAway(client: object, clock: Pick<Clock, "now">): () => boolean {
+  let wasThere = !isAway(client);
+  let since: number | undefined;
+  return () => {
+    if (!isAway(client)) {
+      wasThere = true;
+      return false;
+    }
+    if (wasThere || (client as { isOpen?: unknown }).isOpen !== true) return true;
+    since ??= clock.now();
+    return clock.now() - since >= FIRST_CONNECTION;
+  };
 }

@@ -9,4 +9,5 @@ export type {
   StoreLost,
 } from "../fleet/options.js";
 export type { RedisClient } from "./client.js";
-export { type RedisFleetOptions, type RedisSubscriber, redisFleet } from "./redis-fleet.js";
+export type { RedisSubscriber } from "./listen.js";
+export { type RedisFleetOptions, redisFleet } from "./redis-fleet.js";

@@ -1,16 +1,11 @@
 import { hasMethods, type Rule } from "../common/validate.js";
 import { type Fleet, GuardFleet } from "../fleet/fleet.js";
 import { type FleetOptions, readFleetOptions } from "../fleet/options.js";
-import type { FleetNews, FleetTransport } from "../fleet/protocol.js";
-import { isAway, type RedisClient, scriptRunner, takesARow } from "./client.js";
-import { argumentsOf, channelOf, keysOf, newsOf, replyOf } from "./codec.js";
+import type { FleetTransport } from "../fleet/protocol.js";
+import { isAway, type RedisClient, scriptRunner, whetherAway } from "./client.js";
+import { argumentsOf, channelOf, keysOf, replyOf } from "./codec.js";
+import { listen, type RedisSubscriber } from "./listen.js";
 import { SCRIPT } from "./script/index.js";
-
-/** A client that listens to a channel, and does nothing else: what `client.duplicate()` returns. */
-export interface RedisSubscriber {
-  subscribe(channel: string, ...rest: any[]): Promise<unknown>;
-  unsubscribe(channel: string, ...rest: any[]): Promise<unknown>;
-}
 
 export interface RedisFleetOptions extends FleetOptions {
   /**
@@ -48,9 +43,10 @@ export function redisFleet(client: RedisClient, options: RedisFleetOptions): Fle
   if ((subscribe as object | undefined) === client) {
     throw new TypeError("redisFleet: subscribe must be another connection than client: try client.duplicate()");
   }
+  const away = whetherAway(client, settings.clock);
   const transport: FleetTransport & { close?(): Promise<void> } = {
     async exchange(request) {
-      if (isAway(client)) throw new Error("redisFleet: the client is not connected");
+      if (away()) throw new Error("redisFleet: the client is not connected");
       return replyOf(request.kind, await run(SCRIPT, keysOf(name, request), argumentsOf(name, request)));
     },
   };
@@ -58,7 +54,8 @@ export function redisFleet(client: RedisClient, options: RedisFleetOptions): Fle
   let over: Promise<unknown> | undefined;
   const failed = (error: unknown) => fleet.context.report(error);
   transport.onNews = (listener) => {
-    const end = listen(subscribe, channelOf(name), listener, failed);
+    const { clock } = settings;
+    const end = listen({ subscriber: subscribe, channel: channelOf(name), listener, failed, clock });
     return () => {
       over = end().catch(() => {});
     };
@@ -74,34 +71,4 @@ export function redisFleet(client: RedisClient, options: RedisFleetOptions): Fle
     });
   const fleet = new GuardFleet(transport, settings);
   return fleet;
-}
-
-/** Listens to a channel by a client of either kind; returns what ends that. */
-function listen(
-  subscriber: RedisSubscriber,
-  channel: string,
-  listener: (news: FleetNews) => void,
-  failed: (error: unknown) => void,
-): () => Promise<unknown> {
-  const hear = (message: unknown) => {
-    const news = newsOf(message);
-    if (news) listener(news);
-  };
-  if (!takesARow(subscriber)) {
-    subscriber.subscribe(channel, hear).catch(failed);
-    return () => subscriber.unsubscribe(channel, hear);
-  }
-  const emitter = subscriber as unknown as Record<
-    "on" | "off",
-    (event: string, hear: (...args: any[]) => void) => void
-  >;
-  const hearOf = (of: unknown, message: unknown) => {
-    if (of === channel) hear(message);
-  };
-  emitter.on("message", hearOf);
-  subscriber.subscribe(channel).catch(failed);
-  return () => {
-    emitter.off("message", hearOf);
-    return subscriber.unsubscribe(channel);
-  };
 }

@@ -373,6 +373,54 @@ describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
     expect(await exchange(run, last, 1e12 + 1_500)).toMatchObject({ state: 1 });
   });
 
+  it.each(LIBRARIES)(
+    "goes on to hear by a subscriber of %s over which another fleet of its name ends",
+    async (library) => {
+      const admin = connect();
+      const listening = (count: number) => async () =>
+        expect(await admin.pubsub("NUMSUB", "undaunted:test:news")).toEqual([expect.anything(), count]);
+      const { client, subscribe, listeners, end } = await connectBy(library, server.connection);
+      try {
+        const before = listeners();
+        const [one, other] = [
+          redisFleet(client, { name: "test", subscribe }),
+          redisFleet(client, { name: "test", subscribe }),
+        ];
+        const breaker = other.share(circuitBreaker({ failureRate: 0.5 }), { key: "payments" });
+        await other.ready();
+        await vi.waitFor(listening(1), patient);
+
+        await one.close();
+        await listening(1)();
+        const elsewhere = join();
+        await elsewhere.fleet.ready();
+        elsewhere.breaker.isolate();
+        // It makes no call, so that it can have it by a push alone.
+        await vi.waitFor(() => expect(breaker.state).toBe("isolated"), patient);
+        await elsewhere.fleet.close();
+        await other.close();
+
+        await vi.waitFor(listening(0), patient);
+        expect(listeners()).toBe(before);
+      } finally {
+        end();
+      }
+    },
+  );
+
+  it("says that a subscriber of redis was never connected", async () => {
+    const { client, end } = await connectBy("redis", server.connection);
+    const said: string[] = [];
+    const subscribe = createClient({ socket: server.connection });
+    const fleet = redisFleet(client, { name: "test", subscribe, onHookError: (error) => said.push(String(error)) });
+    try {
+      await vi.waitFor(() => expect(said).toEqual([expect.stringContaining("subscribe is not connected")]), patient);
+    } finally {
+      await fleet.close();
+      end();
+    }
+  });
+
   it.each(LIBRARIES)("leaves no listener on clients of %s after close(), nor on the channel", async (library) => {
     const admin = connect();
     const listening = (count: number) => async () =>
