@@ -53,7 +53,7 @@ export function check(
   [allowed, type, test]: Rule,
   first?: string,
 ): void {
-  const ofType = type === "any" || (type.includes(typeof value) && value !== null);
+  const ofType = type === "any" || (value !== null && type.includes(typeof value));
   if (ofType && (!test || test(value))) return;
   const Kind = ofType && typeof value === "number" ? RangeError : TypeError;
   throw new Kind(`${owner}: ${option} must be ${allowed}, got ${show(value)}${meantBy(owner, option, value, first)}`);
@@ -108,7 +108,7 @@ export function show(value: unknown, inList?: unknown): string {
   if (typeof value === "function") return isErrorClass(value) ? "a class" : "a function";
   // More entries than a message holds. `map` passes their numbers, from 0.
   if (Array.isArray(value) && inList === undefined) return bounded(`[${value.slice(0, 201).map(show)}]`);
-  return Object(value) === value ? Object.prototype.toString.call(value) : String(value);
+  return Object(value) === value ? {}.toString.call(value) : String(value);
 }
 
 /** Checks the parts of a combinator: at least one, each as the rule says. */
