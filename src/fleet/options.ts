@@ -33,7 +33,7 @@ export interface FleetOptions {
   onStoreLost?: ((lost: StoreLost) => unknown) | undefined;
   /** Called when it answers again. */
   onStoreBack?: (() => unknown) | undefined;
-  /** Receives what hooks throw or reject with, and what is wrong in the fleet (options that differ). By default a warning. */
+  /** Receives what hooks throw or reject with, and what is wrong in the fleet (a breaker whose options differ). By default a warning. */
   onHookError?: ((error: unknown) => void) | undefined;
   /** Time: `virtualClock()` from `undaunted/testing` in tests. */
   clock?: Clock | undefined;
