@@ -155,7 +155,10 @@ export interface CircuitRefusal {
 
 /** Live counters of a breaker. */
 export interface CircuitStats {
-  /** Calls let through that ended as a success, as a failure (a lease that ended is one), or in a way that says nothing. */
+  /**
+   * Calls let through that ended as a success, as a failure (a lease that ended is one), or in a way that says nothing. One that
+   * ends in another generation than it began in is in none of them.
+   */
   readonly successes: number;
   readonly failures: number;
   readonly ignored: number;

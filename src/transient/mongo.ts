@@ -65,11 +65,26 @@ const CODES: Readonly<Record<number, Retryability>> = {
 export const mongoVerdict: Verdict = (error) => {
   const name = readField(error, "name");
   if (typeof name !== "string" || !name.startsWith("Mongo")) return undefined;
+  const verdict = verdictOf(error, name);
+  return verdict === "safe" && mayBePartlyDone(error, name) ? "idempotent" : verdict;
+};
+
+function verdictOf(error: unknown, name: string): Retryability | undefined {
   for (const [label, verdict] of LABELS) if (hasLabel(error, label)) return verdict;
   const code = readField(error, "code") ?? readField(writeConcernError(error), "code");
   if (typeof code === "number") return CODES[code] ?? "permanent";
   return BUFFERED.test(String(readField(error, "message"))) ? "safe" : lookUp(NAMES, name);
-};
+}
+
+const BULK: readonly string[] = ["MongoBulkWriteError", "MongoClientBulkWriteError"];
+const COUNTS = ["insertedCount", "modifiedCount", "deletedCount", "upsertedCount"] as const;
+
+/** A bulk write fails with its first operation that does: those before it, and in an unordered one those after it, were done. */
+function mayBePartlyDone(error: unknown, name: string): boolean {
+  if (!BULK.includes(name) || hasLabel(error, "TransientTransactionError")) return false;
+  const counted = readField(error, "partialResult") ?? error;
+  return !COUNTS.every((count) => readField(counted, count) === 0);
+}
 
 /** What a write that was done says of its replication. */
 function writeConcernError(error: unknown): unknown {

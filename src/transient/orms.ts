@@ -65,7 +65,8 @@ const ADAPTER: Readonly<Record<string, Retryability>> = {
 
 /** What ORMs say in words of their own. */
 export const ormVerdict: Verdict = (error) => {
-  const code = readField(error, "code");
+  // Prisma's client that could not be started has it under another name.
+  const code = readField(error, "code") ?? readField(error, "errorCode");
   if (typeof code === "string" && /^P[1-6]\d{3}$/.test(code)) {
     return lookUp(PRISMA, code) ?? (PRISMA_RAW.includes(code) ? undefined : "permanent");
   }

@@ -54,6 +54,9 @@ const MESSAGES: readonly (readonly [RegExp, Retryability])[] = [
 ];
 
 const REPLY = /^([A-Z]+) /;
+/** The same words in another's mouth are no reply: an error that does not say that it is one must go on as a server does. */
+const REPLY_TEXT =
+  /^(LOADING \w+ is loading|BUSY \w+ is busy|READONLY You can't|(MOVED|ASK) \d+ |TRYAGAIN Multiple|(CLUSTER|MASTER)DOWN |NOREPLICAS Not|UNBLOCKED \w+ )/;
 
 /** What the drivers call an error that the server replied. */
 const REPLIES: readonly unknown[] = ["ReplyError", "ErrorReply", "SimpleError", "BlobError"];
@@ -67,8 +70,9 @@ export const redisVerdict: Verdict = (error) => {
   if (className === "TimeoutError" && message === "") return "safe";
   const word = REPLY.exec(message)?.[1];
   if (!word) return undefined;
-  if (SAFE.includes(word)) return "safe";
-  return PERMANENT.test(word) || REPLIES.includes(name) || REPLIES.includes(className) ? "permanent" : undefined;
+  const isReply = REPLIES.includes(name) || REPLIES.includes(className);
+  if (SAFE.includes(word) && (isReply || REPLY_TEXT.test(message))) return "safe";
+  return PERMANENT.test(word) || isReply ? "permanent" : undefined;
 };
 
 /**

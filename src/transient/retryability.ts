@@ -1,4 +1,5 @@
 import { errorsOf, readField } from "../common/inspect.js";
+import { wasRetriedBefore } from "./own-retries.js";
 
 /** Whether making a call again can do harm, as far as the error that it failed with says. */
 export type Retryability =
@@ -40,7 +41,13 @@ export function lookThrough(
     if (judged.has(error)) return judged.get(error);
     judged.set(error, undefined);
     const inside = (other: unknown) => judge(other, depth - 1);
-    const verdict = decide?.(error, inside) ?? weigh(error, inside);
+    let verdict: Retryability | undefined;
+    try {
+      verdict = decide?.(error, inside) ?? weigh(error, inside);
+    } catch {
+      // It has a list that cannot be read. What is thrown can be anything.
+    }
+    if (verdict === "safe" && wasRetriedBefore(error)) verdict = "idempotent";
     judged.set(error, verdict);
     return verdict;
   };

@@ -9,7 +9,9 @@ type Table = Readonly<Record<string, Retryability>>;
 /** kafkajs and Confluent's client say it themselves: github.com/tulios/kafkajs, src/errors.js, src/protocol/error.js. */
 export const kafkaVerdict: Verdict = (error, _cause, ofCause) => {
   const retriable = readField(error, "retriable") ?? readField(error, "isRetriable");
-  if (typeof retriable !== "boolean" || ofCause !== undefined) return undefined;
+  if (typeof retriable !== "boolean") return undefined;
+  // A final one is of the last of its own attempts, whose cause it has: an earlier attempt may have arrived.
+  if (ofCause !== undefined) return retriable ? undefined : "idempotent";
   return retriable ? "idempotent" : "permanent";
 };
 

@@ -19,6 +19,7 @@ type Rows = readonly (readonly [what: string, fields: object, verdict: Retryabil
 const mysql = (errno: number, message: string, sqlState = "HY000") => ({ errno, sqlState, message });
 const pg = (code: string, message = "m") => ({ code, severity: "ERROR", message });
 const mongo = (code: number, fields: object = {}) => ({ name: "MongoServerError", code, ...fields });
+const counts = (n: number) => ({ insertedCount: n, modifiedCount: n, deletedCount: n, upsertedCount: n });
 const sqlServer = (number: number) => ({ name: "RequestError", code: "EREQUEST", number, class: 16 });
 const aws = (name: string, fields: object = {}) => ({
   name,
@@ -129,6 +130,23 @@ const TABLES: readonly (readonly [string, (error: unknown) => Retryability, Rows
     "MongoDB",
     classifyMongoError,
     [
+      [
+        "a bulk write that was done in part",
+        { name: "MongoBulkWriteError", code: 16500, ...counts(0), modifiedCount: 3 },
+        "idempotent",
+      ],
+      ["a bulk write of which nobody knows", { name: "MongoBulkWriteError", code: 112 }, "idempotent"],
+      ["a bulk write of which nothing was done", { name: "MongoBulkWriteError", code: 112, ...counts(0) }, "safe"],
+      [
+        "a bulk write that was done in part, in a transaction",
+        { name: "MongoBulkWriteError", code: 112, ...counts(1), errorLabels: ["TransientTransactionError"] },
+        "safe",
+      ],
+      [
+        "a client's bulk write that was done in part",
+        { name: "MongoClientBulkWriteError", code: 16500, partialResult: counts(1) },
+        "idempotent",
+      ],
       ["a write that is not replicated yet", mongo(64), "idempotent"],
       ["its result", { name: "MongoWriteConcernError", result: { writeConcernError: { code: 64 } } }, "idempotent"],
       ["Cosmos DB, too many requests", mongo(16500), "safe"],
@@ -157,6 +175,21 @@ const TABLES: readonly (readonly [string, (error: unknown) => Retryability, Rows
     "DynamoDB",
     classifyAwsError,
     [
+      [
+        "a throttled attempt after others of the SDK's own",
+        aws("ThrottlingException", { $metadata: { httpStatusCode: 400, attempts: 3 } }),
+        "idempotent",
+      ],
+      [
+        "no connection at the SDK's last attempt",
+        { code: "ECONNREFUSED", syscall: "connect", message: "m", $metadata: { attempts: 3 } },
+        "idempotent",
+      ],
+      [
+        "no connection at the only attempt",
+        { code: "ECONNREFUSED", syscall: "connect", message: "m", $metadata: { attempts: 1 } },
+        "safe",
+      ],
       ["a conflict", aws("TransactionConflictException"), "safe"],
       ["conflicts and throttles", cancelled("TransactionConflict", "None", "ThrottlingError"), "safe"],
       ["a condition beside a conflict", cancelled("TransactionConflict", "ConditionalCheckFailed"), "permanent"],
@@ -225,10 +258,50 @@ const TABLES: readonly (readonly [string, (error: unknown) => Retryability, Rows
       ["Kafka, retriable", { name: "KafkaJSProtocolError", message: "m", retriable: true }, "idempotent"],
       ["Kafka, not retriable", { name: "KafkaJSProtocolError", message: "m", retriable: false }, "permanent"],
       [
-        "Kafka, no broker",
+        "Kafka, no broker in the end",
         { retriable: false, message: "m", cause: { code: "ECONNREFUSED", message: "m", retriable: true } },
+        "idempotent",
+      ],
+      ["Kafka, no broker at an attempt", { retriable: true, code: "ECONNREFUSED", message: "m" }, "safe"],
+      [
+        "Kafka, a bad certificate behind its own",
+        { retriable: false, message: "m", cause: { code: "CERT_HAS_EXPIRED", message: "m" } },
+        "permanent",
+      ],
+      [
+        "Kafka, no broker any more, after a retry of its own",
+        {
+          retriable: false,
+          message: "m",
+          retryCount: 2,
+          cause: { code: "ECONNREFUSED", message: "m", retriable: true },
+        },
+        "idempotent",
+      ],
+      [
+        "Elasticsearch, refused after a retry of its own",
+        { name: "ConnectionError", message: "connect ECONNREFUSED 127.0.0.1:9200", meta: { meta: { attempts: 1 } } },
+        "idempotent",
+      ],
+      [
+        "gaxios, refused after a retry of its own",
+        { code: "ECONNREFUSED", message: "m", config: { retryConfig: { currentRetryAttempt: 1 } } },
+        "idempotent",
+      ],
+      [
+        "axios-retry, refused after a retry of its own",
+        { code: "ECONNREFUSED", message: "m", config: { "axios-retry": { retryCount: 1 } } },
+        "idempotent",
+      ],
+      [
+        "axios-retry, refused at once",
+        { code: "ECONNREFUSED", message: "m", config: { "axios-retry": { retryCount: 0 } } },
         "safe",
       ],
+      ["p-retry, refused after a retry", { code: "ECONNREFUSED", message: "m", attemptNumber: 2 }, "idempotent"],
+      ["an application's words that begin like Redis'", { message: "BUSY signal on the line" }, "unknown"],
+      ["… like another of its replies", { message: "MOVED Permanently" }, "unknown"],
+      ["Prisma, no server when it begins", { name: "PrismaClientInitializationError", errorCode: "P1001" }, "safe"],
       ["NATS, nobody listens", { name: "NatsError", code: "503", message: "m" }, "safe"],
       ["NATS 3, nobody listens", { name: "NoRespondersError", message: "m" }, "safe"],
       ["AMQP, forced", { message: "Connection closed: 320 (CONNECTION-FORCED) with message" }, "idempotent"],
@@ -266,3 +339,21 @@ describe.each(TABLES)("%s", (_, classify, rows) => {
     expect(classifyError(Object.assign(new Error(), fields))).toBe(verdict);
   });
 });
+
+it.each([
+  ["a list whose elements cannot be read", Object.defineProperty([1], 0, { get: () => raise() })],
+  ["a list that cannot be read", new Proxy([], { get: () => raise() })],
+  ["a list that is revoked", revoked([])],
+])("what holds %s is classified all the same", (_, errors) => {
+  expect(classifyError({ errors })).toBe("unknown");
+});
+
+function raise(): never {
+  throw new Error("a trap");
+}
+
+function revoked(target: object): object {
+  const { proxy, revoke } = Proxy.revocable(target, {});
+  revoke();
+  return proxy;
+}
