@@ -23,8 +23,8 @@ import { SharedPauses } from "./shared-pauses.js";
 export interface Fleet {
   /**
    * Makes this guard one that all processes of the fleet share, and returns it: functions that it wrapped before take
-   * part. A breaker that is isolated stays so in this process until it is closed by hand; one that is open ends its opening.
-   * part. Throws a `TypeError` for a guard that is shared already, for one that cannot be (a breaker needs `failureRate`
+   * part. A breaker that is isolated stays so in this process until it is closed by hand; one that is open ends its opening
+   * first. Throws a `TypeError` for a guard that is shared already, for one that cannot be (a breaker needs `failureRate`
    * or `slowRate`), and for a key that another guard, or another guard for each key, of this process has. Of a guard for each
    * key those whose key is no string and no number stay this process's own.
    */
