@@ -128,8 +128,7 @@ export class Permits {
   takeUndated(generation: number, attempt: Attempt | undefined, quiet: boolean): PermitBatch | undefined {
     const { lease, clock } = this.rules;
     // A timeout ends it within a lease, by the same clock.
-    if (quiet && attempt && attempt.limit <= lease && attempt.clock === clock)
-      return this.#giveWithoutLease(generation);
+    if (quiet && attempt && attempt.limit < lease && attempt.clock === clock) return this.#giveWithoutLease(generation);
     const newest = this.#newest;
     // How long an attempt lasted is asked if it is abandoned.
     if (attempt || this.#unclocked === 0 || newest?.inFlight !== 0) return undefined;
