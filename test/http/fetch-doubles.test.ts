@@ -52,6 +52,27 @@ describe("a test double", () => {
     expect(names).toEqual(["GET /api/users"]);
   });
 
+  it.each([
+    ["throws", () => raise()],
+    ["returns nothing", () => {}],
+  ])("whose body %s when it is cancelled keeps no request from being aborted", async (_, cancel) => {
+    const clock = virtualClock();
+    const signals: AbortSignal[] = [];
+    const body = { getReader() {}, cancel };
+    const server = async (_url: string, init: RequestInit) => {
+      signals.push(init.signal!);
+      return { status: 429, body };
+    };
+    const options = { hint: () => new Promise<never>(() => {}), attemptTimeout: 50, stop: stopAfterAttempt(1), clock };
+    const call = retryFetch({ fetch: server as unknown as typeof globalThis.fetch, ...options })(A);
+    const rejected = expect(call).rejects.toMatchObject({ name: "AttemptTimeoutError" });
+
+    await clock.advance(50);
+
+    await rejected;
+    expect(signals[0]!.aborted).toBe(true);
+  });
+
   it("is called in the very call, as fetch is", () => {
     const server = vi.fn(async () => status(200));
 
@@ -244,3 +265,7 @@ describe("deadlineHeader", () => {
     );
   });
 });
+
+function raise(): never {
+  throw new Error("a double that cannot");
+}

@@ -34,8 +34,12 @@ export function discard(body: Streamed | null | undefined, length: unknown, cloc
 /** Cancels what is left of a body. */
 export function release(body: Streamed | null | undefined): void {
   if (!body || isTaken(body)) return;
-  if ("getReader" in body) body.cancel().catch(() => {});
-  else body.destroy();
+  try {
+    if ("getReader" in body) Promise.resolve(body.cancel()).catch(() => {});
+    else body.destroy();
+  } catch {
+    // A stand-in's. What is to happen beside it happens.
+  }
 }
 
 function isTaken(body: Streamed): boolean {
