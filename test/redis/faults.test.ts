@@ -112,11 +112,7 @@ describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
     };
     const [here, sibling, there] = [make(ours!), make(ours!), make(theirs!)];
     await Promise.all(fleets.map((fleet) => fleet.ready()));
-    const admin = connect();
-    await vi.waitFor(
-      async () => expect(await admin.pubsub("NUMSUB", "undaunted:test:news")).toEqual([expect.anything(), 3]),
-      patient,
-    );
+    await vi.waitFor(listeningTo(connect())(3), patient);
 
     here.breaker.isolate();
     here.pause.pause(30_000);
@@ -226,8 +222,7 @@ describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
     const [one, other] = [join(), join()];
     await Promise.all([one.fleet.ready(), other.fleet.ready()]);
     const admin = connect();
-    const isHeard = async () =>
-      expect(await admin.pubsub("NUMSUB", "undaunted:test:news")).toEqual([expect.anything(), 2]);
+    const isHeard = listeningTo(admin)(2);
     await vi.waitFor(isHeard, patient);
 
     await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
@@ -376,9 +371,7 @@ describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
   it.each(LIBRARIES)(
     "goes on to hear by a subscriber of %s over which another fleet of its name ends",
     async (library) => {
-      const admin = connect();
-      const listening = (count: number) => async () =>
-        expect(await admin.pubsub("NUMSUB", "undaunted:test:news")).toEqual([expect.anything(), count]);
+      const listening = listeningTo(connect());
       const { client, subscribe, listeners, end } = await connectBy(library, server.connection);
       try {
         const before = listeners();
@@ -422,9 +415,7 @@ describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
   });
 
   it.each(LIBRARIES)("leaves no listener on clients of %s after close(), nor on the channel", async (library) => {
-    const admin = connect();
-    const listening = (count: number) => async () =>
-      expect(await admin.pubsub("NUMSUB", "undaunted:test:news")).toEqual([expect.anything(), count]);
+    const listening = listeningTo(connect());
     const { client, subscribe, listeners, end } = await connectBy(library, server.connection);
     try {
       const before = listeners();
@@ -443,6 +434,12 @@ describe.skipIf(missing)(named("redisFleet on a real Redis", missing), () => {
     }
   });
 });
+
+/** What checks how many subscribers the fleet's channel has. */
+function listeningTo(admin: Ioredis) {
+  return (count: number) => async () =>
+    expect(await admin.pubsub("NUMSUB", "undaunted:test:news")).toEqual([expect.anything(), count]);
+}
 
 async function exchange(run: ReturnType<typeof scriptRunner>, sent: BreakerRequest, now: number) {
   return replyOf(sent.kind, await run(SCRIPT, keysOf("test", sent), argumentsOf("test", sent, now)));
